@@ -1,0 +1,31 @@
+# Compiler settings of everything that is built in this tree, on one interface target: `busbar_settings`.
+
+# Dev: what a developer and the suite run. Quick to build, optimised enough to be used, assertions on.
+set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+mark_as_advanced(CMAKE_C_FLAGS_DEV CMAKE_CXX_FLAGS_DEV)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(busbar_settings INTERFACE)
+target_compile_options(busbar_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+  $<$<AND:$<CXX_COMPILER_ID:Clang>,$<COMPILE_LANGUAGE:CXX>>:-Wthread-safety -Werror=thread-safety>)
+if(BUSBAR_WERROR)
+  target_compile_options(busbar_settings INTERFACE -Werror)
+endif()
+
+if(BUSBAR_SANITIZE)
+  add_compile_options(-fsanitize=${BUSBAR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${BUSBAR_SANITIZE})
+endif()
+
+find_program(BUSBAR_CCACHE ccache)
+if(BUSBAR_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${BUSBAR_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${BUSBAR_CCACHE})
+endif()
