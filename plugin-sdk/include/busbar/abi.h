@@ -137,6 +137,7 @@ typedef struct busbar_message {
   busbar_bytes logger_metadata;    /* map with text keys, or absent */
   busbar_bytes aggregate_meta;     /* map with text keys, or absent */
   const busbar_response* response; /* null: none yet */
+  int64_t deadline_us;             /* CLOCK_MONOTONIC of this process; 0: none. Whatever it causes inherits it (C-M3) */
 } busbar_message;
 
 #define BUSBAR_REPLY_ASSIGNS 1u /* `assigns` replaces the message's; without it they stay as they were */

@@ -1,0 +1,124 @@
+#include "admin_client.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <busbar/wire/frame_buffer.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#include "failure.hpp"
+#include "text.hpp"
+
+namespace busbar::cli {
+
+namespace {
+
+constexpr const char* kStartHint =
+    "start a host with busbard, or name the run directory of a running one with --run-dir";
+
+Failure no_host(const std::filesystem::path& socket, const std::string& why, std::string hint = kStartHint) {
+  return Failure(ExitStatus::no_host, failure_code::kNoHost,
+                 "could not reach a host at " + in_quotes(socket.native()) + ": " + why, std::move(hint));
+}
+
+Failure refused_connection(const std::filesystem::path& socket, int error) {
+  if (error == ENOENT) return no_host(socket, "there is no such socket, so no host uses this run directory");
+  if (error == ECONNREFUSED) return no_host(socket, "nobody listens there, so the host that made it has ended");
+  if (error == EACCES) {
+    return no_host(socket, error_text(error), "only the user who runs the host may talk to it; become that user");
+  }
+  return no_host(socket, error_text(error));
+}
+
+[[noreturn]] void refuse_answer(const std::string& why) {
+  throw Failure(ExitStatus::error, wire::admin_code::kProtocol, "could not read the host's answer: " + why,
+                "use the command line that was installed with the host");
+}
+
+wire::AdminAnswer read_answer(const std::vector<std::uint8_t>& frame) {
+  try {
+    const auto host = cbor::decode<wire::AdminProtocol>(frame);
+    if (host.protocol != wire::kAdminProtocol) {
+      refuse_answer("it is of version " + std::to_string(host.protocol) +
+                    " of the admin protocol, this command line speaks version " + std::to_string(wire::kAdminProtocol));
+    }
+    return cbor::decode<wire::AdminAnswer>(frame);
+  } catch (const DecodeError& unfit) {
+    refuse_answer(printable(unfit.what()));
+  } catch (const MalformedPayload& malformed) {
+    refuse_answer(printable(malformed.what()));
+  }
+}
+
+}  // namespace
+
+AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir / "busbar.sock") {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string& path = socket_.native();
+  if (path.size() >= sizeof address.sun_path || path.find('\0') != std::string::npos) {
+    throw no_host(socket_, "the path has " + std::to_string(path.size()) + " bytes, a socket's may have " +
+                               std::to_string(sizeof address.sun_path - 1));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) throw no_host(socket_, error_text(errno));
+  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+  const int error = errno;
+  ::close(fd_);
+  throw refused_connection(socket_, error);
+}
+
+AdminClient::~AdminClient() { ::close(fd_); }
+
+wire::AdminAnswer AdminClient::ask(const wire::AdminRequest& request) {
+  send(wire::frame_of(request));
+  wire::AdminAnswer answer = read_answer(receive());
+  if (!answer.error) return answer;
+  const bool stopping = answer.error->code == wire::admin_code::kStopping;
+  throw Failure(stopping ? ExitStatus::no_host : ExitStatus::error, answer.error->code,
+                "the host refused the request: " + answer.error->text);
+}
+
+void AdminClient::send(const std::vector<std::uint8_t>& frame) {
+  std::size_t sent = 0;
+  while (sent < frame.size()) {
+    const ssize_t size = ::send(fd_, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
+    if (size >= 0) {
+      sent += static_cast<std::size_t>(size);
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return;  // a host that refuses a request does so before it has read all of it: its answer says why
+    } else if (errno != EINTR) {
+      host_is_gone(error_text(errno));
+    }
+  }
+}
+
+std::vector<std::uint8_t> AdminClient::receive() {
+  wire::FrameBuffer incoming(std::numeric_limits<std::uint32_t>::max());
+  while (!incoming.complete()) {
+    const auto room = incoming.room();
+    const ssize_t size = ::recv(fd_, room.data(), room.size(), 0);
+    if (size > 0) {
+      incoming.arrived(static_cast<std::size_t>(size));
+    } else if (size == 0) {
+      host_is_gone("it ended");
+    } else if (errno != EINTR) {
+      host_is_gone(error_text(errno));
+    }
+  }
+  return incoming.take();
+}
+
+void AdminClient::host_is_gone(const std::string& how) const {
+  throw Failure(ExitStatus::no_host, failure_code::kNoHost,
+                "the host at " + in_quotes(socket_.native()) + " went away before it answered: " + how,
+                "its log says why; whether what was asked for has been done is not known");
+}
+
+}  // namespace busbar::cli

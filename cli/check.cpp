@@ -1,0 +1,67 @@
+#include "check.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "text.hpp"
+
+namespace busbar::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_program(const fs::path& path) {
+  std::error_code unknown;
+  return fs::is_regular_file(path, unknown) && ::access(path.c_str(), X_OK) == 0;
+}
+
+/// The directory of this program, empty where the kernel does not tell.
+fs::path own_directory() {
+  std::error_code unknown;
+  return fs::read_symlink("/proc/self/exe", unknown).parent_path();
+}
+
+}  // namespace
+
+std::optional<fs::path> find_busbard(const fs::path& beside, const std::string& path) {
+  if (!beside.empty() && is_program(beside / "busbard")) return beside / "busbard";
+  for (std::string_view rest = path; !rest.empty();) {
+    const std::string_view directory = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
+    if (!directory.empty() && is_program(fs::path(directory) / "busbard")) return fs::path(directory) / "busbard";
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> check_arguments(const fs::path& busbard, const Command& command) {
+  std::vector<std::string> arguments = {busbard.native(), "--check-files"};
+  if (command.json) arguments.emplace_back("--json");
+  for (const std::string& file : command.files) {
+    arguments.push_back(file.starts_with('-') ? "./" + file : file);  // which must not look like an option
+  }
+  return arguments;
+}
+
+void become_check(const Command& command, const Variables& variables) {
+  const fs::path own = own_directory();
+  const char* path = variables("PATH");
+  const auto busbard = find_busbard(own, path == nullptr ? "" : path);
+  if (!busbard) {
+    throw Failure(
+        ExitStatus::error, failure_code::kLocal,
+        "could not check plugin files: found no busbard, neither in " + in_quotes(own.native()) + " nor in $PATH",
+        "install the host as well");
+  }
+  std::vector<std::string> arguments = check_arguments(*busbard, command);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  ::execv(busbard->c_str(), pointers.data());
+  throw Failure(ExitStatus::error, failure_code::kLocal,
+                "could not run " + in_quotes(busbard->native()) + ": " + error_text(errno));
+}
+
+}  // namespace busbar::cli

@@ -1,0 +1,248 @@
+#include "command_line.hpp"
+
+#include <busbar/names.hpp>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string_view>
+
+#include "text.hpp"
+
+namespace busbar::cli {
+
+namespace {
+
+constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
+
+constexpr const char* kFooter = R"(
+Exit status:
+  0  ok, created, yes          4  timeout
+  1  error                     5  validation_error, missing_id
+  2  usage, or no valid JSON   6  forbidden, not authorized
+  3  service unavailable       7  no host answers
+
+Examples:
+  busbar services
+  busbar call greet '{"name": "Ada"}'
+  busbar call greet @request.json --timeout 500 --json
+
+"busbar VERB --help" tells more of each verb.)";
+
+constexpr const char* kCallFooter = R"(
+Examples:
+  busbar call greet '{"name": "Ada"}'
+  echo '{"name": "Ada"}' | busbar call greet -
+  busbar call import @rows.json --timeout 60000 --assign 'user="ada"'
+  busbar call transfer @transfer.json --dry-run=verbose --json)";
+
+constexpr const char* kValidateFooter = R"(
+Answers what the real call would answer, as far as the service can tell without doing it.
+
+Example:
+  busbar validate transfer @transfer.json)";
+
+constexpr const char* kAuthorizedFooter = R"(
+Asks the service's router only; the service itself is not called. Exits with 0 for yes, 6 for no, 3 if nobody offers
+the service.
+
+Example:
+  busbar authorized transfer @transfer.json && echo allowed)";
+
+constexpr const char* kDiscoverFooter = R"(
+Exits with 3 if nobody offers the service. "local" is the host that was asked.
+
+Example:
+  busbar discover greet --json)";
+
+constexpr const char* kServicesFooter = R"(
+Example:
+  busbar services --json | jq -r '.services[].name')";
+
+constexpr const char* kPluginsFooter = R"(
+States: loading, serving, draining (replaced, its last calls run), stuck (draining for too long), retired (ended, but its
+library stays mapped), failed (could not be used; the reason is shown).
+
+Example:
+  busbar plugins --json | jq '.plugins[] | select(.state == "failed")')";
+
+constexpr const char* kStatusFooter = R"(
+The only verb that does not wait for the host's first scan of its plugin directory.
+
+Example:
+  until busbar status --json | jq -e .ready; do sleep 0.1; done)";
+
+constexpr const char* kRescanFooter = R"(
+Returns when the scan is over, and shows all plugins as they are then.
+
+Example:
+  cp greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";
+
+constexpr const char* kCheckFooter = R"(
+Nothing of the files is run, and no host is needed. Exits with 1 if any of them would be refused.
+
+Example:
+  busbar check build/plugins/*.so)";
+
+void add_service(CLI::App& verb, Command& command) {
+  verb.add_option("SERVICE", command.service, "the service's name")->type_name("")->required();
+}
+
+void add_request(CLI::App& verb, Command& command) {
+  add_service(verb, command);
+  verb.add_option("JSON", command.request,
+                  "the request: JSON, @FILE to read it from a file, - from standard input; {} if it is left out")
+      ->type_name("");
+  verb.add_option("--timeout", command.timeout_ms,
+                  "milliseconds that the whole call may take, 1 to 86400000 (default: as the service says, else 5000)")
+      ->option_text("MS");
+  verb.add_option("--assign", command.assigns, "a value for those who handle the call; may be given several times")
+      ->option_text("KEY=JSON")
+      ->allow_extra_args(false);
+}
+
+void add_dry_run(CLI::App& verb, Command& command) {
+  verb.add_flag("--dry-run", command.dry_run,
+                "have the service do all but the effects; with =verbose its events are shown")
+      ->option_text("[=verbose]");
+}
+
+CLI::App& add_verb(CLI::App& app, const char* name, const char* description, const char* footer) {
+  CLI::App& verb = *app.add_subcommand(name, description);
+  verb.footer(footer);
+  return verb;
+}
+
+void add_verbs(CLI::App& app, Command& command) {
+  CLI::App& call = add_verb(app, "call", "Call a service and show its answer", kCallFooter);
+  add_request(call, command);
+  add_dry_run(call, command);
+  CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
+  add_request(validate, command);
+  add_dry_run(validate, command);
+  add_request(add_verb(app, "authorized", "Ask whether a call would be authorized", kAuthorizedFooter), command);
+  add_service(add_verb(app, "discover", "Show who offers a service", kDiscoverFooter), command);
+  add_verb(app, "services", "List the services", kServicesFooter)
+      .add_option("--visibility", command.visibility, "which: public, private, or all (the default)")
+      ->option_text("WHICH");
+  add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
+  add_verb(app, "status", "Show how the host is", kStatusFooter);
+  add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
+  add_verb(app, "check", "Say whether a host would take plugin files", kCheckFooter)
+      .add_option("FILE", command.files, "plugin libraries")
+      ->type_name("")
+      ->required();
+}
+
+/// CLI11's word for what is wrong, in our style.
+std::string lower_case_start(std::string text) {
+  if (text.size() > 1 && text[1] >= 'a' && text[1] <= 'z' && text[0] >= 'A' && text[0] <= 'Z') {
+    text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  }
+  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+std::string names_of_verbs(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : ", ") + verb->get_name();
+  }
+  return names;
+}
+
+[[noreturn]] void refuse(const CLI::App& app, const std::string& what) {
+  const auto chosen = app.get_subcommands();
+  const std::string verb = chosen.empty() ? std::string() : " " + chosen.front()->get_name();
+  throw usage_failure("could not read the command line: " + what, "busbar" + verb + " --help tells what is expected");
+}
+
+/// The first argument that is no option and no option's value, where no verb was found.
+std::string found_instead_of_verb(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--run-dir") {
+      ++i;
+    } else if (!arguments[i].starts_with('-')) {
+      return arguments[i];
+    }
+  }
+  return {};
+}
+
+void parse(CLI::App& app, const std::vector<std::string>& arguments) {
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+    app.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    throw Printout{chosen.empty() ? app.help() : chosen.front()->help("busbar")};
+  } catch (const CLI::CallForVersion&) {
+    throw Printout{"busbar " BUSBAR_VERSION "\n"};
+  } catch (const CLI::ParseError& error) {
+    if (!app.get_subcommands().empty()) refuse(app, printable(lower_case_start(error.what())));
+    const std::string found = found_instead_of_verb(arguments);
+    if (found.empty() && error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) {
+      refuse(app, printable(lower_case_start(error.what())));
+    }
+    refuse(app, (found.empty() ? std::string("no verb") : "unknown verb " + in_quotes(found)) + ", expected one of " +
+                    names_of_verbs(app));
+  }
+}
+
+template <class... Choices>
+void check_choice(const CLI::App& app, const char* option, const std::string& value, const Choices&... choices) {
+  if (((value == choices) || ...)) return;
+  std::string list;
+  ((list += (list.empty() ? "" : ", ") + std::string(choices)), ...);
+  refuse(app, std::string(option) + ": expected one of " + list + ", found " + in_quotes(value));
+}
+
+void check(const CLI::App& app, const Command& command) {
+  const CLI::App& verb = *app.get_subcommands().front();
+  if (const auto* service = verb.get_option_no_throw("SERVICE");
+      service != nullptr && !is_service_name(command.service)) {
+    refuse(app,
+           "the service's name: expected " + std::string(kServiceNameRule) + ", found " + in_quotes(command.service));
+  }
+  if (command.timeout_ms && (*command.timeout_ms == 0 || *command.timeout_ms > kMaxTimeoutMs)) {
+    refuse(app, "--timeout: expected 1 to " + std::to_string(kMaxTimeoutMs) + " (milliseconds), found " +
+                    std::to_string(*command.timeout_ms));
+  }
+  check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
+  check_choice(app, "--visibility", command.visibility, "all", "public", "private");
+}
+
+}  // namespace
+
+std::filesystem::path default_run_dir(const Variables& variables) {
+  const char* base = variables("XDG_RUNTIME_DIR");
+  const bool usable = base != nullptr && base[0] == '/';  // the specification has others ignored
+  return std::filesystem::path(usable ? base : "/run") / "busbar";
+}
+
+bool wants_json(const std::vector<std::string>& arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+Command parse_command_line(std::vector<std::string> arguments, const Variables& variables) {
+  Command command;
+  std::string run_dir;
+  CLI::App app("Calls services of a Busbar host on this machine, and shows what the host has.", "busbar");
+  app.footer(kFooter);
+  app.fallthrough();  // what stands here may come behind the verb as well
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "busbar " BUSBAR_VERSION);
+  app.add_option("--run-dir", run_dir, "the host's run directory (default: $XDG_RUNTIME_DIR/busbar, else /run/busbar)")
+      ->option_text("DIR");
+  app.add_flag("--json", command.json, "write one JSON document, also for errors");
+  add_verbs(app, command);
+  parse(app, arguments);
+  if (command.dry_run == "true") command.dry_run = "yes";  // what CLI11 gives a flag without a value
+  check(app, command);
+  if (app.count("--run-dir") != 0 && run_dir.empty()) refuse(app, "--run-dir: expected a directory, found \"\"");
+  command.verb = app.get_subcommands().front()->get_name();
+  command.run_dir = run_dir.empty() ? default_run_dir(variables) : std::filesystem::path(run_dir);
+  return command;
+}
+
+}  // namespace busbar::cli

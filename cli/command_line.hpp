@@ -1,0 +1,47 @@
+// What was asked for on the command line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "failure.hpp"
+
+namespace busbar::cli {
+
+struct Command {
+  std::string verb;
+  bool json = false;
+  std::filesystem::path run_dir;
+
+  std::string service;                      // call, validate, authorized, discover
+  std::string request = "{}";               // JSON, @file, or -
+  std::vector<std::string> assigns;         // KEY=JSON
+  std::optional<std::uint32_t> timeout_ms;  // absent: the service's own
+  std::string dry_run = "no";               // no, yes, verbose
+
+  std::string visibility = "all";  // services: public, private, all
+  std::vector<std::string> files;  // check
+};
+
+/// Help or the version was asked for: the text is printed, and that is all.
+struct Printout {
+  std::string text;
+};
+
+/// Looks up an environment variable; null where it is not set.
+using Variables = std::function<const char*(const char* name)>;
+
+/// Reads the arguments, the program's name not among them. Errors: Failure with status usage; Printout.
+Command parse_command_line(std::vector<std::string> arguments, const Variables& variables);
+
+/// Whether `--json` is among the arguments, also where they cannot be read otherwise: errors are JSON then too.
+bool wants_json(const std::vector<std::string>& arguments);
+
+/// Where a host is looked for that is not named: `$XDG_RUNTIME_DIR/busbar`, else `/run/busbar`.
+std::filesystem::path default_run_dir(const Variables& variables);
+
+}  // namespace busbar::cli

@@ -1,0 +1,77 @@
+#include "json_argument.hpp"
+
+#include <busbar/cbor/cbor.hpp>
+#include <busbar/cbor/json_text.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "failure.hpp"
+#include "text.hpp"
+
+namespace busbar::cli {
+
+namespace {
+
+wire::Item parse(std::string_view text, const std::string& what) {
+  try {
+    return cbor::from_json_text(text);
+  } catch (const JsonSyntaxError& error) {
+    throw Failure(ExitStatus::usage, failure_code::kJson,
+                  "could not read " + what + ": line " + std::to_string(error.line()) + ", column " +
+                      std::to_string(error.column()) + ": " + printable(error.text()))
+        .at(error.line(), error.column());
+  }
+}
+
+std::string read_all(std::istream& in) {
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::string read_file(const std::string& path) {
+  const auto refuse = [&](const std::string& why) {
+    throw usage_failure("could not read the request from file " + in_quotes(path) + ": " + why);
+  };
+  std::error_code unknown;
+  if (std::filesystem::is_directory(path, unknown)) refuse("it is a directory");
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) refuse(error_text(errno));
+  std::string text = read_all(in);
+  if (in.bad()) refuse("it could not be read to its end");
+  return text;
+}
+
+}  // namespace
+
+wire::Item read_json_argument(const std::string& argument, std::istream& standard_input) {
+  if (argument == "-") return parse(read_all(standard_input), "the request from standard input");
+  if (argument.starts_with('@')) {
+    const std::string path = argument.substr(1);
+    return parse(read_file(path), "the request from file " + in_quotes(path));
+  }
+  return parse(argument, "the request");
+}
+
+wire::Item read_assigns(const std::vector<std::string>& arguments) {
+  wire::Item map = {0xA0};  // an empty one
+  for (const std::string& argument : arguments) {
+    const std::size_t equals = argument.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw usage_failure("could not read --assign " + in_quotes(argument) + ": expected KEY=JSON");
+    }
+    const std::string key = argument.substr(0, equals);
+    const wire::Item item = parse(std::string_view(argument).substr(equals + 1), "--assign " + in_quotes(key));
+    try {
+      map = cbor::with_field(map, key, item);
+    } catch (const EncodeError&) {
+      throw usage_failure("could not read --assign " + in_quotes(argument) + ": the key is not valid UTF-8");
+    }
+  }
+  return map;
+}
+
+}  // namespace busbar::cli

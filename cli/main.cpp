@@ -1,0 +1,63 @@
+// The command line `busbar`.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <new>
+
+#include "check.hpp"
+#include "command_line.hpp"
+#include "verbs.hpp"
+
+namespace {
+
+using namespace busbar::cli;
+
+const char* variable(const char* name) { return std::getenv(name); }
+
+/// On a terminal only, and not where the user wants none (no-color.org).
+bool coloured(int fd) {
+  const char* no_colour = variable("NO_COLOR");
+  const char* terminal = variable("TERM");
+  const bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
+  return ::isatty(fd) == 1 && !dumb && (no_colour == nullptr || *no_colour == '\0');
+}
+
+ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams) {
+  const Command command = parse_command_line(arguments, variable);
+  if (command.verb == "check") become_check(command, variable);
+  const auto ask = [&](const busbar::wire::AdminRequest& request) { return AdminClient(command.run_dir).ask(request); };
+  return run_verb(command, ask, streams);
+}
+
+ExitStatus run_and_report(const std::vector<std::string>& arguments, const Streams& streams) {
+  const bool json = wants_json(arguments);
+  try {
+    return run(arguments, streams);
+  } catch (const Printout& printout) {
+    streams.out << printout.text;
+    return ExitStatus::ok;
+  } catch (const Failure& failure) {
+    return report(failure, json, streams);
+  } catch (const std::bad_alloc&) {
+    return report(Failure(ExitStatus::error, failure_code::kLocal, "could not go on: there is no memory left"), json,
+                  streams);
+  } catch (const std::exception& error) {
+    return report(Failure(ExitStatus::error, failure_code::kLocal, std::string("could not go on: ") + error.what()),
+                  json, streams);
+  }
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  const std::vector<std::string> arguments(values + 1, values + count);
+  const Streams streams{std::cin, std::cout, std::cerr, coloured(STDOUT_FILENO), coloured(STDERR_FILENO)};
+  const ExitStatus status = run_and_report(arguments, streams);
+  std::cout.flush();
+  if (!std::cout) {
+    std::cerr << "busbar: could not write to standard output\n";
+    return static_cast<int>(ExitStatus::error);
+  }
+  return static_cast<int>(status);
+}

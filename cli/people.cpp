@@ -1,0 +1,223 @@
+#include "people.hpp"
+
+#include <array>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+namespace busbar::cli {
+
+namespace {
+
+using Kind = Response::Kind;
+
+std::string indented(const Json& json) {
+  return printable_json(json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+/// Any value of a document in one cell; what is missing is a dash.
+std::string cell_text(const Json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_string()) return value.get_ref<const std::string&>().empty() ? "-" : printable(value.get<std::string>());
+  if (!value.is_structured()) return value.dump();
+  std::string out;
+  for (const auto& [key, element] : value.items()) {
+    out += (out.empty() ? "" : ", ") + (value.is_object() ? printable(key) + " " : std::string()) + cell_text(element);
+  }
+  return out.empty() ? "-" : out;
+}
+
+std::string member(const Json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found == object.end() ? "-" : cell_text(*found);
+}
+
+const Json& list_in(const Json& document, const char* name) {
+  static const Json none = Json::array();
+  const auto found = document.is_object() ? document.find(name) : document.end();
+  return found != document.end() && found->is_array() ? *found : none;
+}
+
+Colour colour_of_state(std::string_view state) {
+  if (state == "serving") return Colour::green;
+  if (state == "failed") return Colour::red;
+  if (state == "stuck" || state == "retired") return Colour::yellow;
+  return Colour::cyan;
+}
+
+std::string milliseconds(std::uint64_t duration_us) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%llu.%03llu ms", static_cast<unsigned long long>(duration_us / 1000),
+                static_cast<unsigned long long>(duration_us % 1000));
+  return text;
+}
+
+std::string uptime_text(const Json& document) {
+  const auto found = document.find("uptime_s");
+  if (found == document.end() || !found->is_number()) return "-";
+  const auto seconds = static_cast<unsigned long long>(found->get<double>());
+  const std::array<std::pair<unsigned long long, const char*>, 4> units = {
+      {{seconds / 86'400, " d"}, {seconds / 3'600 % 24, " h"}, {seconds / 60 % 60, " min"}, {seconds % 60, " s"}}};
+  std::string out;
+  for (const auto& [count, unit] : units) {
+    if (count == 0 && out.empty() && std::string_view(unit) != " s") continue;
+    out += (out.empty() ? "" : " ") + std::to_string(count) + unit;
+  }
+  return out;
+}
+
+/// The rows of a validation error or of no_nodes_available, as far as they are such.
+std::string rows_text(const Json& rows, const std::vector<std::pair<const char*, const char*>>& columns,
+                      const Palette& palette) {
+  std::vector<std::string> head;
+  for (const auto& [title, name] : columns) head.emplace_back(title);
+  std::vector<std::vector<Cell>> cells;
+  for (const Json& row : rows) {
+    if (!row.is_object()) return indented(rows) + "\n";
+    auto& line = cells.emplace_back();
+    for (const auto& [title, name] : columns) line.push_back({member(row, name), Colour::none});
+  }
+  return table(head, cells, palette);
+}
+
+std::string value_text(const Response& response, const Palette& palette) {
+  if (response.value().empty()) return {};
+  const Json value = payload_json(response.value());
+  if (value.is_array() && response.kind() == Kind::validation_error) {
+    return rows_text(value, {{"FIELD", "path"}, {"EXPECTED", "expected"}, {"FOUND", "found"}}, palette);
+  }
+  if (value.is_array() && response.is_error(code::kNoNodesAvailable)) {
+    return rows_text(value, {{"NODE", "node"}, {"REASON", "reason"}}, palette);
+  }
+  return indented(value) + "\n";
+}
+
+std::string error_line(const Response& response, const Palette& palette) {
+  std::string line = palette(Colour::red, "error") + " " + palette(Colour::bold, printable(response.error_code()));
+  if (response.is_error(code::kBadRpc)) line += " (" + printable(response.bad_rpc_kind()) + ")";
+  std::string_view text = response.text();
+  if (text.empty() && response.is_error(code::kTryAnotherNode)) text = response.reason();
+  return text.empty() ? line : line + ": " + printable(text);
+}
+
+std::string with_version(std::string line, const Response& response) {
+  return response.version() ? line + ", version " + std::to_string(*response.version()) : line;
+}
+
+}  // namespace
+
+std::string response_line(const Response& response, const Palette& palette) {
+  switch (response.kind()) {
+    case Kind::none:
+      return palette(Colour::red, "an answer of an unknown kind");
+    case Kind::ok:
+      return with_version(palette(Colour::green, "ok"), response);
+    case Kind::created:
+      return with_version(palette(Colour::green, "created") + " " + printable(response.id()), response);
+    case Kind::service_unavailable:
+      return palette(Colour::red, "service unavailable") + ": nobody offers " + in_quotes(response.service());
+    case Kind::service_timeout:
+      return palette(Colour::red, "timeout") + ": " + in_quotes(response.service()) + " did not answer within " +
+             std::to_string(response.timeout_ms()) + " ms";
+    case Kind::validation_error:
+      return palette(Colour::red, "validation error") + ": the request does not fit";
+    case Kind::missing_id:
+      return palette(Colour::red, "missing id") + ": the request has no field " + in_quotes(response.field());
+    case Kind::error:
+      break;
+  }
+  return error_line(response, palette);
+}
+
+std::string reply_text(const wire::AdminReply& reply, const Palette& palette) {
+  const Response response = wire::from_wire(reply.response);
+  std::string out = response_line(response, palette) + "\n" + value_text(response, palette);
+  if (reply.events) {
+    out += palette(Colour::bold, "events") + "\n" + indented(payload_json(wire::payload_of(reply.events))) + "\n";
+  }
+  if (reply.assigns) {
+    const Json assigns = payload_json(wire::payload_of(reply.assigns));
+    if (!assigns.empty()) out += palette(Colour::bold, "assigns") + "\n" + indented(assigns) + "\n";
+  }
+  return out +
+         palette(Colour::dim, "message " + printable(reply.message_id) + ", node " + printable(reply.node) + ", " +
+                                  milliseconds(reply.duration_us)) +
+         "\n";
+}
+
+std::string providers_text(const Json& document, const std::string& service, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  for (const Json& row : list_in(document, "providers")) {
+    rows.push_back({{member(row, "node"), Colour::none}, {member(row, "router"), Colour::none}});
+  }
+  if (rows.empty()) return palette(Colour::red, "not found") + ": nobody offers " + in_quotes(service) + "\n";
+  return table({"NODE", "ROUTER"}, rows, palette);
+}
+
+std::string services_text(const Json& document, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  for (const Json& row : list_in(document, "services")) {
+    const std::string visibility = member(row, "visibility");
+    rows.push_back({{member(row, "name"), Colour::bold},
+                    {visibility, visibility == "private" ? Colour::yellow : Colour::none},
+                    {member(row, "plugin"), Colour::none},
+                    {member(row, "inline"), Colour::none},
+                    {member(row, "providers"), Colour::none},
+                    {member(row, "doc"), Colour::dim}});
+  }
+  if (rows.empty()) return "no services\n";
+  return table({"SERVICE", "VISIBILITY", "PLUGIN", "INLINE", "PROVIDERS", "WHAT IT DOES"}, rows, palette);
+}
+
+std::string plugins_text(const Json& document, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  std::string reasons;
+  for (const Json& row : list_in(document, "plugins")) {
+    const std::string state = member(row, "state");
+    const std::string name = member(row, "name");
+    rows.push_back({{name, Colour::bold},
+                    {member(row, "version"), Colour::none},
+                    {member(row, "generation"), Colour::none},
+                    {state, colour_of_state(state)},
+                    {member(row, "calls_running"), Colour::none},
+                    {member(row, "calls_served"), Colour::none},
+                    {member(row, "errors"), Colour::none},
+                    {member(row, "since"), Colour::none},
+                    {member(row, "services"), Colour::none}});
+    if (const std::string reason = member(row, "reason"); reason != "-") {
+      const std::string& whose = name == "-" ? member(row, "file") : name;
+      reasons += palette(colour_of_state(state), whose) + ": " + reason + "\n";
+      if (name != "-" && member(row, "file") != "-") reasons += "  " + palette(Colour::dim, member(row, "file")) + "\n";
+    }
+  }
+  if (rows.empty()) return "no plugins\n";
+  return table({"PLUGIN", "VERSION", "GEN", "STATE", "RUNNING", "SERVED", "ERRORS", "SINCE", "SERVICES"}, rows,
+               palette) +
+         (reasons.empty() ? "" : "\n" + reasons);
+}
+
+std::string status_text(const Json& document, const Palette& palette) {
+  const std::string ready = member(document, "ready");
+  const std::vector<std::pair<std::string, Cell>> lines = {
+      {"node", {member(document, "node"), Colour::bold}},
+      {"version", {member(document, "version"), Colour::none}},
+      {"ready", {ready, ready == "yes" ? Colour::green : Colour::yellow}},
+      {"uptime", {uptime_text(document), Colour::none}},
+      {"plugins", {member(document, "plugins"), Colour::none}},
+      {"pool", {member(document, "pool"), Colour::none}},
+      {"cluster", {member(document, "cluster"), Colour::none}}};
+  std::string out;
+  for (const auto& [name, cell] : lines) {
+    out += name + std::string(10 - name.size(), ' ') + palette(cell.colour, cell.text) + "\n";
+  }
+  return out;
+}
+
+std::string failure_text(const Failure& failure, const Palette& palette) {
+  std::string out = "busbar: " + palette(Colour::red, printable(failure.what())) + "\n";
+  if (!failure.hint().empty()) out += "hint: " + printable(failure.hint()) + "\n";
+  return out;
+}
+
+}  // namespace busbar::cli

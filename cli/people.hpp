@@ -1,0 +1,29 @@
+// What the answers look like to people.
+#pragma once
+
+#include <busbar/wire/admin.hpp>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "failure.hpp"
+#include "response_json.hpp"
+#include "text.hpp"
+
+namespace busbar::cli {
+
+/// What came back from a call. Errors: Failure where a value cannot be shown.
+std::string reply_text(const wire::AdminReply& reply, const Palette& palette);
+
+/// One line on a response: `validation error`, `error badrpc (exit): …`.
+std::string response_line(const Response& response, const Palette& palette);
+
+std::string providers_text(const Json& document, const std::string& service, const Palette& palette);
+std::string services_text(const Json& document, const Palette& palette);
+std::string plugins_text(const Json& document, const Palette& palette);
+std::string status_text(const Json& document, const Palette& palette);
+
+/// `busbar: could not …`, and the hint on a line of its own.
+std::string failure_text(const Failure& failure, const Palette& palette);
+
+}  // namespace busbar::cli

@@ -1,0 +1,122 @@
+#include "verbs.hpp"
+
+#include <string>
+#include <utility>
+
+#include "json_argument.hpp"
+#include "people.hpp"
+#include "response_json.hpp"
+#include "text.hpp"
+
+namespace busbar::cli {
+
+namespace {
+
+namespace verb = wire::admin_verb;
+
+class Run {
+ public:
+  Run(const Command& command, const Streams& streams)
+      : command_(command), streams_(streams), palette_(streams.coloured_out) {}
+
+  wire::AdminRequest request() const {
+    wire::AdminRequest request;
+    request.seq = 1;
+    request.verb = command_.verb;
+    if (command_.service.empty()) return request;
+    request.service = command_.service;
+    if (command_.verb == verb::kDiscover) return request;
+    request.request = read_json_argument(command_.request, streams_.in);
+    if (!command_.assigns.empty()) request.assigns = read_assigns(command_.assigns);
+    request.timeout_ms = command_.timeout_ms;
+    request.dry_run = command_.dry_run;
+    return request;
+  }
+
+  ExitStatus show(const wire::AdminAnswer& answer) const {
+    if (command_.verb == verb::kAuthorized) return show_authorized(answer);
+    if (answer.reply) return show_reply(*answer.reply);
+    if (answer.document) return show_document(payload_json(wire::payload_of(answer.document)));
+    throw Failure(ExitStatus::error, wire::admin_code::kProtocol, "could not read the host's answer: it has none");
+  }
+
+ private:
+  void write(const Json& json) const {
+    streams_.out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  }
+
+  ExitStatus show_reply(const wire::AdminReply& reply) const {
+    // Made first, so that nothing is written if it cannot be.
+    const Json json = reply_json(reply);
+    if (command_.json) {
+      write(json);
+    } else {
+      streams_.out << reply_text(reply, palette_);
+      if (reply.warning) {
+        streams_.err << Palette(streams_.coloured_err)(Colour::yellow, "warning") << ": " << printable(*reply.warning)
+                     << "\n";
+      }
+    }
+    return exit_status_of(wire::from_wire(reply.response));
+  }
+
+  ExitStatus show_authorized(const wire::AdminAnswer& answer) const {
+    if (!answer.authorized && answer.reply) return show_reply(*answer.reply);
+    const bool yes = answer.authorized.value_or(false);
+    if (command_.json) {
+      write({{"authorized", yes}});
+    } else if (yes) {
+      streams_.out << palette_(Colour::green, "yes") << "\n";
+    } else {
+      streams_.out << palette_(Colour::red, "no");
+      if (answer.reply) streams_.out << ": " << response_line(wire::from_wire(answer.reply->response), palette_);
+      streams_.out << "\n";
+    }
+    return yes ? ExitStatus::ok : ExitStatus::forbidden;
+  }
+
+  ExitStatus show_document(Json document) const {
+    if (command_.verb == verb::kServices) keep_visible(document);
+    command_.json ? write(document) : void(streams_.out << document_text(document));
+    const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
+    return none_found ? ExitStatus::service_unavailable : ExitStatus::ok;
+  }
+
+  std::string document_text(const Json& document) const {
+    if (command_.verb == verb::kDiscover) return providers_text(document, command_.service, palette_);
+    if (command_.verb == verb::kServices) return services_text(document, palette_);
+    if (command_.verb == verb::kStatus) return status_text(document, palette_);
+    return plugins_text(document, palette_);  // plugins, rescan
+  }
+
+  void keep_visible(Json& document) const {  // C-R7
+    if (command_.visibility == "all" || !document.is_object()) return;
+    Json kept = Json::array();
+    for (const Json& service : document.value("services", Json::array())) {
+      if (service.is_object() && service.value("visibility", "") == command_.visibility) kept.push_back(service);
+    }
+    document["services"] = std::move(kept);
+  }
+
+  const Command& command_;
+  const Streams& streams_;
+  const Palette palette_;
+};
+
+}  // namespace
+
+ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
+  const Run run(command, streams);
+  return run.show(ask(run.request()));
+}
+
+ExitStatus report(const Failure& failure, bool json, const Streams& streams) {
+  if (json) {
+    streams.out << failure_json(failure).dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  } else {
+    streams.err << failure_text(failure, Palette(streams.coloured_err));
+  }
+  return failure.status();
+}
+
+}  // namespace busbar::cli

@@ -1,0 +1,32 @@
+// Doing what the command line asks.
+#pragma once
+
+#include <functional>
+#include <istream>
+#include <ostream>
+
+#include "admin_client.hpp"
+#include "command_line.hpp"
+#include "failure.hpp"
+
+namespace busbar::cli {
+
+/// Where a command reads and writes.
+struct Streams {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool coloured_out = false;
+  bool coloured_err = false;
+};
+
+/// Asks the host; the connection is made when the request is complete.
+using Ask = std::function<wire::AdminAnswer(const wire::AdminRequest&)>;
+
+/// Does any verb but `check`. Errors: Failure.
+ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams);
+
+/// Tells of a failure: on standard error for people, as a document on standard output with `--json`.
+ExitStatus report(const Failure& failure, bool json, const Streams& streams);
+
+}  // namespace busbar::cli

@@ -1,0 +1,83 @@
+// Where a host answers its command line: a Unix socket in the run directory, open to the host's own user alone.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+
+#include "dispatch/dispatcher.hpp"
+#include "log/log.hpp"
+
+namespace busbar::host {
+
+/// The admin socket cannot be opened, with the reason in words.
+class AdminError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What the server asks the host. Each document is what the command line shows with `--json`
+/// (docs: interfaces, "The command line").
+/// Threads: called on the server's own thread, which all clients share: they must be quick and must not wait.
+/// Errors: what they throw is told to the client as `internal`.
+struct AdminHooks {
+  std::function<nlohmann::json()> services;  ///< {"services": […]}
+  std::function<nlohmann::json()> plugins;   ///< {"plugins": […]}
+  std::function<nlohmann::json()> status;    ///< {"node": …, "version": …, …}
+
+  /// Has the plugin directory scanned, and then calls `done`, once and from any thread, with {"plugins": […]} as it is
+  /// afterwards. A host that stops first need not call it.
+  std::function<void(std::function<void(nlohmann::json)> done)> rescan;
+
+  /// Whether the first scan is over; every verb but `status` waits for it. Asked once, by the server's constructor.
+  std::function<bool()> ready;
+  /// Has `tell` called, once and from any thread, when the first scan is over; at once where it is over by now. Asked
+  /// for once, by the server's constructor, if it was not `ready`. A host that stops first need not call it.
+  std::function<void(std::function<void()> tell)> when_ready;
+
+  /// Whether a service declares itself dry-run safe; nothing where nobody provides it here (C-D10).
+  std::function<std::optional<bool>(std::string_view service)> dry_run_safe;
+};
+
+struct AdminOptions {
+  std::size_t max_message = 64 * 1024 * 1024;  ///< bytes; a frame may have a little more
+  std::size_t max_connections = 256;
+  std::size_t max_requests = 64;  ///< under way on one connection at a time
+  /// A connection on which nothing is under way may be closed in favour of a new one when it has been silent for this
+  /// long; only at the maximum.
+  std::chrono::milliseconds idle_grace{5'000};
+};
+
+/// Serves from its construction to `stop`.
+/// Ownership: the dispatcher, and what the hooks refer to, outlive `stop`. What is still called afterwards of the
+/// functions that the server gave away (`done`, `tell`, a dispatch's callback) does nothing.
+/// Threads: one of its own, "busbar-admin", on which inline services run too. `stop` from any other.
+class AdminServer {
+ public:
+  /// Binds `socket` (mode 0600 from its first moment), in place of a socket that a killed host has left there.
+  /// The directory belongs to this host: its lock is held.
+  /// Errors: AdminError; std::system_error where the thread cannot be started.
+  AdminServer(std::filesystem::path socket, Dispatcher& dispatcher, AdminHooks hooks, Logger log,
+              AdminOptions options = {});
+  /// Stops at once.
+  ~AdminServer();
+  AdminServer(const AdminServer&) = delete;
+  AdminServer& operator=(const AdminServer&) = delete;
+
+  /// Takes no new connections and requests; gives those under way `grace` to be answered, and then answers for them
+  /// that the host is stopping, and cancels their calls. On return the socket is gone and the thread has ended.
+  /// A second call does nothing.
+  void stop(std::chrono::milliseconds grace = {});
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;  // shared with functions that may be called after the end
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,272 @@
+#include "admin/admin_verbs.hpp"
+
+#include <busbar/names.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "log/text.hpp"
+
+namespace busbar::host {
+
+using wire::AdminAnswer;
+using wire::AdminReply;
+using wire::AdminRequest;
+namespace verb = wire::admin_verb;
+
+namespace {
+
+constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kPlugins, verb::kStatus, verb::kRescan};
+constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
+    {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
+
+template <class List, class Value>
+bool is_one_of(const List& list, const Value& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+std::optional<DryRun> dry_run_of(std::string_view text) {
+  for (const auto& [name, value] : kDryRuns) {
+    if (name == text) return value;
+  }
+  return std::nullopt;
+}
+
+// ------------------------------------------------------------------------------------------------------- requests
+
+[[noreturn]] void refuse(const AdminRequest& request, const std::string& text) {
+  throw BadRequest(code::kMalformed, request.seq, "could not read the request: " + text);
+}
+
+void check_payload(const AdminRequest& request, const char* field, const std::optional<wire::Item>& item) {
+  if (!item) return;
+  try {
+    wire::check_item(*item);
+  } catch (const MalformedPayload& malformed) {
+    refuse(request, "field \"" + std::string(field) + "\": " + malformed.what());
+  }
+}
+
+void check_assigns(const AdminRequest& request) {
+  if (!request.assigns) return;
+  try {
+    cbor::find_field(*request.assigns, "");
+  } catch (const MalformedPayload& malformed) {
+    refuse(request, "field \"assigns\": " + std::string(malformed.what()));
+  }
+}
+
+void check_id(const AdminRequest& request, const char* field, const std::optional<std::string>& id) {
+  if (id && !is_message_id(*id)) {
+    refuse(request,
+           "field \"" + std::string(field) + "\": expected 1 to 128 of [A-Za-z0-9_-], found " + in_quotes(*id));
+  }
+}
+
+void check_call(const AdminRequest& request) {
+  if (!request.service) refuse(request, "field \"service\": expected text, found nothing");
+  if (!is_service_name(*request.service)) {
+    refuse(request,
+           "field \"service\": expected " + std::string(kServiceNameRule) + ", found " + in_quotes(*request.service));
+  }
+  check_payload(request, "request", request.request);
+  check_assigns(request);
+  if (request.dry_run && !dry_run_of(*request.dry_run)) {
+    refuse(request, "field \"dry_run\": expected \"no\", \"yes\" or \"verbose\", found " + in_quotes(*request.dry_run));
+  }
+  if (request.timeout_ms && (*request.timeout_ms == 0 || *request.timeout_ms > kMaxTimeoutMs)) {
+    refuse(request, "field \"timeout_ms\": expected 1 to " + std::to_string(kMaxTimeoutMs) + ", found " +
+                        std::to_string(*request.timeout_ms));
+  }
+  check_id(request, "id", request.id);
+  check_id(request, "correlation_id", request.correlation_id);
+}
+
+void check_protocol(std::span<const std::uint8_t> frame) {
+  const auto client = cbor::decode<wire::AdminProtocol>(frame);
+  if (client.protocol == wire::kAdminProtocol) return;
+  throw BadRequest(wire::admin_code::kProtocol, client.seq,
+                   "could not read the request: it is of version " + std::to_string(client.protocol) +
+                       " of the admin protocol, this host speaks version " + std::to_string(wire::kAdminProtocol) +
+                       " (hint: use the command line that was installed with the host)");
+}
+
+// -------------------------------------------------------------------------------------------------------- answers
+
+std::vector<std::uint8_t> document_frame(std::uint64_t seq, const nlohmann::json& document) {
+  AdminAnswer answer;
+  answer.seq = seq;
+  try {
+    answer.document = cbor::from_json(document);
+  } catch (const EncodeError&) {
+    // A file's name need not be UTF-8. Whatever is not becomes U+FFFD, so that the rest can be shown.
+    const std::string text = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    answer.document = cbor::from_json(nlohmann::json::parse(text));
+  }
+  return wire::frame_of(answer);
+}
+
+/// Makes the answer with `make` and hands it on; where that fails, an answer that says so. Does not throw, because it
+/// runs in callbacks.
+template <class Make>
+void answer_with(const AdminVerbs::Answer& answer, std::uint64_t seq, Make&& make) {
+  std::vector<std::uint8_t> frame;
+  try {
+    frame = make();
+  } catch (const std::exception& failure) {
+    frame = error_frame(seq, wire::admin_code::kInternal, "could not make the answer: " + std::string(failure.what()));
+  }
+  answer(std::move(frame));
+}
+
+/// The response, unless a plugin put something into it that is no payload: then what the contract says of that (C-D7).
+Response checked(const Response& response) {
+  try {
+    if (!response.value().empty()) wire::check_item(response.value().bytes());
+    return response;
+  } catch (const MalformedPayload& malformed) {
+    return Response::bad_rpc(badrpc::kBadReturn, "the answer's value is no payload: " + std::string(malformed.what()));
+  }
+}
+
+/// Assigns or events; nothing where a plugin put something there that is no payload.
+std::optional<wire::Item> readable(const Payload& payload) {
+  try {
+    if (!payload.empty()) wire::check_item(payload.bytes());
+    return wire::item_of(payload);
+  } catch (const MalformedPayload&) {
+    return std::nullopt;
+  }
+}
+
+std::uint64_t microseconds_since(Nanos start) { return static_cast<std::uint64_t>((now_ns() - start) / kMicrosecond); }
+
+}  // namespace
+
+wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
+  try {
+    check_protocol(frame);
+    auto request = cbor::decode<AdminRequest>(frame);
+    if (is_one_of(kServiceVerbs, request.verb)) {
+      check_call(request);
+    } else if (!is_one_of(kHostVerbs, request.verb)) {
+      refuse(request, "field \"verb\": this host does not know " + in_quotes(request.verb));
+    }
+    return request;
+  } catch (const DecodeError& unfit) {
+    throw BadRequest(code::kMalformed, 0, unfit.what());
+  } catch (const MalformedPayload& malformed) {
+    throw BadRequest(code::kMalformed, 0, malformed.what());
+  }
+}
+
+std::vector<std::uint8_t> error_frame(std::uint64_t seq, std::string_view code, std::string_view text) {
+  AdminAnswer answer;
+  answer.seq = seq;
+  answer.error = wire::AdminError{std::string(code), std::string()};
+  append_printable(answer.error->text, text);
+  return wire::frame_of(answer);
+}
+
+PendingCall AdminVerbs::serve(AdminRequest request, Answer answer) {
+  const std::uint64_t seq = request.seq;
+  if (request.verb == verb::kCall || request.verb == verb::kValidate)
+    return call(std::move(request), std::move(answer));
+  if (request.verb == verb::kAuthorized) {
+    authorized(std::move(request), std::move(answer));
+  } else if (request.verb == verb::kRescan) {
+    rescan(seq, std::move(answer));
+  } else {
+    answer_with(answer, seq, [&] {
+      if (request.verb == verb::kDiscover) return document_frame(seq, discover(request));
+      if (request.verb == verb::kServices) return document_frame(seq, hooks_.services());
+      if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
+      return document_frame(seq, hooks_.status());
+    });
+  }
+  return {};
+}
+
+Message AdminVerbs::message_of(AdminRequest& request) const {
+  Message message(*request.service, wire::payload_of(std::move(request.request)));
+  if (request.id) message.with_id(*request.id);
+  if (request.correlation_id) message.with_correlation(*request.correlation_id);
+  if (request.assigns) message.with_assigns(wire::payload_of(std::move(request.assigns)));
+  message.with_origin_node(dispatcher_.node());
+  message.with_dry_run(dry_run_of(request.dry_run.value_or("no")).value_or(DryRun::no));
+  if (request.verb == verb::kValidate && message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);  // C-D10
+  return message;
+}
+
+std::optional<std::string> AdminVerbs::dry_run_warning(const Message& message) const {
+  if (message.dry_run() == DryRun::no || hooks_.dry_run_safe(message.service_name()).value_or(true))
+    return std::nullopt;
+  return "service \"" + std::string(message.service_name()) +
+         "\" does not declare itself dry-run safe: it may have done what a real call does";
+}
+
+PendingCall AdminVerbs::call(AdminRequest request, Answer answer) {
+  Message message = message_of(request);
+  auto warning = dry_run_warning(message);
+  const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
+                         warning = std::move(warning)](Message&& outcome) {
+    answer_with(answer, seq, [&] {
+      AdminAnswer out;
+      out.seq = seq;
+      AdminReply& reply = out.reply.emplace();
+      reply.response = wire::to_wire(checked(outcome.response()));
+      reply.node = node;
+      reply.duration_us = microseconds_since(start);
+      reply.message_id = outcome.id();
+      reply.correlation_id = outcome.correlation_id();
+      reply.assigns = readable(outcome.assigns());
+      reply.events = readable(outcome.events());
+      reply.warning = warning;
+      return wire::frame_of(out);
+    });
+  };
+  return dispatcher_.dispatch_cancellable(std::move(message), callback, {request.timeout_ms.value_or(0)});
+}
+
+void AdminVerbs::authorized(AdminRequest request, Answer answer) {
+  Message message = message_of(request);
+  const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
+                         id = std::string(message.id()),
+                         correlation = std::string(message.correlation_id())](const AuthorizationAnswer& verdict) {
+    using Kind = AuthorizationAnswer::Kind;
+    answer_with(answer, seq, [&] {
+      AdminAnswer out;
+      out.seq = seq;
+      if (verdict.kind == Kind::yes || verdict.kind == Kind::no) out.authorized = verdict.kind == Kind::yes;
+      if (verdict.kind != Kind::yes) {
+        out.reply = AdminReply{
+            wire::to_wire(checked(verdict.response)), node, microseconds_since(start), id, correlation, {}, {}, {}};
+      }
+      return wire::frame_of(out);
+    });
+  };
+  dispatcher_.authorized_async(std::move(message), callback, {request.timeout_ms.value_or(0)});
+}
+
+nlohmann::json AdminVerbs::discover(const AdminRequest& request) const {
+  nlohmann::json providers = nlohmann::json::array();
+  for (const Provider& provider : dispatcher_.discover_service(Message(*request.service))) {
+    providers.push_back({{"node", provider.node}, {"router", provider.router}});
+  }
+  return {{"providers", std::move(providers)}};
+}
+
+void AdminVerbs::rescan(std::uint64_t seq, Answer answer) {
+  try {
+    hooks_.rescan([answer, seq](const nlohmann::json& document) {
+      answer_with(answer, seq, [&] { return document_frame(seq, document); });
+    });
+  } catch (const std::exception& failure) {
+    answer(error_frame(seq, wire::admin_code::kInternal,
+                       "could not scan the plugin directory: " + std::string(failure.what())));
+  }
+}
+
+}  // namespace busbar::host

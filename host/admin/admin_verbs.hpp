@@ -1,0 +1,65 @@
+// What the admin socket can be asked, without the socket.
+#pragma once
+
+#include <busbar/wire/admin.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/admin_server.hpp"
+
+namespace busbar::host {
+
+/// A request that cannot be served, as its answer says it.
+class BadRequest : public std::runtime_error {
+ public:
+  BadRequest(std::string_view error_code, std::uint64_t seq, const std::string& text)
+      : std::runtime_error(text), code_(error_code), seq_(seq) {}
+  std::string_view code() const noexcept { return code_; }
+  std::uint64_t seq() const noexcept { return seq_; }
+
+ private:
+  const std::string_view code_;  // one of the constants
+  const std::uint64_t seq_;
+};
+
+/// A request out of a frame, with everything in it checked. Errors: BadRequest.
+wire::AdminRequest read_request(std::span<const std::uint8_t> frame);
+
+/// The frame that says that a request cannot be served.
+std::vector<std::uint8_t> error_frame(std::uint64_t seq, std::string_view code, std::string_view text);
+
+/// Serves requests. Threads: `serve` on one at a time. Ownership: as AdminServer says.
+class AdminVerbs {
+ public:
+  /// Takes the answer, as a frame. Once, on any thread, possibly before `serve` has returned; must not throw.
+  using Answer = std::function<void(std::vector<std::uint8_t> frame)>;
+
+  AdminVerbs(Dispatcher& dispatcher, AdminHooks hooks) : dispatcher_(dispatcher), hooks_(std::move(hooks)) {}
+
+  /// Whether a verb waits for the host's first scan.
+  static bool waits_for_host(std::string_view verb) { return verb != wire::admin_verb::kStatus; }
+
+  /// Does what a checked request asks. Returns the call that can be given up, where there is one.
+  PendingCall serve(wire::AdminRequest request, Answer answer);
+
+  const AdminHooks& hooks() const noexcept { return hooks_; }
+
+ private:
+  PendingCall call(wire::AdminRequest request, Answer answer);
+  void authorized(wire::AdminRequest request, Answer answer);
+  nlohmann::json discover(const wire::AdminRequest& request) const;
+  void rescan(std::uint64_t seq, Answer answer);
+
+  Message message_of(wire::AdminRequest& request) const;
+  std::optional<std::string> dry_run_warning(const Message& message) const;
+
+  Dispatcher& dispatcher_;
+  const AdminHooks hooks_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,241 @@
+#include "config/config.hpp"
+
+#include "config/keys.hpp"
+#include "config/nearest.hpp"
+#include "config/toml_file.hpp"
+#include "log/text.hpp"
+
+#include <busbar/names.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace busbar::host {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += (out.empty() ? "" : "\n") + line;
+  return out;
+}
+
+/// Where a value came from: how a fault in it begins, and how a fault elsewhere refers to it.
+struct Origin {
+  std::string fault;
+  std::string shown;
+};
+
+class Loader {
+ public:
+  explicit Loader(const Environment& environment) : environment_(environment) {}
+
+  void read_file(const fs::path& file);
+  void read_environment();
+  void read_overrides(const Overrides& overrides);
+
+  /// Fills in what depends on other values and on the machine, checks what belongs together, and ends the work.
+  Config finish();
+
+ private:
+  void fault(std::string text) { faults_.push_back(std::move(text)); }
+  void set(const Key& key, const RawValue& value, Origin origin, const fs::path& base);
+  void refuse_variable(const std::string& name);
+
+  bool is_set(const char* section, const char* name) const { return origins_.contains(find_key(section, name)); }
+  std::string origin_of(const char* section, const char* name) const;
+  std::string absolute_variable(const char* name) const;
+
+  void fill_in_node();
+  void fill_in_paths();
+  void fill_in_threads();
+  void check_paths();
+
+  const Environment& environment_;
+  Config config_;
+  std::map<const Key*, std::string> origins_;
+  std::vector<std::string> faults_;
+};
+
+void Loader::set(const Key& key, const RawValue& value, Origin origin, const fs::path& base) {
+  origins_[&key] = std::move(origin.shown);  // also with a fault, so that its default causes no second one
+  if (const auto problem = assign(key, value, config_)) return fault(origin.fault + ": " + *problem);
+  if (const auto* member = std::get_if<fs::path& (*)(Config&)>(&key.target)) {
+    fs::path& path = (*member)(config_);
+    path = (base / path).lexically_normal();
+  }
+}
+
+void Loader::read_file(const fs::path& file) {
+  const std::string attempt = "could not read configuration " + in_quotes(file.native()) + ": ";
+  const auto at = [&](FilePosition position) {
+    if (position.line == 0) return attempt;
+    return attempt + "line " + std::to_string(position.line) + ", column " + std::to_string(position.column) + ": ";
+  };
+  const fs::path folder = fs::absolute(file).parent_path();
+  FileContent content = read_config_file(file);
+  constexpr std::size_t kShown = 20;  // a file that is no configuration at all has one on every line
+  for (std::size_t i = 0; i < std::min(content.faults.size(), kShown); ++i) {
+    fault(at(content.faults[i].at) + content.faults[i].text);
+  }
+  if (content.faults.size() > kShown) fault(attempt + std::to_string(content.faults.size() - kShown) + " more faults");
+  for (const FileSetting& setting : content.settings) {
+    set(*setting.key, setting.value,
+        {at(setting.at) + "key " + in_quotes(setting.key->name) + " in [" + std::string(setting.key->section) + "]",
+         "line " + std::to_string(setting.at.line) + " of " + in_quotes(file.native())},
+        folder);
+  }
+  config_.plugin_tables = std::move(content.plugin_tables);
+}
+
+void Loader::read_environment() {
+  std::map<std::string, const Key*> known;
+  for (const Key& key : all_keys()) known.emplace(environment_variable(key), &key);
+  const fs::path here = fs::current_path();
+  for (const auto& [name, value] : environment_.variables) {
+    if (!name.starts_with("BUSBAR_")) continue;
+    if (const auto found = known.find(name); found != known.end()) {
+      set(*found->second, Word{value}, {"could not read the environment: " + name, name}, here);
+    } else {
+      refuse_variable(name);
+    }
+  }
+}
+
+void Loader::refuse_variable(const std::string& name) {
+  constexpr std::size_t kSlip = 2;  // as BUSBAR_POOL_THREAD for BUSBAR_POOL__THREADS
+  if (name.starts_with("BUSBAR_PLUGIN__")) {
+    return fault("could not read the environment: unknown variable " + in_quotes(name) +
+                 "; the tables [plugin.NAME] can be set in the file only");
+  }
+  std::vector<std::string> known;
+  for (const Key& key : all_keys()) known.push_back(environment_variable(key));
+  const std::string& meant = nearest(name, known);
+  const bool is_ours = name.find("__") != std::string::npos || edit_distance(name, meant) <= kSlip;
+  if (!is_ours) return;
+  fault("could not read the environment: unknown variable " + in_quotes(name) +
+        "; nearest known variable: " + in_quotes(meant));
+}
+
+void Loader::read_overrides(const Overrides& overrides) {
+  const fs::path here = fs::current_path();
+  for (const Override& given : overrides) {
+    const std::size_t dot = given.key.find('.');
+    const std::string attempt = "could not read the command line: " + given.flag;
+    const Key* key = dot == std::string::npos ? nullptr
+                                              : find_key(std::string_view(given.key).substr(0, dot),
+                                                         std::string_view(given.key).substr(dot + 1));
+    if (key) {
+      set(*key, Word{given.value}, {attempt, given.flag}, here);
+    } else {
+      std::vector<std::string> known;
+      for (const Key& each : all_keys()) known.push_back(full_name(each));
+      fault(attempt + ": unknown key " + in_quotes(given.key) +
+            "; nearest known key: " + in_quotes(nearest(given.key, known)));
+    }
+  }
+}
+
+std::string Loader::origin_of(const char* section, const char* name) const {
+  const auto found = origins_.find(find_key(section, name));
+  return found != origins_.end() ? found->second : "the default";
+}
+
+/// The variable's path; empty if it is not set, or relative, which the XDG rules say to ignore.
+std::string Loader::absolute_variable(const char* name) const {
+  const auto found = environment_.variables.find(name);
+  return found != environment_.variables.end() && found->second.starts_with('/') ? found->second : std::string();
+}
+
+void Loader::fill_in_node() {
+  if (is_set("node", "name")) return;
+  config_.node = environment_.host_name;
+  if (!is_node_name(config_.node)) {
+    fault("could not name this node after its host: found the host name " + in_quotes(config_.node) +
+          ", expected a node name: " + std::string(kNodeNameRule) + " (hint: set node.name or --node)");
+  }
+}
+
+void Loader::fill_in_paths() {
+  auto& paths = config_.paths;
+  if (!is_set("paths", "run")) {
+    const fs::path base = absolute_variable("XDG_RUNTIME_DIR");
+    paths.run = (base.empty() ? fs::path("/run") : base) / "busbar";
+  }
+  if (!is_set("paths", "state")) {
+    const fs::path base = absolute_variable("XDG_STATE_HOME");
+    const fs::path home = absolute_variable("HOME");
+    if (environment_.root) {
+      paths.state = "/var/lib/busbar";
+    } else if (!base.empty()) {
+      paths.state = base / "busbar";
+    } else if (!home.empty()) {
+      paths.state = home / ".local/state/busbar";
+    } else {
+      fault(
+          "could not choose a state directory: found neither XDG_STATE_HOME nor HOME, expected an absolute path in "
+          "one of them (hint: set paths.state or --state-dir)");
+    }
+  }
+  if (!is_set("paths", "cache")) paths.cache = paths.state / "cache";
+}
+
+/// Each of these directories is emptied, locked or scanned by its own rules, so that none can be another one.
+void Loader::check_paths() {
+  const auto& paths = config_.paths;
+  const std::array<std::pair<const char*, const fs::path*>, 4> all = {
+      {{"plugins", &paths.plugins}, {"run", &paths.run}, {"state", &paths.state}, {"cache", &paths.cache}}};
+  const auto plain = [](const fs::path& path) { return path.has_filename() ? path : path.parent_path(); };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = i + 1; j < all.size(); ++j) {
+      if (all[i].second->empty() || plain(*all[i].second) != plain(*all[j].second)) continue;
+      fault("could not use the configuration: paths." + std::string(all[i].first) + " (" +
+            origin_of("paths", all[i].first) + ") and paths." + all[j].first + " (" + origin_of("paths", all[j].first) +
+            ") are both " + in_quotes(all[i].second->native()) + ", expected different directories");
+    }
+  }
+}
+
+void Loader::fill_in_threads() {
+  auto& pool = config_.pool;
+  if (!is_set("pool", "threads")) pool.threads = std::clamp(environment_.cores, 1U, pool.max_threads);
+  if (pool.threads > pool.max_threads) {
+    fault("could not use the configuration: pool.threads is " + std::to_string(pool.threads) + " (" +
+          origin_of("pool", "threads") + "), pool.max_threads is " + std::to_string(pool.max_threads) + " (" +
+          origin_of("pool", "max_threads") + "), expected at most as many threads as max_threads");
+  }
+}
+
+Config Loader::finish() {
+  fill_in_node();
+  fill_in_paths();
+  fill_in_threads();
+  check_paths();
+  if (!faults_.empty()) throw ConfigError(std::move(faults_));
+  return std::move(config_);
+}
+
+}  // namespace
+
+ConfigError::ConfigError(std::vector<std::string> faults)
+    : std::runtime_error(joined(faults)), faults_(std::move(faults)) {}
+
+Config load_config(const std::optional<fs::path>& file, const Environment& environment, const Overrides& overrides) {
+  Loader loader(environment);
+  if (file) loader.read_file(*file);
+  loader.read_environment();
+  loader.read_overrides(overrides);
+  return loader.finish();
+}
+
+nlohmann::ordered_json to_json(const Config& config) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  for (const Key& key : all_keys()) out[std::string(key.section)][std::string(key.name)] = value_of(key, config);
+  out["plugin"] = config.plugin_tables;
+  return out;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,240 @@
+#include "config/keys.hpp"
+
+#include "config/nearest.hpp"
+#include "config/units.hpp"
+#include "log/text.hpp"
+
+#include <busbar/names.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace busbar::host {
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kMillisecond = 1;
+constexpr std::uint64_t kDay = 86'400'000;  // the longest timeout that a call may have, too
+constexpr std::uint64_t kMostThreads = 10'000;
+constexpr std::uint64_t kLongestQueue = 10'000'000;
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kGiB = 1024 * 1024 * 1024;
+
+constexpr auto kKeys = std::to_array<Key>({
+    {"node", "name", [](Config& c) -> std::string& { return c.node; }, "what this node is called in the cluster", 0, 0,
+     "the host name"},
+
+    {"paths", "plugins", [](Config& c) -> fs::path& { return c.paths.plugins; },
+     "the directory whose libraries are loaded"},
+    {"paths", "run", [](Config& c) -> fs::path& { return c.paths.run; },
+     "where this host and the command line meet; used by one host at a time", 0, 0,
+     "$XDG_RUNTIME_DIR/busbar, else /run/busbar"},
+    {"paths", "state", [](Config& c) -> fs::path& { return c.paths.state; }, "what must survive a restart", 0, 0,
+     "for root /var/lib/busbar, for others $XDG_STATE_HOME/busbar, else ~/.local/state/busbar"},
+    {"paths", "cache", [](Config& c) -> fs::path& { return c.paths.cache; },
+     "the private copies that libraries are loaded from; used by one host at a time", 0, 0,
+     "\"cache\" in the state directory"},
+
+    {"plugins", "trial_timeout", [](Config& c) -> milliseconds& { return c.plugins.trial_timeout; },
+     "how long a child process may try a library before it counts as hanging", kMillisecond, kDay},
+    {"plugins", "drain_timeout", [](Config& c) -> milliseconds& { return c.plugins.drain_timeout; },
+     "how long a replaced plugin's calls may go on before it is shown as stuck", kMillisecond, kDay},
+    {"plugins", "allow_world_writable", [](Config& c) -> bool& { return c.plugins.allow_world_writable; },
+     "whether to load from a directory into which everybody can write"},
+
+    {"pool", "threads", [](Config& c) -> unsigned& { return c.pool.threads; }, "threads that run handlers", 1,
+     kMostThreads, "the cores that this process may use, at most max_threads"},
+    {"pool", "max_threads", [](Config& c) -> unsigned& { return c.pool.max_threads; },
+     "threads that exist at most, when handlers block", 1, kMostThreads},
+    {"pool", "queue", [](Config& c) -> unsigned& { return c.pool.queue; }, "calls that wait at most", 1, kLongestQueue},
+
+    {"shutdown", "timeout", [](Config& c) -> milliseconds& { return c.shutdown.timeout; },
+     "how long the whole of an orderly stop may take", kMillisecond, kDay},
+
+    {"log", "level", [](Config& c) -> LogLevel& { return c.log.level; }, "the least level that is written"},
+    {"log", "format", [](Config& c) -> LogFormat& { return c.log.format; }, "lines for people, or JSON"},
+
+    {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
+     "the largest message that is accepted", kKiB, kGiB},
+});
+
+/// Choices by name, for the types that are a list of words.
+template <class Enum>
+constexpr auto names_of() {
+  if constexpr (std::is_same_v<Enum, LogLevel>) {
+    return std::span<const std::string_view>(kLogLevelNames);
+  } else {
+    return std::span<const std::string_view>(kLogFormatNames);
+  }
+}
+
+std::string capitals(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return out;
+}
+
+std::string found(const RawValue& value) {
+  struct Describe {
+    std::string operator()(const Word& word) const { return in_quotes(word.text); }
+    std::string operator()(const std::string& text) const { return "text " + in_quotes(text); }
+    std::string operator()(std::int64_t integer) const { return "integer " + std::to_string(integer); }
+    std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+    std::string operator()(const OtherValue& other) const { return other.kind; }
+  };
+  return std::visit(Describe{}, value);
+}
+
+/// The text, where the value is one.
+const std::string* text_of(const RawValue& value) {
+  if (const auto* word = std::get_if<Word>(&value)) return &word->text;
+  return std::get_if<std::string>(&value);
+}
+
+/// One overload per type of target: whether the value fits, and then what it is.
+std::optional<bool> convert(const RawValue& value, const Key&, std::type_identity<bool>) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag;
+  if (const auto* word = std::get_if<Word>(&value); word && (word->text == "true" || word->text == "false")) {
+    return word->text == "true";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> in_range(std::optional<std::uint64_t> number, const Key& key) {
+  return number && *number >= key.smallest && *number <= key.largest ? number : std::nullopt;
+}
+
+std::optional<unsigned> convert(const RawValue& value, const Key& key, std::type_identity<unsigned>) {
+  std::optional<std::uint64_t> number;
+  if (const auto* integer = std::get_if<std::int64_t>(&value); integer && *integer >= 0) {
+    number = static_cast<std::uint64_t>(*integer);
+  } else if (const auto* word = std::get_if<Word>(&value)) {
+    number = parse_whole_number(word->text);
+  }
+  number = in_range(number, key);
+  return number ? std::optional(static_cast<unsigned>(*number)) : std::nullopt;
+}
+
+std::optional<std::size_t> convert(const RawValue& value, const Key& key, std::type_identity<std::size_t>) {
+  const std::string* text = text_of(value);
+  return text ? in_range(parse_size(*text), key) : std::nullopt;
+}
+
+std::optional<milliseconds> convert(const RawValue& value, const Key& key, std::type_identity<milliseconds>) {
+  const std::string* text = text_of(value);
+  const auto duration = text ? parse_duration(*text) : std::nullopt;
+  return duration && in_range(static_cast<std::uint64_t>(duration->count()), key) ? duration : std::nullopt;
+}
+
+std::optional<std::string> convert(const RawValue& value, const Key&, std::type_identity<std::string>) {
+  const std::string* text = text_of(value);  // the one text there is: a node's name
+  return text && is_node_name(*text) ? std::optional(*text) : std::nullopt;
+}
+
+std::optional<fs::path> convert(const RawValue& value, const Key&, std::type_identity<fs::path>) {
+  const std::string* text = text_of(value);
+  const bool usable = text && !text->empty() && text->find('\0') == std::string::npos;
+  return usable ? std::optional(fs::path(*text)) : std::nullopt;
+}
+
+template <class Enum>
+requires std::is_enum_v<Enum> std::optional<Enum> convert(const RawValue& value, const Key&, std::type_identity<Enum>) {
+  const std::string* text = text_of(value);
+  const auto names = names_of<Enum>();
+  const auto name = text ? std::find(names.begin(), names.end(), *text) : names.end();
+  return name != names.end() ? std::optional(static_cast<Enum>(name - names.begin())) : std::nullopt;
+}
+
+template <class T>
+std::string expected(const Key& key) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return "true or false";
+  } else if constexpr (std::is_same_v<T, unsigned>) {
+    return "a whole number from " + std::to_string(key.smallest) + " to " + std::to_string(key.largest);
+  } else if constexpr (std::is_same_v<T, std::size_t>) {
+    return "a size from " + format_size(key.smallest) + " to " + format_size(key.largest) +
+           " as text with a unit (B, KiB, MiB, GiB), such as \"16MiB\"";
+  } else if constexpr (std::is_same_v<T, milliseconds>) {
+    return "a duration from " + format_duration(milliseconds(key.smallest)) + " to " +
+           format_duration(milliseconds(key.largest)) + " as text with a unit (ms, s, m, h), such as \"30s\"";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return "a node name: " + std::string(kNodeNameRule);
+  } else if constexpr (std::is_same_v<T, fs::path>) {
+    return "a path";
+  } else {
+    std::string text = "one of ";
+    for (std::string_view separator = ""; std::string_view name : names_of<T>()) {
+      text.append(separator).append(in_quotes(name));
+      separator = ", ";
+    }
+    return text;
+  }
+}
+
+/// For a misspelt word of a list.
+template <class T>
+std::string suggestion(const RawValue& value) {
+  if constexpr (std::is_enum_v<T>) {
+    if (const std::string* text = text_of(value)) {
+      const auto names = names_of<T>();
+      return "; nearest: " + in_quotes(nearest(*text, {names.begin(), names.end()}));
+    }
+  }
+  return {};
+}
+
+nlohmann::ordered_json shown(const fs::path& path) {
+  std::string text;  // a path may be any bytes, JSON may not
+  append_printable(text, path.native());
+  return text;
+}
+nlohmann::ordered_json shown(const std::string& text) { return text; }
+nlohmann::ordered_json shown(bool flag) { return flag; }
+nlohmann::ordered_json shown(unsigned number) { return number; }
+nlohmann::ordered_json shown(std::size_t bytes) { return format_size(bytes); }
+nlohmann::ordered_json shown(milliseconds duration) { return format_duration(duration); }
+nlohmann::ordered_json shown(LogLevel level) { return to_text(level); }
+nlohmann::ordered_json shown(LogFormat format) { return to_text(format); }
+
+}  // namespace
+
+std::span<const Key> all_keys() { return kKeys; }
+
+const Key* find_key(std::string_view section, std::string_view name) {
+  const auto found = std::find_if(kKeys.begin(), kKeys.end(),
+                                  [&](const Key& key) { return key.section == section && key.name == name; });
+  return found != kKeys.end() ? &*found : nullptr;
+}
+
+bool is_section(std::string_view name) {
+  return std::any_of(kKeys.begin(), kKeys.end(), [&](const Key& key) { return key.section == name; });
+}
+
+std::string full_name(const Key& key) { return std::string(key.section) + "." + std::string(key.name); }
+
+std::string environment_variable(const Key& key) {
+  return "BUSBAR_" + capitals(key.section) + "__" + capitals(key.name);
+}
+
+std::optional<std::string> assign(const Key& key, const RawValue& value, Config& config) {
+  return std::visit(
+      [&]<class T>(T& (*member)(Config&)) -> std::optional<std::string> {
+        auto converted = convert(value, key, std::type_identity<T>{});
+        if (!converted) return "found " + found(value) + ", expected " + expected<T>(key) + suggestion<T>(value);
+        member(config) = std::move(*converted);
+        return std::nullopt;
+      },
+      key.target);
+}
+
+nlohmann::ordered_json value_of(const Key& key, const Config& config) {
+  Config copy = config;  // a target gives out a writable member
+  return std::visit([&](auto member) { return shown(member(copy)); }, key.target);
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,55 @@
+// The table of everything that can be configured. The file, the environment, the command line, their error messages and
+// the listing of the effective configuration all read it, so that a key is added in one place.
+#pragma once
+
+#include "config/config.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace busbar::host {
+
+/// The member of a Config that a key sets. Its type decides how values are written.
+using Target = std::variant<std::string& (*)(Config&), std::filesystem::path& (*)(Config&), bool& (*)(Config&),
+                            unsigned& (*)(Config&), std::size_t& (*)(Config&), std::chrono::milliseconds& (*)(Config&),
+                            LogLevel& (*)(Config&), LogFormat& (*)(Config&)>;
+
+struct Key {
+  std::string_view section;
+  std::string_view name;
+  Target target;
+  std::string_view description;
+  /// For numbers (of milliseconds, of bytes): what is accepted.
+  std::uint64_t smallest = 0;
+  std::uint64_t largest = 0;
+  /// The default in words, where it depends on the machine or the user; empty where `Config{}` has it.
+  std::string_view default_in_words = {};
+};
+
+/// A value as it was found. `Word` comes from where everything is text: the environment and the command line.
+struct Word {
+  std::string text;
+};
+struct OtherValue {
+  std::string kind; /* "an array", … */
+};
+using RawValue = std::variant<Word, std::string, std::int64_t, bool, OtherValue>;
+
+std::span<const Key> all_keys();
+const Key* find_key(std::string_view section, std::string_view name);
+bool is_section(std::string_view name);
+
+std::string full_name(const Key& key);            /* pool.max_threads */
+std::string environment_variable(const Key& key); /* BUSBAR_POOL__MAX_THREADS */
+
+/// Sets the key's member. Errors: what was found and what was expected, in words; then nothing was set.
+std::optional<std::string> assign(const Key& key, const RawValue& value, Config& config);
+
+/// The key's value as the file would write it, as JSON.
+nlohmann::ordered_json value_of(const Key& key, const Config& config);
+
+}  // namespace busbar::host

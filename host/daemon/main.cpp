@@ -1,0 +1,142 @@
+// busbard: a host as a process.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.hpp"
+#include "daemon/host.hpp"
+#include "daemon/signals.hpp"
+#include "plugins/file/inspect.hpp"
+#include "plugins/file/trial.hpp"
+
+namespace {
+
+using busbar::host::Config;
+using busbar::host::Host;
+using busbar::host::Override;
+using busbar::host::Overrides;
+using busbar::host::Signals;
+
+constexpr int kUsageError = 2;
+// How much longer than shutdown.timeout a stop may take before the process ends all the same: a plugin's `stop` hangs.
+constexpr std::chrono::milliseconds kStopGrace{5'000};
+
+struct Arguments {
+  std::optional<std::filesystem::path> config_file;
+  Overrides overrides;
+  bool print_config = false;
+  std::vector<std::string> check_files;
+  bool json = false;
+  std::string try_plugin;
+};
+
+void add_setting(CLI::App& app, Arguments& arguments, const std::string& flag, const std::string& key,
+                 const std::string& what) {
+  app.add_option_function<std::string>(
+      flag,
+      [&arguments, flag, key](const std::string& value) {
+        arguments.overrides.push_back({key, value, flag});
+      },
+      what);
+}
+
+void describe(CLI::App& app, Arguments& arguments) {
+  app.set_version_flag("--version", std::string("busbard ") + busbar::host::version());
+  app.add_option("--config", arguments.config_file, "Read this TOML file; see config/busbar.toml for every key")
+      ->type_name("FILE");
+  add_setting(app, arguments, "--node", "node.name", "This node's name; default: the host name");
+  add_setting(app, arguments, "--plugins", "paths.plugins", "The directory whose plugins are loaded");
+  add_setting(app, arguments, "--run-dir", "paths.run", "Where the command line finds this host");
+  add_setting(app, arguments, "--cache-dir", "paths.cache", "Where private copies of plugins are kept");
+  add_setting(app, arguments, "--state-dir", "paths.state",
+              "What is kept between runs; the cache by default lies in it");
+  add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn, error or off");
+  add_setting(app, arguments, "--log-format", "log.format", "text or json");
+  app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
+  // Below: for `busbar check` and for the host itself.
+  app.add_option("--check-files", arguments.check_files)->group("");
+  app.add_flag("--json", arguments.json)->group("");
+  app.add_option("--try-plugin", arguments.try_plugin)->group("");
+  app.footer(
+      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the plugin directory looked at "
+      "again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir /tmp/a/state");
+}
+
+// Stops the host while this thread goes on listening: a second signal, or a plugin that does not stop, ends it at once.
+[[noreturn]] void stop_and_exit(Host& host, const Signals& signals, std::chrono::milliseconds budget) {
+  std::atomic<bool> done{false};
+  std::atomic<bool> clean{true};
+  std::thread stopper([&] {
+    clean = host.stop().clean;
+    done = true;
+    kill(getpid(), SIGHUP);  // wakes the thread below; a rescan is not looked for any more
+  });
+  const auto end = std::chrono::steady_clock::now() + budget;
+  while (!done) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      std::fputs("busbard: a plugin does not stop; ending without it\n", stderr);
+      break;
+    }
+    const auto signal = signals.wait_for(left);
+    if (signal && *signal != SIGHUP) {
+      std::fputs("busbard: second signal; ending at once\n", stderr);
+      _exit(1);
+    }
+  }
+  if (!done || !clean) {
+    stopper.detach();
+    _exit(0);  // handlers still run: no destructor may
+  }
+  stopper.join();
+  exit(0);
+}
+
+int serve(const Arguments& arguments, const Signals& signals) {
+  using namespace busbar::host;
+  const Config config = load_config(arguments.config_file, Environment::of_this_process(), arguments.overrides);
+  if (arguments.print_config) {
+    std::cout << to_json(config).dump(2) << '\n';
+    return 0;
+  }
+  const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
+  // Never destroyed: `exit` ends the process while nothing of it is used any more.
+  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"));
+  while (true) {
+    if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
+    host.rescan();
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Busbar's host: loads the plugins of a directory and serves their services.", "busbard");
+  describe(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  if (!arguments.try_plugin.empty()) busbar::host::run_trial(arguments.try_plugin);
+  if (!arguments.check_files.empty()) {
+    return busbar::host::check_files(arguments.check_files, arguments.json, std::cout);
+  }
+  const Signals signals;
+  try {
+    return serve(arguments, signals);
+  } catch (const busbar::host::ConfigError& error) {
+    std::cerr << "busbard: " << error.what() << '\n';
+    return kUsageError;
+  } catch (const std::exception& error) {
+    std::cerr << "busbard: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,358 @@
+#include "dispatch/dispatcher.hpp"
+
+#include <busbar/names.hpp>
+
+#include <algorithm>
+#include <future>
+
+#include "dispatch/call_slab.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+// Whether a callback runs on this thread: it belongs to somebody who must not be held up.
+thread_local constinit bool in_callback = false;
+// How many inline services are nested on this thread's stack.
+thread_local constinit unsigned inline_depth = 0;
+constexpr unsigned kMaxInlineDepth = 32;
+
+class InlineDepth {
+ public:
+  InlineDepth() noexcept { ++inline_depth; }
+  ~InlineDepth() { --inline_depth; }
+  InlineDepth(const InlineDepth&) = delete;
+  InlineDepth& operator=(const InlineDepth&) = delete;
+};
+
+}  // namespace
+
+// When a call began, and when it must have ended.
+struct Dispatcher::Start {
+  Nanos now = 0;
+  Nanos latest = kNever;         // what parent and message leave
+  std::uint32_t timeout_ms = 0;  // as asked for; 0: the service's own
+
+  struct Budget {
+    Nanos deadline;
+    std::uint32_t timeout_ms;
+  };
+  Budget budget(const Endpoint& endpoint) const noexcept {
+    const std::uint32_t asked = timeout_ms != 0 ? timeout_ms : endpoint.default_timeout_ms();
+    const Nanos wanted = now + asked * kMillisecond;
+    if (wanted <= latest) return {wanted, asked};
+    // Rounded up, so that what is left of a millisecond is not reported as a timeout of none.
+    const Nanos left = std::max<Nanos>(latest - now, 0);
+    return {latest, static_cast<std::uint32_t>((left + kMillisecond - 1) / kMillisecond)};
+  }
+};
+
+Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor,
+                       EventStream& events)
+    : node_(std::move(node)), registry_(registry), pool_(pool), supervisor_(supervisor), events_(events) {
+  supervisor_.add_duty([this](Nanos now) {
+    Nanos next = kNever;
+    CallSlab::instance().for_each([&](Call& call) { next = std::min(next, call.expire(*this, now)); });
+    return next;
+  });
+}
+
+Dispatcher::~Dispatcher() = default;
+
+Dispatcher::Start Dispatcher::start_of(const Call* parent, const Message& message, DispatchOptions options) const {
+  Start start{now_ns(), kNever, std::min(options.timeout_ms, kMaxTimeoutMs)};
+  if (parent != nullptr) start.latest = parent->deadline();
+  if (const auto deadline = message.deadline()) {
+    const Nanos own = std::chrono::nanoseconds(deadline->time_since_epoch()).count();
+    start.latest = std::min(start.latest, own);
+  }
+  return start;
+}
+
+// ------------------------------------------------------------------------------------------------------ discovery
+
+// Enters the instance that provides the service, so that it cannot go away; null where nobody does.
+Endpoint* Dispatcher::find(const Message& message) const {
+  emit(EventKind::discovering_service, message);
+  return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> Endpoint* {
+    if (entry == nullptr || entry->local == nullptr) return nullptr;
+    auto* endpoint = static_cast<Endpoint*>(entry->local.get());
+    endpoint->instance().enter();
+    return endpoint;
+  });
+}
+
+void Dispatcher::settle_unserved(Message& message) const {
+  const std::string name(message.service_name());
+  message.strip_for_return();
+  if (!is_service_name(name)) {
+    message.respond(Response::error(code::kMalformed, "the service's name (" + std::to_string(name.size()) +
+                                                          " bytes) does not match " + std::string(kServiceNameRule)));
+    return;
+  }
+  emit(EventKind::service_not_found, message);
+  message.respond(Response::service_unavailable(name));
+}
+
+std::vector<Provider> Dispatcher::discover_service(const Message& message) const {
+  return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> std::vector<Provider> {
+    if (entry == nullptr || entry->local == nullptr) return {};
+    return {{"local", entry->local->router()}};
+  });
+}
+
+// ------------------------------------------------------------------------------------------- the blocking dispatch
+
+void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOptions options) {
+  if (message.halted()) return;
+  if (refuse_to_block(message)) return;
+  const Start start = start_of(parent, message, options);
+  Endpoint* endpoint = find(message);
+  if (endpoint == nullptr) {
+    settle_unserved(message);
+  } else if (endpoint->is_inline()) {
+    serve_inline(*endpoint, message, start);
+  } else {
+    serve_pooled(*endpoint, message, start);
+  }
+}
+
+bool Dispatcher::refuse_to_block(Message& message) const {
+  const Call* running = Call::current();
+  if (!in_callback && (running == nullptr || !running->runs_inline())) return false;
+  message.strip_for_return();
+  message.respond(Response::error(code::kWouldBlock, in_callback
+                                                         ? "a callback must not wait for a nested call"
+                                                         : "an inline service must not wait for a nested call"));
+  return true;
+}
+
+void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start& start) {
+  const auto budget = start.budget(endpoint);
+  report_start(endpoint, message);
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
+  const Nanos took = run_here(call, start.now);
+  if (call.answered_alone()) {
+    call.put_outcome(message);
+    report_end(endpoint, message, took);
+    conclude(message, endpoint);
+    call.end_alone();
+    return;
+  }
+  call.settle();
+  if (call.wait(pool_.yield_guard())) {
+    call.put_outcome(message);
+  } else {
+    message.strip_for_return();
+    message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
+  }
+  report_end(endpoint, message, now_ns() - start.now);
+  conclude(message, endpoint);
+  call.release();
+}
+
+// Runs an inline service on this thread. Returns how long the call has taken so far.
+Nanos Dispatcher::run_here(Call& call, Nanos begun) const noexcept {
+  InlineRun run(call.endpoint().inline_record());
+  {
+    const InlineDepth depth;
+    call.serve();
+  }
+  const Nanos took = now_ns() - begun;
+  if (run.ended(took)) report_slow_run(call, took);
+  return took;
+}
+
+void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start& start) {
+  const BlockingScope blocking;
+  if (!blocking) {
+    endpoint.instance().leave();
+    message.strip_for_return();
+    message.respond(Response::error(code::kOverloaded, "every thread of the pool waits for a nested call"));
+    return;
+  }
+  const auto budget = start.budget(endpoint);
+  report_start(endpoint, message);
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  call.own_message(std::move(message));
+  submit(call, start.now);
+  if (call.wait(pool_.yield_guard())) {
+    message = call.take_message();
+    call.put_outcome(message);
+  } else {
+    message = call.message();
+    message.strip_for_return();
+    message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
+  }
+  report_end(endpoint, message, wants(EventKind::service_responded) ? now_ns() - start.now : 0);
+  conclude(message, endpoint);
+  call.release();
+}
+
+void Dispatcher::submit(Call& call, Nanos now) noexcept {
+  switch (pool_.submit(call, now)) {
+    case Submitted::kAccepted:
+      return;
+    case Submitted::kFull:
+      return call.refuse(Response::error(code::kOverloaded, "the pool's queue is full"));
+    case Submitted::kStopped:
+      return call.refuse(Response::bad_rpc(badrpc::kUnloaded, "the host is stopping"));
+  }
+}
+
+void Dispatcher::conclude(Message& message, Endpoint& endpoint) {
+  const Response& response = message.response();
+  const bool overloaded = response.is_error(code::kOverloaded);
+  if (overloaded || response.is_error(code::kTryAnotherNode)) {
+    // This node is the only provider that can be asked, and it has said no.
+    const std::string reason(overloaded ? code::kOverloaded : response.reason());
+    message.respond(Response::no_nodes_available({{"local", reason}}));
+  }
+  endpoint.instance().count_outcome(!message.response().succeeded());
+}
+
+// --------------------------------------------------------------------------------------- the asynchronous dispatch
+
+void Dispatcher::dispatch_async_from(const Call* parent, Message message, Callback callback, DispatchOptions options) {
+  launch(Purpose::serve, parent, std::move(message), std::move(callback), options, false);
+}
+
+PendingCall Dispatcher::dispatch_cancellable(Message message, Callback callback, DispatchOptions options) {
+  return PendingCall(launch(Purpose::serve, Call::current(), std::move(message), std::move(callback), options, true));
+}
+
+// Returns the call with a reference for the canceller, where one is asked for and there is still something to cancel.
+Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
+                         DispatchOptions options, bool cancellable) {
+  if (message.halted()) {
+    run_callback(callback, std::move(message));
+    return nullptr;
+  }
+  const Start start = start_of(parent, message, options);
+  Endpoint* endpoint = find(message);
+  if (endpoint == nullptr) {
+    settle_unserved(message);
+    run_callback(callback, std::move(message));
+    return nullptr;
+  }
+  const auto budget = start.budget(*endpoint);
+  report_start(*endpoint, message);
+  const bool runs_inline = endpoint->is_inline();
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, *endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
+  call.own_message(std::move(message));
+  if (cancellable) call.retain();
+  call.deliver_to(std::move(callback));
+  supervisor_.wake_at(budget.deadline);
+  if (!runs_inline) {
+    submit(call, start.now);
+  } else if (inline_depth >= kMaxInlineDepth) {
+    call.refuse(Response::error(code::kOverloaded, "inline services call each other without end"));
+  } else {
+    run_here(call, start.now);
+    call.settle();
+  }
+  return cancellable ? &call : nullptr;
+}
+
+void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const noexcept {
+  const bool outer = std::exchange(in_callback, true);
+  callback(std::move(outcome));
+  in_callback = outer;
+}
+
+// ---------------------------------------------------------------------------------- validation and authorization
+
+void Dispatcher::validate(Message& message, DispatchOptions options) {
+  if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
+  dispatch(message, options);
+}
+
+void Dispatcher::authorized_async(Message message, std::function<void(AuthorizationAnswer)> callback,
+                                  DispatchOptions options) {
+  using Kind = AuthorizationAnswer::Kind;
+  const auto answer = [callback = std::move(callback)](Message&& outcome) {
+    const Response& response = outcome.response();
+    if (response.kind() == Response::Kind::ok) return callback({Kind::yes, {}});
+    if (response.kind() == Response::Kind::service_unavailable) return callback({Kind::service_unavailable, response});
+    if (response.kind() == Response::Kind::service_timeout) {
+      return callback(
+          {Kind::failed, Response::bad_rpc(badrpc::kTimeout, "the provider's router did not answer in " +
+                                                                 std::to_string(response.timeout_ms()) + " ms")});
+    }
+    const bool failed = response.is_error(code::kBadRpc) || response.is_error(code::kNoNodesAvailable) ||
+                        response.is_error(code::kOverloaded);
+    callback({failed ? Kind::failed : Kind::no, response});
+  };
+  launch(Purpose::authorize_only, Call::current(), std::move(message), answer, options, false);
+}
+
+AuthorizationAnswer Dispatcher::authorized(Message message, DispatchOptions options) {
+  if (message.halted()) return {AuthorizationAnswer::Kind::failed, message.response()};
+  if (refuse_to_block(message)) return {AuthorizationAnswer::Kind::failed, message.response()};
+  const BlockingScope blocking;
+  if (!blocking) {
+    return {AuthorizationAnswer::Kind::failed,
+            Response::error(code::kOverloaded, "every thread of the pool waits for a nested call")};
+  }
+  // Ends at the deadline at the latest: the asynchronous form watches it.
+  const auto promise = std::make_shared<std::promise<AuthorizationAnswer>>();
+  authorized_async(
+      std::move(message), [promise](AuthorizationAnswer answer) { promise->set_value(std::move(answer)); }, options);
+  return promise->get_future().get();
+}
+
+// ------------------------------------------------------------------------------------------------------ observation
+
+void Dispatcher::report_slow_run(const Call& call, Nanos took) const noexcept {
+  Endpoint& endpoint = call.endpoint();
+  endpoint.count_slow_run();
+  if (!wants(EventKind::inline_service_too_slow)) return;
+  Event event;
+  event.kind = EventKind::inline_service_too_slow;
+  event.service = endpoint.service();
+  event.plugin = endpoint.router();
+  event.message_id = call.message_id();
+  event.correlation_id = call.correlation_id();
+  event.node = node_;
+  event.reason = endpoint.is_inline() ? "ran over 1 ms" : "ran over 1 ms for the third time: moved to the pool";
+  event.duration = took;
+  events_.emit(event);
+}
+
+void Dispatcher::report_start(const Endpoint& endpoint, const Message& message) const noexcept {
+  emit(EventKind::service_found, message, &endpoint);
+  emit(EventKind::invoking_service, message, &endpoint);
+  emit(EventKind::service_request_received, message, &endpoint);
+}
+
+void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, Nanos took) const noexcept {
+  emit(EventKind::service_responded, message, &endpoint, took);
+}
+
+void Dispatcher::emit(EventKind kind, const Call& call, Nanos duration) const noexcept {
+  if (wants(kind)) emit(kind, call.message(), &call.endpoint(), duration);
+}
+
+void Dispatcher::emit(EventKind kind, const Message& message, const Endpoint* endpoint, Nanos duration,
+                      std::string_view reason) const noexcept {
+  if (!wants(kind)) return;
+  Event event;
+  event.kind = kind;
+  event.service = message.service_name();
+  event.message_id = message.id();
+  event.correlation_id = message.correlation_id();
+  event.node = node_;
+  event.origin = message.origin_node();
+  event.reason = reason;
+  event.duration = duration;
+  if (endpoint != nullptr) {
+    event.plugin = endpoint->router();
+    event.is_public = endpoint->visibility() == registry::Visibility::public_;
+  }
+  events_.emit(event);
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,162 @@
+#include "dispatch/host_table.hpp"
+
+#include <busbar/names.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string_view>
+
+#include "dispatch/call.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/instance.hpp"
+
+// The outcome of a nested dispatch: the message, and its view in C.
+struct busbar_result {
+  explicit busbar_result(busbar::Message&& outcome) : message(std::move(outcome)), view(message.c_view(response)) {}
+  busbar::Message message;
+  busbar_response response{};
+  busbar_message view;
+};
+
+namespace busbar::host {
+
+namespace {
+
+// A message of a plugin's own, checked and completed (C-M2). Owns everything: its handler may outlive the caller's
+// wait.
+Message take_message(const busbar_message& view, const Instance& instance) {
+  const Message borrowed = Message::borrow(view);
+  Message message(borrowed);
+  if (message.id().empty()) message.with_id(new_message_id().view());
+  const bool ids_fit =
+      is_message_id(message.id()) && is_message_id(message.correlation_id()) && is_message_id(message.causation_id());
+  if (!ids_fit) {
+    message.respond(Response::error(code::kMalformed, "an id of the message is not 1 to 128 of [A-Za-z0-9_-]"));
+  }
+  message.with_origin_node(instance.dispatcher().node());
+  return message;
+}
+
+DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {
+  return {options == nullptr ? 0 : options->timeout_ms};
+}
+
+const Call* parent_of(busbar_call* parent) noexcept { return parent != nullptr ? Call::of(parent) : Call::current(); }
+
+busbar_buffer* reply_buffer(busbar_call* call) { return Call::of(call)->reply_buffer(); }
+
+busbar_status reply(busbar_call* call, const busbar_reply* reply) {
+  return reply == nullptr ? BUSBAR_INVALID : Call::of(call)->reply(*reply);
+}
+
+void call_retain(busbar_call* call) {
+  Call& self = *Call::of(call);
+  if (Call::current() == &self) self.keep_ids();
+  self.retain_answerer();
+}
+
+void call_release(busbar_call* call) { Call::of(call)->release_answerer(); }
+
+std::int64_t time_left_us(const busbar_call* call) {
+  return std::max<Nanos>(Call::of(call)->deadline() - now_ns(), 0) / kMicrosecond;
+}
+
+std::uint32_t caller_gone(const busbar_call* call) { return Call::of(call)->caller_gone() ? 1 : 0; }
+
+busbar_result* dispatch(void* context, busbar_call* parent, const busbar_message* view,
+                        const busbar_dispatch_options* options) {
+  try {
+    Instance& instance = Instance::of(context);
+    Message message = take_message(*view, instance);
+    instance.dispatcher().dispatch_from(parent_of(parent), message, options_of(options));
+    return new busbar_result(std::move(message));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_message* view,
+                             const busbar_dispatch_options* options, void (*done)(void*, busbar_result*), void* user) {
+  Instance& instance = Instance::of(context);
+  if (done == nullptr) return BUSBAR_INVALID;
+  try {
+    Message message = take_message(*view, instance);
+    // The plugin's code runs again when the call ends: it must not be unloaded before.
+    const auto callback = [&instance, done, user](Message&& outcome) {
+      done(user, new busbar_result(std::move(outcome)));
+      instance.leave();
+    };
+    instance.enter();
+    try {
+      instance.dispatcher().dispatch_async_from(parent_of(parent), std::move(message), callback, options_of(options));
+    } catch (...) {
+      instance.leave();
+      throw;
+    }
+    return BUSBAR_DONE;
+  } catch (const std::bad_alloc&) {
+    return BUSBAR_NO_MEMORY;
+  }
+}
+
+const busbar_message* result_message(const busbar_result* result) { return &result->view; }
+void result_release(busbar_result* result) { delete result; }
+
+LogLevel level_of(std::uint32_t level) noexcept {
+  switch (level) {
+    case BUSBAR_LOG_TRACE:
+      return LogLevel::trace;
+    case BUSBAR_LOG_DEBUG:
+      return LogLevel::debug;
+    case BUSBAR_LOG_INFO:
+      return LogLevel::info;
+    case BUSBAR_LOG_WARN:
+      return LogLevel::warn;
+    default:
+      return LogLevel::error;
+  }
+}
+
+void log(void* context, const busbar_call* call, std::uint32_t level, busbar_text text) {
+  const Logger& logger = Instance::of(context).log();
+  const std::string_view line(text.data, text.size);
+  if (call == nullptr) {
+    logger.write(level_of(level), line);
+    return;
+  }
+  const Call& self = *Call::of(call);
+  logger.write(level_of(level), line,
+               {{"service", self.endpoint().service()},
+                {"message_id", self.message_id()},
+                {"correlation_id", self.correlation_id()}});
+}
+
+const void* extension(void*, busbar_text) { return nullptr; }
+
+}  // namespace
+
+busbar_host make_host_table(Instance& instance) noexcept {
+  busbar_host table{};
+  table.struct_size = sizeof table;
+  table.abi_major = BUSBAR_ABI_MAJOR;
+  table.abi_minor = BUSBAR_ABI_MINOR;
+  table.context = &instance;
+  const std::string& node = instance.dispatcher().node();
+  table.node = {node.data(), node.size()};
+  table.reply_buffer = &reply_buffer;
+  table.reply = &reply;
+  table.call_retain = &call_retain;
+  table.call_release = &call_release;
+  table.time_left_us = &time_left_us;
+  table.caller_gone = &caller_gone;
+  table.dispatch = &dispatch;
+  table.dispatch_async = &dispatch_async;
+  table.result_message = &result_message;
+  table.result_release = &result_release;
+  table.log = &log;
+  table.extension = &extension;
+  return table;
+}
+
+}  // namespace busbar::host

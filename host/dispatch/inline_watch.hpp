@@ -1,0 +1,64 @@
+// Holds inline services to their promise (C-D17) without blaming them for what others do.
+#pragma once
+
+#include <atomic>
+
+#include "pool/clock.hpp"
+
+namespace busbar::host {
+
+/// Counts an inline service's slow runs. A run of over 1 ms by the wall clock counts at once; but on a busy machine the
+/// kernel may have taken the processor away meanwhile, and looking at that would cost each run more than the service
+/// itself. So a slow run only puts the service under watch: the next runs are measured, a slow one counts if the thread
+/// used the processor or chose to sleep, and when all went well, what had been counted is forgiven.
+/// Threads: any.
+class InlineRecord {
+ public:
+  /// A slow run that was not measured, or was confirmed. True when it was the third: the service must move to the pool.
+  bool count() noexcept {
+    watched_runs_.store(kWatchedRuns, std::memory_order_relaxed);
+    return slow_runs_.fetch_add(1, std::memory_order_relaxed) + 1 >= kTooOften;
+  }
+  bool under_watch() const noexcept { return watched_runs_.load(std::memory_order_relaxed) != 0; }
+  /// A measured run that kept the promise.
+  void forgive() noexcept {
+    if (watched_runs_.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+    slow_runs_.store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned kTooOften = 3;
+  static constexpr int kWatchedRuns = 100;
+  std::atomic<unsigned> slow_runs_{0};
+  std::atomic<int> watched_runs_{0};
+};
+
+inline constexpr Nanos kInlineLimit = kMillisecond;
+
+/// One run of an inline service. Made when it begins. Threads: the one that runs it.
+class InlineRun {
+ public:
+  explicit InlineRun(InlineRecord& record) noexcept : record_(record), measured_(record.under_watch()) {
+    if (measured_) before_ = read();
+  }
+  /// The run took `wall`. True: it broke its promise.
+  bool ended(Nanos wall) noexcept {
+    if (wall <= kInlineLimit && !measured_) [[likely]]
+      return false;
+    return judge(wall);
+  }
+
+ private:
+  struct Usage {
+    Nanos processor = 0;
+    long sleeps = 0;
+  };
+  static Usage read() noexcept;
+  bool judge(Nanos wall) noexcept;
+
+  InlineRecord& record_;
+  const bool measured_;
+  Usage before_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,37 @@
+#include "dispatch/instance.hpp"
+
+#include "dispatch/host_table.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
+
+std::string to_string(busbar_text text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
+
+registry::Visibility visibility_of(const busbar_service& service) {
+  return (service.flags & BUSBAR_SERVICE_PRIVATE) != 0 ? registry::Visibility::private_ : registry::Visibility::public_;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::string router)
+    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service)),
+      instance_(instance),
+      c_service_(&service),
+      doc_(to_string(service.doc)),
+      flags_(service.flags),
+      default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
+      inline_((service.flags & BUSBAR_SERVICE_INLINE) != 0) {}
+
+Instance::Instance(InstanceFacts facts, Dispatcher& dispatcher, Logger log)
+    : facts_(std::move(facts)), dispatcher_(dispatcher), log_(std::move(log)), c_host_(make_host_table(*this)) {}
+
+void Instance::adopt(const busbar_router& router) {
+  router_ = router;
+  for (std::uint32_t i = 0; i < router.service_count; ++i)
+    endpoints_.emplace_back(*this, *router.services[i], facts_.plugin);
+}
+
+}  // namespace busbar::host

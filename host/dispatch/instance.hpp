@@ -1,0 +1,115 @@
+// A live plugin as dispatch sees it: its router, its services, and how many calls are inside.
+#pragma once
+
+#include <busbar/abi.h>
+#include <busbar/registry/service_table.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "dispatch/inline_watch.hpp"
+#include "log/log.hpp"
+
+namespace busbar::host {
+
+class Dispatcher;
+class Instance;
+
+/// One service of a live plugin: what a lookup finds.
+/// Ownership: its instance's; a call that entered the instance may use it.
+class Endpoint final : public registry::LocalProvider {
+ public:
+  Endpoint(Instance& instance, const busbar_service& service, std::string router);
+
+  Instance& instance() const noexcept { return instance_; }
+  const busbar_service& c_service() const noexcept { return *c_service_; }
+  const std::string& doc() const noexcept { return doc_; }
+  bool idempotent() const noexcept { return (flags_ & BUSBAR_SERVICE_IDEMPOTENT) != 0; }
+  bool dry_run_safe() const noexcept { return (flags_ & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0; }
+  /// The timeout for callers that name none, in milliseconds.
+  std::uint32_t default_timeout_ms() const noexcept { return default_timeout_ms_; }
+
+  /// Whether it runs on the caller's thread; no longer so once it has broken its promise three times (C-D17).
+  bool is_inline() const noexcept { return inline_.load(std::memory_order_relaxed); }
+  /// Counts a run that broke the promise, and moves the service to the pool at the third.
+  void count_slow_run() noexcept {
+    if (inline_record_.count()) inline_.store(false, std::memory_order_relaxed);
+  }
+  InlineRecord& inline_record() noexcept { return inline_record_; }
+
+ private:
+  Instance& instance_;
+  const busbar_service* const c_service_;
+  const std::string doc_;
+  const std::uint32_t flags_;
+  const std::uint32_t default_timeout_ms_;
+  std::atomic<bool> inline_;
+  InlineRecord inline_record_;
+};
+
+struct InstanceFacts {
+  std::string plugin;
+  std::string version;
+  std::uint64_t generation = 0;
+};
+
+/// A created router with its services. Ownership: shared by the manager of plugins and by the registry's tables; the
+/// router itself belongs to the manager, which destroys it when `quiet()` holds after the withdrawal.
+class Instance {
+ public:
+  /// `router` is a complete copy of the plugin's struct; what it points to is valid until the manager destroys it.
+  Instance(InstanceFacts facts, Dispatcher& dispatcher, Logger log);
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  /// The host as this plugin sees it: the argument of its `create`.
+  const busbar_host& c_host() const noexcept { return c_host_; }
+  static Instance& of(void* context) noexcept { return *static_cast<Instance*>(context); }
+
+  /// Takes the router that `create` returned, and makes its endpoints. Once, before anything is registered.
+  void adopt(const busbar_router& router);
+
+  const InstanceFacts& facts() const noexcept { return facts_; }
+  const busbar_router& router() const noexcept { return router_; }
+  std::deque<Endpoint>& endpoints() noexcept { return endpoints_; }
+  Dispatcher& dispatcher() const noexcept { return dispatcher_; }
+  const Logger& log() const noexcept { return log_; }
+
+  /// A call goes in, or anything else that may run the plugin's code later. In a read section of the registry, so that
+  /// nobody enters after the withdrawal has returned.
+  void enter() noexcept { entered_.fetch_add(1, std::memory_order_relaxed); }
+  void leave() noexcept { left_.fetch_add(1, std::memory_order_release); }
+  /// Counts the outcome of a call.
+  void count_outcome(bool failed) noexcept {
+    served_.fetch_add(1, std::memory_order_relaxed);
+    if (failed) errors_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  /// Nobody is inside; final once the services are withdrawn. Read in this order: a leave is counted after its enter.
+  bool quiet() const noexcept { return inside() == 0; }
+  std::uint64_t inside() const noexcept {
+    const std::uint64_t left = left_.load(std::memory_order_acquire);
+    const std::uint64_t entered = entered_.load(std::memory_order_acquire);
+    return entered - left;
+  }
+  std::uint64_t served() const noexcept { return served_.load(std::memory_order_relaxed); }
+  std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
+
+ private:
+  const InstanceFacts facts_;
+  Dispatcher& dispatcher_;
+  const Logger log_;
+  busbar_host c_host_;
+  busbar_router router_{};
+  std::deque<Endpoint> endpoints_;  // a deque: endpoints do not move
+
+  std::atomic<std::uint64_t> entered_{0};
+  std::atomic<std::uint64_t> left_{0};
+  std::atomic<std::uint64_t> served_{0};
+  std::atomic<std::uint64_t> errors_{0};
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,48 @@
+#include "events/log_observer.hpp"
+
+namespace busbar::host {
+
+LogObserver::LogObserver(Logger loader, Logger dispatch)
+    : loader_(std::move(loader)), dispatch_(std::move(dispatch)), not_found_(std::chrono::seconds(1)) {}
+
+EventMask LogObserver::wanted() noexcept {
+  return mask_of(EventKind::service_not_found) | mask_of(EventKind::inline_service_too_slow) |
+         mask_of(EventKind::plugin_loaded) | mask_of(EventKind::plugin_reloaded) | mask_of(EventKind::plugin_unloaded) |
+         mask_of(EventKind::plugin_failed);
+}
+
+void LogObserver::on_event(const Event& event) noexcept {
+  switch (event.kind) {
+    case EventKind::service_not_found:
+      if (const auto line = not_found_.ask(event.service)) {
+        dispatch_.warn("nobody provides the service", {{"service", event.service},
+                                                       {"message_id", event.message_id},
+                                                       {"correlation_id", event.correlation_id},
+                                                       {"suppressed", line.suppressed}});
+      }
+      break;
+    case EventKind::inline_service_too_slow:
+      dispatch_.warn("inline service broke its promise", {{"service", event.service},
+                                                          {"plugin", event.plugin},
+                                                          {"message_id", event.message_id},
+                                                          {"duration_us", event.duration / kMicrosecond},
+                                                          {"reason", event.reason}});
+      break;
+    case EventKind::plugin_loaded:
+      loader_.info("plugin loaded", {{"plugin", event.plugin}, {"file", event.file}});
+      break;
+    case EventKind::plugin_reloaded:
+      loader_.info("plugin replaced by its newer file", {{"plugin", event.plugin}, {"file", event.file}});
+      break;
+    case EventKind::plugin_unloaded:
+      loader_.info("plugin unloaded", {{"plugin", event.plugin}, {"file", event.file}, {"kept_because", event.reason}});
+      break;
+    case EventKind::plugin_failed:
+      loader_.error("plugin failed", {{"file", event.file}, {"plugin", event.plugin}, {"reason", event.reason}});
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace busbar::host

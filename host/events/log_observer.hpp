@@ -1,0 +1,25 @@
+// The host's log as an observer: what operators read of the events.
+#pragma once
+
+#include "events/events.hpp"
+#include "log/log.hpp"
+#include "log/rate_limit.hpp"
+
+namespace busbar::host {
+
+/// Writes a line for what operators must know: plugins that come, go and fail, services that nobody offers (limited to
+/// one line a second for each, C-D2), inline services that are too slow.
+class LogObserver final : public Observer {
+ public:
+  LogObserver(Logger loader, Logger dispatch);
+  /// What to subscribe to.
+  static EventMask wanted() noexcept;
+  void on_event(const Event& event) noexcept override;
+
+ private:
+  const Logger loader_;
+  const Logger dispatch_;
+  RateLimit not_found_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,128 @@
+#include "log/line.hpp"
+
+#include "log/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kFixedKeys = {"at", "level", "logger", "message"};
+
+template <class Number>
+void append_number(std::string& out, Number number) {
+  std::array<char, 40> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
+  out.append(text.data(), end);
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  append_escaped(out, text);
+  out += '"';
+}
+
+/// Whether `text` can stand in a line of key=value without quotes.
+bool is_bare(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '=' && c != '\\'; });
+}
+
+void append_word(std::string& out, std::string_view text) {
+  if (is_bare(text)) {
+    out += text;
+  } else {
+    append_quoted(out, text);
+  }
+}
+
+/// Writes a value of any kind; `write_text` says how text looks in this format.
+template <class WriteText>
+void append_value(std::string& out, const LogField::Value& value, WriteText write_text) {
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    write_text(out, *text);
+  } else if (const auto* flag = std::get_if<bool>(&value)) {
+    out += *flag ? "true" : "false";
+  } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    append_number(out, *integer);
+  } else if (const auto* natural = std::get_if<std::uint64_t>(&value)) {
+    append_number(out, *natural);
+  } else if (const double number = std::get<double>(value); std::isfinite(number)) {
+    append_number(out, number);
+  } else {
+    write_text(out, std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");  // JSON has no numbers for these
+  }
+}
+
+/// The keys of one JSON line, which must differ from each other.
+class JsonKeys {
+ public:
+  void append_next(std::string& out, std::string_view key) {
+    std::string name(key);
+    while (is_taken(name)) name += '_';
+    append_quoted(out, name);
+    used_.push_back(std::move(name));
+  }
+
+ private:
+  bool is_taken(std::string_view name) const {
+    return std::find(kFixedKeys.begin(), kFixedKeys.end(), name) != kFixedKeys.end() ||
+           std::find(used_.begin(), used_.end(), name) != used_.end();
+  }
+  std::vector<std::string> used_;
+};
+
+std::string json_line(std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                      std::string_view message, LogFields fields) {
+  std::string out = R"({"at":")";
+  out += utc_text(at);
+  out += R"(","level":")";
+  out += to_text(level);
+  out += R"(","logger":)";
+  append_quoted(out, logger);
+  out += R"(,"message":)";
+  append_quoted(out, message);
+  JsonKeys keys;
+  for (const LogField& field : fields) {
+    out += ',';
+    keys.append_next(out, field.key);
+    out += ':';
+    append_value(out, field.value, append_quoted);
+  }
+  out += '}';
+  return out;
+}
+
+std::string text_line(std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                      std::string_view message, LogFields fields) {
+  std::string out;
+  out += utc_text(at);
+  out += ' ';
+  out += to_text(level);
+  out.append(6 - to_text(level).size(), ' ');  // the longest name has five letters
+  append_printable(out, logger);
+  out += ": ";
+  append_printable(out, message);
+  for (const LogField& field : fields) {
+    out += ' ';
+    append_word(out, field.key);
+    out += '=';
+    append_value(out, field.value, append_word);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string log_line(LogFormat format, std::chrono::system_clock::time_point at, LogLevel level,
+                     std::string_view logger, std::string_view message, LogFields fields) {
+  return format == LogFormat::json ? json_line(at, level, logger, message, fields)
+                                   : text_line(at, level, logger, message, fields);
+}
+
+}  // namespace busbar::host

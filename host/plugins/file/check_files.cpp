@@ -1,0 +1,112 @@
+// What `busbar check` shows: the inspection of some files, for programs and for people.
+#include <map>
+#include <ostream>
+#include <sstream>
+
+#include "plugins/file/inspect.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+/// Adds what two files claim both: to the later one, as that is what a host refuses.
+void find_clashes(std::vector<PluginFile>& files) {
+  std::map<std::string, std::string> holder_of_name;
+  std::map<std::string, std::string> holder_of_service;
+  for (PluginFile& file : files) {
+    if (!file.name.empty()) {
+      const auto [holder, is_first] = holder_of_name.emplace(file.name, file.file);
+      if (!is_first) file.problems.push_back("name \"" + file.name + "\" held by \"" + holder->second + "\"");
+    }
+    if (!file.ok() || !file.services) continue;
+    for (const ServiceFacts& service : *file.services) {
+      const auto [holder, is_first] = holder_of_service.emplace(service.name, file.file);
+      if (!is_first) {
+        file.problems.push_back("service \"" + service.name + "\" is offered by \"" + holder->second + "\" too");
+      }
+    }
+  }
+}
+
+std::string yes_or_no(bool value) { return value ? "yes" : "no"; }
+
+nlohmann::json text_or_null(const std::string& text) { return text.empty() ? nlohmann::json() : nlohmann::json(text); }
+
+std::string service_line(const ServiceFacts& service) {
+  std::string marks;
+  if (service.is_private) marks += ", private";
+  if (service.is_inline) marks += ", inline";
+  if (service.idempotent) marks += ", idempotent";
+  if (service.dry_run_safe) marks += ", dry-run safe";
+  if (service.timeout_ms != 0) marks += ", " + std::to_string(service.timeout_ms) + " ms";
+  std::string line = "  service   " + printable(service.name);
+  if (!marks.empty()) line += " (" + marks.substr(2) + ")";
+  if (!service.doc.empty()) line += ": " + printable(service.doc, 200);
+  return line + "\n";
+}
+
+}  // namespace
+
+nlohmann::json to_json(const PluginFile& file) {
+  nlohmann::json abi;
+  nlohmann::json flags;
+  if (file.descriptor) {
+    abi = {{"major", file.descriptor->abi_major}, {"minor", file.descriptor->abi_minor}};
+    flags = nlohmann::json::array();
+    if ((file.descriptor->build_flags & BUSBAR_BUILD_ASAN) != 0) flags.push_back("address");
+    if ((file.descriptor->build_flags & BUSBAR_BUILD_TSAN) != 0) flags.push_back("thread");
+  }
+  return {{"file", file.file},
+          {"ok", file.ok()},
+          {"name", text_or_null(file.name)},
+          {"version", text_or_null(file.version)},
+          {"abi", abi},
+          {"compiler", text_or_null(file.compiler)},
+          {"sanitizers", flags},
+          {"services", file.services ? to_json(*file.services) : nlohmann::json()},
+          {"problems", file.problems},
+          {"warnings", file.warnings},
+          {"unloadable", file.unloadable},
+          {"static_tls", file.static_tls},
+          {"needed", file.needed}};
+}
+
+std::string to_text(const PluginFile& file) {
+  std::ostringstream out;
+  out << printable(file.file, 4096) << ": " << (file.ok() ? "ok" : "would be refused") << "\n";
+  for (const std::string& problem : file.problems) out << "  problem   " << problem << "\n";
+  for (const std::string& warning : file.warnings) out << "  warning   " << warning << "\n";
+  if (!file.descriptor) return out.str();
+  out << "  plugin    " << (file.name.empty() ? "?" : file.name) << " " << file.version << "\n";
+  out << "  built     plugin ABI " << file.descriptor->abi_major << "." << file.descriptor->abi_minor << ", "
+      << file.compiler << "\n";
+  if (!file.needed.empty()) out << "  needs     " << in_one_line(file.needed, ", ", file.needed.size()) << "\n";
+  out << "  unloads   " << yes_or_no(file.unloadable) << "\n";
+  if (!file.services) {
+    out << "  services  unknown: the file has no manifest\n";
+  } else {
+    for (const ServiceFacts& service : *file.services) out << service_line(service);
+  }
+  return out.str();
+}
+
+int check_files(std::span<const std::string> files, bool json, std::ostream& out) {
+  std::vector<PluginFile> found;
+  for (const std::string& file : files) found.push_back(inspect(file));
+  find_clashes(found);
+  nlohmann::json list = nlohmann::json::array();
+  bool all_ok = true;
+  for (const PluginFile& file : found) {
+    all_ok &= file.ok();
+    if (json) list.push_back(to_json(file));
+    if (!json) out << to_text(file);
+  }
+  // A path need not be UTF-8.
+  if (json) {
+    out << nlohmann::json{{"files", std::move(list)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+        << "\n";
+  }
+  return all_ok ? 0 : 1;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,145 @@
+#include "plugins/file/service_facts.hpp"
+
+#include <busbar/cbor/text.hpp>
+#include <busbar/names.hpp>
+#include <set>
+#include <stdexcept>
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
+constexpr std::size_t kLongestDoc = 16 * 1024;
+
+/// How many bytes the UTF-8 character at the front takes; 0 when there is none.
+std::size_t utf8_length(std::string_view text) {
+  return cbor::detail::character_size(reinterpret_cast<const unsigned char*>(text.data()), text.size());
+}
+
+std::string escaped(unsigned char byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+}
+
+bool flag(const nlohmann::json& service, const char* key) {
+  const auto found = service.find(key);
+  if (found == service.end()) return false;
+  if (!found->is_boolean()) throw std::runtime_error("\"" + std::string(key) + "\" is no boolean");
+  return found->get<bool>();
+}
+
+std::string text(const nlohmann::json& service, const char* key, std::string absent) {
+  const auto found = service.find(key);
+  if (found == service.end()) return absent;
+  if (!found->is_string()) throw std::runtime_error("\"" + std::string(key) + "\" is no text");
+  return found->get<std::string>();
+}
+
+ServiceFacts service_from_json(const nlohmann::json& json) {
+  if (!json.is_object()) throw std::runtime_error("it is no map");
+  if (!json.contains("name")) throw std::runtime_error("it has no \"name\"");
+  ServiceFacts facts;
+  facts.name = text(json, "name", "");
+  facts.doc = text(json, "doc", "");
+  const std::string visibility = text(json, "visibility", "public");
+  if (visibility != "public" && visibility != "private") {
+    throw std::runtime_error("\"visibility\" is \"" + printable(visibility) + "\", neither public nor private");
+  }
+  facts.is_private = visibility == "private";
+  facts.is_inline = flag(json, "inline");
+  facts.idempotent = flag(json, "idempotent");
+  facts.dry_run_safe = flag(json, "dry_run_safe");
+  if (const auto timeout = json.find("timeout_ms"); timeout != json.end()) {
+    if (!timeout->is_number_unsigned() || timeout->get<std::uint64_t>() > kLongestTimeoutMs) {
+      throw std::runtime_error("\"timeout_ms\" is no whole number up to " + std::to_string(kLongestTimeoutMs));
+    }
+    facts.timeout_ms = timeout->get<std::uint32_t>();
+  }
+  return facts;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, std::size_t at_most) {
+  std::string out;
+  while (!text.empty()) {
+    if (out.size() >= at_most) return out + "…";
+    const std::size_t length = utf8_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    if (length == 0 || first < 0x20 || first == 0x7f) {
+      out += escaped(first);
+      text.remove_prefix(1);
+    } else {
+      out += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+nlohmann::json to_json(const ServiceFacts& facts) {
+  return {{"name", facts.name},
+          {"doc", facts.doc},
+          {"visibility", facts.is_private ? "private" : "public"},
+          {"inline", facts.is_inline},
+          {"idempotent", facts.idempotent},
+          {"dry_run_safe", facts.dry_run_safe},
+          {"timeout_ms", facts.timeout_ms}};
+}
+
+nlohmann::json to_json(const std::vector<ServiceFacts>& services) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const ServiceFacts& facts : services) out.push_back(to_json(facts));
+  return out;
+}
+
+std::vector<ServiceFacts> services_from_json(const nlohmann::json& services) {
+  if (!services.is_array()) throw std::runtime_error("the services are no array");
+  std::vector<ServiceFacts> out;
+  for (const nlohmann::json& service : services) {
+    try {
+      out.push_back(service_from_json(service));
+    } catch (const std::runtime_error& e) {
+      throw std::runtime_error("service " + std::to_string(out.size() + 1) + ": " + e.what());
+    }
+  }
+  return out;
+}
+
+std::string in_one_line(const std::vector<std::string>& texts, const char* separator, std::size_t at_most) {
+  std::string out;
+  for (std::size_t i = 0; i < texts.size() && i < at_most; ++i) {
+    if (i > 0) out += separator;
+    out += texts[i];
+  }
+  if (texts.size() > at_most) out += separator + std::string("and ") + std::to_string(texts.size() - at_most) + " more";
+  return out;
+}
+
+std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services) {
+  std::vector<std::string> problems;
+  if (services.empty()) problems.emplace_back("it offers no service");
+  std::set<std::string_view> seen;
+  for (const ServiceFacts& facts : services) {
+    const std::string quoted = "\"" + printable(facts.name, 80) + "\"";
+    if (!is_service_name(facts.name)) {
+      problems.push_back("bad service name " + quoted + ", expected " + std::string(kServiceNameRule));
+    } else if (!seen.insert(facts.name).second) {
+      problems.push_back("service " + quoted + " is there twice");
+    }
+    if (facts.doc.size() > kLongestDoc) {
+      problems.push_back("the documentation of service " + quoted + " has " + std::to_string(facts.doc.size()) +
+                         " bytes, at most " + std::to_string(kLongestDoc) + " are kept");
+    } else if (!cbor::detail::is_utf8(facts.doc.data(), facts.doc.size())) {
+      problems.push_back("the documentation of service " + quoted + " is not UTF-8");
+    }
+    if (facts.timeout_ms > kLongestTimeoutMs) {
+      problems.push_back("the timeout of service " + quoted + " is " + std::to_string(facts.timeout_ms) +
+                         " ms, at most " + std::to_string(kLongestTimeoutMs) + " is possible");
+    }
+  }
+  return problems;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,113 @@
+#include "plugins/loaded_plugin.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "plugins/file/router_check.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+// Reports of the sanitizers name functions of images that must still be there when they are written.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kKeepImages = true;
+#else
+constexpr bool kKeepImages = false;
+#endif
+
+std::string text_of(const busbar_error& error) {
+  return {error.text, std::min<std::size_t>(error.size, sizeof error.text)};
+}
+
+bool is_mapped(const std::filesystem::path& file) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(file.native())) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+LoadedPlugin::LoadedPlugin(PrivateCopy copy, const busbar_descriptor& descriptor, std::uint64_t generation,
+                           const Payload& config, Dispatcher& dispatcher, Logger log)
+    : copy_(std::move(copy)),
+      library_(std::make_unique<boost::dll::shared_library>(map_library(copy_.path()))),
+      instance_(std::make_shared<Instance>(InstanceFacts{descriptor.name, descriptor.version, generation}, dispatcher,
+                                           std::move(log))) {
+  try {
+    create(descriptor);
+    start(config);
+  } catch (...) {
+    destroy();
+    if (kKeepImages) static_cast<void>(library_.release());
+    throw;
+  }
+}
+
+void LoadedPlugin::create(const busbar_descriptor& descriptor) {
+  const busbar_router& router = create_router(find_plugin(*library_, descriptor), instance_->c_host());
+  created_ = true;
+  const busbar_router complete = read_router(router);
+  try {
+    read_services(complete);
+  } catch (...) {
+    router.destroy(router.self);
+    created_ = false;
+    throw;
+  }
+  instance_->adopt(complete);
+}
+
+void LoadedPlugin::start(const Payload& config) {
+  const busbar_router& router = instance_->router();
+  if (router.start == nullptr) {
+    started_ = true;
+    return;
+  }
+  busbar_error error{};
+  error.struct_size = sizeof error;
+  const auto bytes = config.bytes();
+  if (router.start(router.self, {bytes.data(), bytes.size()}, &error) != BUSBAR_DONE) {
+    throw PluginError("its start failed: " + printable(text_of(error)));
+  }
+  started_ = true;
+}
+
+std::vector<std::shared_ptr<registry::LocalProvider>> LoadedPlugin::services() const {
+  std::vector<std::shared_ptr<registry::LocalProvider>> out;
+  for (auto& endpoint : instance_->endpoints()) out.emplace_back(instance_, &endpoint);
+  return out;
+}
+
+void LoadedPlugin::stop() noexcept {
+  if (!started_) return;
+  started_ = false;
+  const busbar_router& router = instance_->router();
+  if (router.stop != nullptr) router.stop(router.self);
+}
+
+void LoadedPlugin::destroy() noexcept {
+  if (!created_) return;
+  created_ = false;
+  const busbar_router& router = instance_->router();
+  if (router.destroy != nullptr) router.destroy(router.self);
+}
+
+Unloaded LoadedPlugin::unload() {
+  destroy();
+  instance_.reset();
+  if (kKeepImages) {
+    static_cast<void>(library_.release());
+    return {false, "images are kept in a build with sanitizers"};
+  }
+  const std::filesystem::path file = copy_.path();
+  library_.reset();
+  if (!is_mapped(file)) return {true, {}};
+  return {false,
+          "the system's loader keeps it mapped: it defines unique symbols, is marked as not to be deleted, or a "
+          "thread that lives still has thread-local objects of it"};
+}
+
+}  // namespace busbar::host

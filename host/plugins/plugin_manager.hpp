@@ -1,0 +1,127 @@
+// The plugins of a host: looks at the directory, loads what is new, replaces what has changed, lets go of what is gone.
+#pragma once
+
+#include <busbar/registry/registry.hpp>
+#include <busbar/thread_safety.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "events/events.hpp"
+#include "plugins/file/directory.hpp"
+#include "plugins/file/inspect.hpp"
+#include "plugins/loaded_plugin.hpp"
+#include "plugins/plugin_row.hpp"
+
+namespace busbar::host {
+
+struct PluginManagerOptions {
+  std::filesystem::path directory;
+  std::filesystem::path cache;
+  std::filesystem::path trial_program;  ///< run as `PROGRAM --try-plugin FILE`
+  Config::Plugins rules;
+  std::map<std::string, nlohmann::json> tables;  ///< [plugin.NAME] by NAME
+};
+
+/// Loads on one thread of its own, so that loads, starts and stops never overlap.
+/// Ownership: everything given outlives `stop`. Threads: any, unless a function says otherwise.
+class PluginManager {
+ public:
+  PluginManager(PluginManagerOptions options, registry::Registry& registry, Dispatcher& dispatcher, EventStream& events,
+                Logger log, std::function<Logger(const std::string& plugin)> plugin_log);
+  ~PluginManager();
+  PluginManager(const PluginManager&) = delete;
+  PluginManager& operator=(const PluginManager&) = delete;
+
+  /// Begins with a first scan, after which `ready` holds.
+  void start();
+  /// Has the directory looked at again; `done` is called on the loader's thread when that is over. Scans that are asked
+  /// for while one waits to begin are one.
+  void scan(std::function<void()> done = {});
+  bool ready() const;
+  /// Has `tell` called when the first scan is over, on the loader's thread; at once if it is.
+  void when_ready(std::function<void()> tell);
+
+  /// What there is, by file name; generations that are draining or retired are rows of their own.
+  std::vector<PluginRow> rows() const;
+
+  /// Withdraws every service and ends the loader's thread; no plugin is stopped yet.
+  void withdraw();
+  /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more. After
+  /// `withdraw`. Returns how many had to be left as they are.
+  std::size_t stop_all();
+
+ private:
+  // What is known of one file name.
+  struct Slot {
+    FileStamp stamp;
+    std::string digest;  // of what was last tried
+    PluginRow row;
+    std::unique_ptr<LoadedPlugin> plugin;  // null: not serving
+  };
+  // A generation that was replaced or withdrawn.
+  struct Leaving {
+    PluginRow row;
+    std::unique_ptr<LoadedPlugin> plugin;  // null: retired
+    std::chrono::steady_clock::time_point stuck_at;
+  };
+
+  // What the loader's thread does next.
+  struct Errand {
+    bool scan = false;
+    std::vector<std::function<void()>> tell;  // when it is over
+  };
+
+  void run();
+  std::optional<Errand> next_errand();
+  void scan_now();
+  void forget_missing(const std::vector<PluginCandidate>& candidates);
+  void consider(const PluginCandidate& candidate);
+  bool unchanged(Slot& slot, const PluginCandidate& candidate);
+  void load(Slot& slot, const PluginCandidate& candidate);
+  std::unique_ptr<LoadedPlugin> try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts);
+  void check_claims(const std::string& file, const std::string& name, const std::vector<ServiceFacts>& services) const;
+  void put_into_service(Slot& slot, std::unique_ptr<LoadedPlugin> next);
+  void fail(Slot& slot, const std::string& reason);
+  void let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
+  bool tend_leaving();
+  void publish_rows();
+  void emit(EventKind kind, const PluginRow& row, std::string_view reason = {}) const;
+
+  const PluginManagerOptions options_;
+  registry::Registry& registry_;
+  Dispatcher& dispatcher_;
+  EventStream& events_;
+  const Logger log_;
+  const std::function<Logger(const std::string&)> plugin_log_;
+
+  // The loader's own, until the thread has ended.
+  std::map<std::string, Slot> slots_;  // by file name
+  std::vector<Leaving> leaving_;
+  std::uint64_t next_generation_ = 1;
+
+  mutable Mutex mutex_;
+  std::condition_variable_any wake_;
+  bool scan_wanted_ BUSBAR_GUARDED_BY(mutex_) = false;
+  bool ending_ BUSBAR_GUARDED_BY(mutex_) = false;
+  bool ready_ BUSBAR_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> when_scanned_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> when_ready_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<PluginRow> rows_ BUSBAR_GUARDED_BY(mutex_);
+
+  std::thread thread_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,40 @@
+#include "plugins/plugin_row.hpp"
+
+#include "log/text.hpp"
+
+namespace busbar::host {
+
+std::string_view name_of(PluginState state) noexcept {
+  switch (state) {
+    case PluginState::loading:
+      return "loading";
+    case PluginState::serving:
+      return "serving";
+    case PluginState::draining:
+      return "draining";
+    case PluginState::stuck:
+      return "stuck";
+    case PluginState::retired:
+      return "retired";
+    case PluginState::failed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+nlohmann::json to_json(const PluginRow& row) {
+  const Instance* instance = row.instance.get();
+  return {{"name", row.name},
+          {"version", row.version},
+          {"generation", row.generation},
+          {"state", name_of(row.state)},
+          {"file", row.file},
+          {"reason", row.reason},
+          {"services", row.services},
+          {"calls_running", instance == nullptr ? 0 : instance->inside()},
+          {"calls_served", instance == nullptr ? 0 : instance->served()},
+          {"errors", instance == nullptr ? 0 : instance->errors()},
+          {"since", utc_text(row.since)}};
+}
+
+}  // namespace busbar::host

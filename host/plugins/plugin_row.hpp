@@ -1,0 +1,36 @@
+// A line of `busbar plugins`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dispatch/instance.hpp"
+
+namespace busbar::host {
+
+enum class PluginState : std::uint8_t { loading, serving, draining, stuck, retired, failed };
+
+std::string_view name_of(PluginState state) noexcept;
+
+/// What is known of one generation of a plugin, or of a file that is none.
+struct PluginRow {
+  std::string name;     ///< empty where the file does not tell
+  std::string version;  ///< likewise
+  std::uint64_t generation = 0;
+  PluginState state = PluginState::loading;
+  std::string file;    ///< its name in the plugin directory
+  std::string reason;  ///< why it failed, is kept, or could not be replaced
+  std::vector<std::string> services;
+  std::chrono::system_clock::time_point since;  ///< of the state
+  std::shared_ptr<const Instance> instance;     ///< for the counters; null where nothing is loaded
+};
+
+/// {"name","version","generation","state","file","reason","services","calls_running","calls_served","errors","since"}
+nlohmann::json to_json(const PluginRow& row);
+
+}  // namespace busbar::host

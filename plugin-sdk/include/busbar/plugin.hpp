@@ -1,0 +1,175 @@
+// Everything that the author of a plugin in C++ includes, and the macro that makes a router a plugin.
+//
+//   class Greeter final : public busbar::Router {
+//    public:
+//     Greeter() { service("greet", &Greeter::greet).doc("Greets somebody by name."); }
+//     busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
+//    private:
+//     Greeting greet(const Greet& request) { return {"Hello, " + request.name + "!"}; }
+//   };
+//   BUSBAR_PLUGIN(Greeter, "greeter", "1.0.0")
+#pragma once
+
+#include <busbar/abi.h>
+#include <busbar/router.hpp>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace busbar {
+
+/// Stands between the C boundary and a C++ router: no exception passes it. One for each created router.
+struct RouterBinding {
+  template <class Plugin>
+  static const busbar_router* create(const busbar_host* host, busbar_error* error) {
+    return barrier<const busbar_router*>(
+        error,
+        [&] {
+          auto binding = std::make_unique<RouterBinding>();
+          binding->host_ = host;
+          binding->router_ = std::make_unique<Plugin>();
+          binding->router_->host_ = host;
+          binding->describe();
+          return &binding.release()->c_router_;
+        },
+        nullptr);
+  }
+
+ private:
+  void describe() {
+    for (auto& declaration : router_->services_) c_services_.push_back(declaration.c_service());
+    for (const auto& service : c_services_) c_service_pointers_.push_back(&service);
+    c_router_.struct_size = sizeof c_router_;
+    c_router_.service_count = static_cast<std::uint32_t>(c_services_.size());
+    c_router_.services = c_service_pointers_.data();
+    c_router_.self = this;
+    c_router_.start = &start;
+    c_router_.stop = &stop;
+    c_router_.healthy = &healthy;
+    c_router_.authorize = &authorize;
+    c_router_.handle = &handle;
+    c_router_.destroy = &destroy;
+  }
+
+  static RouterBinding& of(void* self) { return *static_cast<RouterBinding*>(self); }
+
+  static void explain(busbar_error* error, std::string_view text) noexcept {
+    if (error == nullptr) return;
+    const std::size_t size = text.size() < sizeof error->text ? text.size() : sizeof error->text;
+    std::memcpy(error->text, text.data(), size);
+    error->size = static_cast<std::uint32_t>(size);
+  }
+
+  /// Runs `body`; what it throws becomes `error`'s text and `failed`.
+  template <class Result, class Body>
+  static Result barrier(busbar_error* error, Body body, Result failed) noexcept {
+    try {
+      return body();
+    } catch (const std::exception& e) {
+      explain(error, e.what());
+    } catch (...) {
+      explain(error, "threw something that is no std::exception");
+    }
+    return failed;
+  }
+
+  static busbar_status start(void* self, busbar_bytes config, busbar_error* error) {
+    return barrier(
+        error,
+        [&] {
+          of(self).router_->start(Payload::borrow({config.data, config.size}));
+          return BUSBAR_DONE;
+        },
+        BUSBAR_FAILED);
+  }
+
+  static void stop(void* self) {
+    busbar_error error{};
+    const bool stopped = barrier(
+        &error,
+        [&] {
+          of(self).router_->stop();
+          return true;
+        },
+        false);
+    if (!stopped) Logger(*of(self).host_, nullptr).error("stop threw: " + std::string(error.text, error.size));
+  }
+
+  static busbar_status healthy(void* self, busbar_error* error) {
+    return barrier(
+        error,
+        [&] {
+          const Health health = of(self).router_->healthy();
+          if (health.is_good()) return BUSBAR_DONE;
+          explain(error, health.reason());
+          return BUSBAR_FAILED;
+        },
+        BUSBAR_FAILED);
+  }
+
+  /// Runs `body` for a call; what it throws is answered as badrpc(exit, what) at once (C-D7).
+  template <class Body>
+  std::uint32_t serve(busbar_call* call, const busbar_message* view, std::uint32_t answered, Body body) noexcept {
+    try {
+      Message message = Message::borrow(*view);
+      const LogMetadataScope scope(message.logger_metadata());
+      return body(message);
+    } catch (const std::exception& e) {
+      answer_exit(call, e.what());
+    } catch (...) {
+      answer_exit(call, "threw something that is no std::exception");
+    }
+    return answered;
+  }
+
+  void answer_exit(busbar_call* call, const char* what) noexcept {
+    busbar_response response{};
+    response.struct_size = sizeof response;
+    response.kind = BUSBAR_RESPONSE_ERROR;
+    response.name = {code::kBadRpc.data(), code::kBadRpc.size()};
+    response.detail = {badrpc::kExit.data(), badrpc::kExit.size()};
+    response.text = {what, std::strlen(what)};
+    busbar_reply reply{};
+    reply.struct_size = sizeof reply;
+    reply.response = &response;
+    host_->reply(call, &reply);
+  }
+
+  static std::uint32_t authorize(void* self, const busbar_service*, busbar_call* call, const busbar_message* view) {
+    RouterBinding& binding = of(self);
+    return binding.serve(call, view, BUSBAR_REFUSED, [&](Message& message) -> std::uint32_t {
+      const Authorization authorization = binding.router_->authorize(message);
+      if (authorization.granted()) return BUSBAR_AUTHORIZED;
+      if (!authorization.refusal()) return BUSBAR_FORBIDDEN;
+      detail::send_reply(*binding.host_, call, authorization.refusal());
+      return BUSBAR_REFUSED;
+    });
+  }
+
+  static std::uint32_t handle(void* self, const busbar_service* service, busbar_call* call,
+                              const busbar_message* view) {
+    RouterBinding& binding = of(self);
+    return binding.serve(call, view, BUSBAR_REPLIED, [&](Message& message) -> std::uint32_t {
+      const auto& handler = *static_cast<const detail::BoundHandler*>(service->data);
+      return handler.invoke(*binding.router_, handler, *binding.host_, call, message);
+    });
+  }
+
+  static void destroy(void* self) { delete static_cast<RouterBinding*>(self); }
+
+  const busbar_host* host_ = nullptr;
+  std::unique_ptr<Router> router_;
+  busbar_router c_router_{};
+  std::vector<busbar_service> c_services_;
+  std::vector<const busbar_service*> c_service_pointers_;
+};
+
+}  // namespace busbar
+
+/// Makes ROUTER the plugin NAME of VERSION (string literals). Once in a library, at file scope.
+#define BUSBAR_PLUGIN(ROUTER, NAME, VERSION)                                               \
+  static_assert(::busbar::is_plugin_name(NAME), "busbar: \"" NAME "\" is no plugin name"); \
+  BUSBAR_PLUGIN_ENTRY(&::busbar::RouterBinding::create<ROUTER>, NAME, VERSION);

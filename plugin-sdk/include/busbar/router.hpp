@@ -1,0 +1,181 @@
+// The class that a plugin's author derives from: declares services, authorizes calls, and starts and stops.
+#pragma once
+
+#include <busbar/context.hpp>
+#include <busbar/detail/handler.hpp>
+#include <busbar/message.hpp>
+#include <busbar/names.hpp>
+
+#include <chrono>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace busbar {
+
+/// Whether a call may go on (C-R3).
+class Authorization {
+ public:
+  bool granted() const noexcept { return granted_; }
+  const Response& refusal() const noexcept { return refusal_; }
+
+ private:
+  friend Authorization authorized();
+  friend Authorization forbidden();
+  friend Authorization refused(Response);
+  explicit Authorization(bool granted) noexcept : granted_(granted) {}
+  explicit Authorization(Response refusal) : granted_(false), refusal_(std::move(refusal)) {}
+
+  bool granted_;
+  Response refusal_;
+};
+
+/// Lets the call through.
+inline Authorization authorized() { return Authorization(true); }
+/// Answers error(forbidden).
+inline Authorization forbidden() { return Authorization(false); }
+/// Answers `error`, an error of the application's own.
+inline Authorization refused(Response error) { return Authorization(std::move(error)); }
+inline Authorization refused(std::string_view code, std::string_view text = {}) {
+  return refused(Response::error(code, text));
+}
+
+/// The outcome of a router's self-check.
+class Health {
+ public:
+  static Health good() { return Health({}); }
+  static Health bad(std::string reason) { return Health(std::move(reason)); }
+  bool is_good() const noexcept { return reason_.empty(); }
+  const std::string& reason() const noexcept { return reason_; }
+
+ private:
+  explicit Health(std::string reason) : reason_(std::move(reason)) {}
+  std::string reason_;
+};
+
+class Router;
+
+/// One declared service; what `Router::service` returns, so that its properties can be chained.
+class ServiceDeclaration {
+ public:
+  /// What it does, for operators.
+  ServiceDeclaration& doc(std::string_view text) {
+    doc_ = text;
+    return *this;
+  }
+  /// It is short and never blocks: runs on the caller's thread, where no timeout can hold (C-D17).
+  ServiceDeclaration& inlined() { return flag(BUSBAR_SERVICE_INLINE); }
+  /// It may run twice for one call without harm (C-D18).
+  ServiceDeclaration& idempotent() { return flag(BUSBAR_SERVICE_IDEMPOTENT); }
+  /// It does nothing but check when the message's dry_run says so (C-D10).
+  ServiceDeclaration& dry_run_safe() { return flag(BUSBAR_SERVICE_DRY_RUN_SAFE); }
+  /// The timeout for callers that name none: 1 ms to 24 h.
+  /// Errors: std::invalid_argument beyond that.
+  ServiceDeclaration& timeout(std::chrono::milliseconds timeout) {
+    if (timeout.count() < 1 || timeout.count() > 86'400'000) {
+      throw std::invalid_argument("service \"" + name_ + "\": timeout is " + std::to_string(timeout.count()) +
+                                  " ms, expected 1 to 86400000");
+    }
+    timeout_ms_ = static_cast<std::uint32_t>(timeout.count());
+    return *this;
+  }
+
+ private:
+  friend class Router;
+  friend struct RouterBinding;
+
+  ServiceDeclaration(std::string_view name, std::uint32_t flags, detail::BoundHandler handler)
+      : name_(name), flags_(flags), handler_(handler) {}
+  ServiceDeclaration& flag(std::uint32_t flag) {
+    flags_ |= flag;
+    return *this;
+  }
+  busbar_service c_service() {
+    busbar_service out{};
+    out.struct_size = sizeof out;
+    out.flags = flags_;
+    out.name = {name_.data(), name_.size()};
+    out.doc = {doc_.data(), doc_.size()};
+    out.timeout_ms = timeout_ms_;
+    out.data = &handler_;
+    return out;
+  }
+
+  std::string name_;
+  std::string doc_;
+  std::uint32_t flags_;
+  std::uint32_t timeout_ms_ = 0;
+  detail::BoundHandler handler_;
+};
+
+/// A plugin's object: derive, declare services in the constructor, override what you need.
+///
+/// The constructor and static initialisers must have no effect on the world: they also run while the file is tried
+/// out in a child process, and when it is built. Open files, connections and threads in `start`.
+///
+/// Handlers run on many threads at once. A handler takes nothing, the typed request, the request and a `Context&`,
+/// or the whole `Message&` (and a `Context&`); it returns a value, a `Response`, a `Message`, `void` for a bare ok, or
+/// `no_reply`.
+class Router {
+ public:
+  virtual ~Router() = default;
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  /// Runs before every handler, on its thread. Not overridden, it forbids everything (C-R3). Threads: many at once.
+  virtual Authorization authorize(const Message& message) {
+    (void)message;
+    return forbidden();
+  }
+  /// Opens what the services need; `config` is the table [plugin.NAME]. What it throws fails the load.
+  virtual void start(const Payload& config) { (void)config; }
+  /// Ends everything that `start` began, threads and reply handles included. What it throws is logged.
+  virtual void stop() {}
+  /// Whether the plugin can do its work. Threads: any.
+  virtual Health healthy() { return Health::good(); }
+
+ protected:
+  Router() = default;
+
+  /// Declares a public service, callable from every node. The handler may have any name.
+  /// Errors: std::invalid_argument for a bad or repeated name, std::logic_error for a type whose `serialize` leaves a
+  /// field unnamed; they fail the load with their text.
+  template <class Derived, class Result, class... Args>
+  ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...)) {
+    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+  }
+  template <class Derived, class Result, class... Args>
+  ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...) const) {
+    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+  }
+  /// Declares a private service, callable on its own node only (C-R1).
+  template <class Handler>
+  ServiceDeclaration& private_service(std::string_view name, Handler handler) {
+    return service(name, handler).flag(BUSBAR_SERVICE_PRIVATE);
+  }
+
+  /// Dispatching and logging outside any call, from a thread of the plugin's own. From `start` on.
+  Dispatching host() const noexcept { return Dispatching(*host_, nullptr); }
+  Logger log() const noexcept { return Logger(*host_, nullptr); }
+
+ private:
+  friend struct RouterBinding;
+
+  ServiceDeclaration& declare(std::string_view name, std::uint32_t flags, detail::BoundHandler handler) {
+    if (!is_service_name(name)) {
+      throw std::invalid_argument("service name \"" + std::string(name.substr(0, 300)) + "\" does not match " +
+                                  std::string(kServiceNameRule));
+    }
+    for (const auto& other : services_) {
+      if (other.name_ == name) throw std::invalid_argument("service \"" + std::string(name) + "\" is declared twice");
+    }
+    return services_.emplace_back(ServiceDeclaration(name, flags, handler));
+  }
+
+  const busbar_host* host_ = nullptr;
+  std::deque<ServiceDeclaration> services_;  // a deque: declarations are referred to while more are added
+};
+
+}  // namespace busbar

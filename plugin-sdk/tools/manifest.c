@@ -1,0 +1,146 @@
+/* busbar-manifest PLUGIN.so OUT.cbor: writes down what services a plugin offers.
+ *
+ * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
+ * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms"}…]} as CBOR. The
+ * build puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running
+ * anything. Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. */
+#include <busbar/abi.h>
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "idle_host.h"
+
+static const char* plugin_path;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char* format, ...) {
+  va_list arguments;
+  fprintf(stderr, "could not list the services of \"%s\": ", plugin_path);
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
+  exit(EXIT_FAILURE);
+}
+
+/* ------------------------------------------------------------------------------------------------- writing CBOR */
+
+enum { CBOR_NUMBER = 0, CBOR_TEXT = 3, CBOR_ARRAY = 4, CBOR_MAP = 5 };
+
+/* The head of an item, in its shortest form. */
+static void put_head(FILE* out, unsigned type, uint64_t value) {
+  int bytes = value < 24 ? 0 : value <= UINT8_MAX ? 1 : value <= UINT16_MAX ? 2 : value <= UINT32_MAX ? 4 : 8;
+  int info = bytes == 0 ? (int)value : bytes == 1 ? 24 : bytes == 2 ? 25 : bytes == 4 ? 26 : 27;
+  fputc((int)(type << 5) | info, out);
+  for (int i = bytes - 1; i >= 0; --i) fputc((int)(value >> (8 * i) & 0xff), out);
+}
+
+static void put_text(FILE* out, const char* data, size_t size) {
+  put_head(out, CBOR_TEXT, size);
+  if (size > 0) fwrite(data, 1, size, out);
+}
+
+static void put_key(FILE* out, const char* key) { put_text(out, key, strlen(key)); }
+
+static void put_flag(FILE* out, const char* key, bool value) {
+  put_key(out, key);
+  fputc(value ? 0xf5 : 0xf4, out);
+}
+
+/* ------------------------------------------------------------------------------------------- looking at the router */
+
+/* The rule for service names, [a-z][a-z0-9_]{0,254}: better told at build time than when a host refuses the plugin. */
+static bool is_service_name(busbar_text name) {
+  if (name.data == NULL || name.size < 1 || name.size > 255) return false;
+  for (size_t i = 0; i < name.size; ++i) {
+    char c = name.data[i];
+    bool letter = c >= 'a' && c <= 'z';
+    if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_'))) return false;
+  }
+  return true;
+}
+
+static void put_service(FILE* out, const busbar_service* service) {
+  put_head(out, CBOR_MAP, 7);
+  put_key(out, "name");
+  put_text(out, service->name.data, service->name.size);
+  put_key(out, "doc");
+  put_text(out, service->doc.data, service->doc.size);
+  put_key(out, "visibility");
+  put_key(out, (service->flags & BUSBAR_SERVICE_PRIVATE) != 0 ? "private" : "public");
+  put_flag(out, "inline", (service->flags & BUSBAR_SERVICE_INLINE) != 0);
+  put_flag(out, "idempotent", (service->flags & BUSBAR_SERVICE_IDEMPOTENT) != 0);
+  put_flag(out, "dry_run_safe", (service->flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0);
+  put_key(out, "timeout_ms");
+  put_head(out, CBOR_NUMBER, service->timeout_ms);
+}
+
+static void check_services(const busbar_router* router) {
+  if (router->service_count == 0) fail("it offers none");
+  for (uint32_t i = 0; i < router->service_count; ++i) {
+    const busbar_service* service = router->services[i];
+    if (service == NULL || service->struct_size < sizeof *service)
+      fail("number %u of them is no busbar_service", i + 1);
+    int shown = service->name.size < 80 ? (int)service->name.size : 80;
+    if (!is_service_name(service->name)) {
+      fail("bad service name \"%.*s\", expected [a-z][a-z0-9_]{0,254}", shown,
+           service->name.data != NULL ? service->name.data : "");
+    }
+    for (uint32_t k = 0; k < i; ++k) {
+      busbar_text other = router->services[k]->name;
+      if (other.size == service->name.size && memcmp(other.data, service->name.data, other.size) == 0) {
+        fail("service \"%.*s\" is there twice", shown, service->name.data);
+      }
+    }
+  }
+}
+
+static const busbar_router* create_router(const busbar_host* host) {
+  void* library = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) fail("%s", dlerror());
+  void* symbol = dlsym(library, BUSBAR_ENTRY_SYMBOL);
+  if (symbol == NULL) fail("it exports no \"%s\"", BUSBAR_ENTRY_SYMBOL);
+  busbar_plugin_entry_fn entry;
+  memcpy(&entry, &symbol, sizeof entry); /* C has no cast from an object's pointer to a function's */
+  const busbar_plugin* plugin = entry();
+  if (plugin == NULL || plugin->create == NULL) fail("its entry function returns no plugin");
+
+  busbar_error error;
+  memset(&error, 0, sizeof error);
+  error.struct_size = sizeof error;
+  const busbar_router* router = plugin->create(host, &error);
+  if (router == NULL) {
+    int shown = error.size < sizeof error.text ? (int)error.size : (int)sizeof error.text;
+    fail("its constructor failed: %.*s", shown, error.text);
+  }
+  if (router->struct_size < sizeof *router) fail("its router is smaller than a busbar_router");
+  return router;
+}
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: busbar-manifest PLUGIN.so OUT.cbor\n");
+    return 2;
+  }
+  plugin_path = argv[1];
+  const busbar_host host = busbar_idle_host();
+  const busbar_router* router = create_router(&host);
+  check_services(router);
+
+  FILE* out = fopen(argv[2], "wb");
+  if (out == NULL) fail("could not write \"%s\"", argv[2]);
+  put_head(out, CBOR_MAP, 1);
+  put_key(out, "services");
+  put_head(out, CBOR_ARRAY, router->service_count);
+  for (uint32_t i = 0; i < router->service_count; ++i) put_service(out, router->services[i]);
+  bool failed = ferror(out) != 0;
+  if (fclose(out) != 0 || failed) fail("could not write \"%s\"", argv[2]);
+
+  router->destroy(router->self);
+  /* Not return: nothing that the plugin left behind has to be tidied up for this. */
+  fflush(stderr);
+  _Exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,80 @@
+// The registry of a node: what is registered here, published as a table that lookups read without waiting.
+#pragma once
+
+#include <busbar/registry/read_section.hpp>
+#include <busbar/registry/service_table.hpp>
+#include <busbar/thread_safety.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace busbar::registry {
+
+/// A service that another router holds already.
+struct Conflict {
+  std::string service;
+  std::string held_by;  // the router
+};
+
+/// Which of the registered services a listing shows (C-R7).
+enum class Listing { public_, private_, all };
+
+/// What lookups see, and how old it is (C-G5).
+struct TableFacts {
+  std::uint64_t version = 0;  // counts publications
+  std::size_t services = 0;
+  std::chrono::milliseconds age{};  // since the last publication
+};
+
+/// Threads: every function may be called from any thread. Lookups never wait, also not for a registration under way.
+class Registry {
+ public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  /// Registers all services of a router in one step, in place of those that it had: lookups see the old ones or the
+  /// new ones, never a mixture, and the caller's next lookup sees the new ones (C-G5). On return no lookup uses the
+  /// old ones any more. A conflict changes nothing. Registering the same again is no conflict (C-G3).
+  std::optional<Conflict> register_router(const std::string& router,
+                                          std::vector<std::shared_ptr<LocalProvider>> services);
+
+  /// Takes a router's services away. On return no lookup uses them any more. Nothing happens for an unknown one.
+  void withdraw_router(const std::string& router);
+
+  /// Calls `use` with the entry of `service`, or null; the entry is valid until `use` returns, which must be short and
+  /// must not wait, look up or register.
+  template <class Use>
+  decltype(auto) lookup(std::string_view service, Use&& use) const {
+    const ReadSection section;
+    return use(table_.load(std::memory_order_acquire)->find(service));
+  }
+
+  /// The registered services, in the order of their names.
+  std::vector<std::shared_ptr<LocalProvider>> list(Listing which) const;
+
+  TableFacts facts() const;
+
+ private:
+  using Services = std::vector<std::shared_ptr<LocalProvider>>;
+
+  void publish() BUSBAR_REQUIRES(mutex_);
+
+  std::atomic<const ServiceTable*> table_;  // what lookups read; owned by owned_table_
+
+  mutable Mutex mutex_;  // for writers, and for readers that want more than a lookup
+  std::map<std::string, Services> routers_ BUSBAR_GUARDED_BY(mutex_);
+  std::unique_ptr<const ServiceTable> owned_table_ BUSBAR_GUARDED_BY(mutex_);
+  std::uint64_t version_ BUSBAR_GUARDED_BY(mutex_) = 0;
+  std::chrono::steady_clock::time_point published_at_ BUSBAR_GUARDED_BY(mutex_);
+};
+
+}  // namespace busbar::registry

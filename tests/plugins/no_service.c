@@ -1,0 +1,9 @@
+/* Offers nothing. */
+#include "fixture.h"
+
+static const busbar_router* create(const busbar_host* host, busbar_error* error) {
+  fixture_router.service_count = 0;
+  return fixture_create(host, error);
+}
+
+BUSBAR_PLUGIN_ENTRY(create, FIXTURE_NAME, "1.0.0");
