@@ -2,7 +2,7 @@
 // condition variable for many calls under way. Every figure is the median of alternating rounds; what counts are the
 // ratios.
 //
-// usage: pool_bench [ROUNDS [MILLISECONDS PER ROUND]]
+// usage: pool_bench [ROUNDS [MILLISECONDS PER ROUND [a | b]]]   (a: one at a time, b: many under way)
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -9,16 +9,18 @@
 namespace bench {
 
 struct Sample {
-  std::string name = "a name of 20 letters";
-  std::int64_t id = 1'234'567'890'123;
-  double amount = 99.95;
-  std::string text = "some text of 24 letters.";
-  bool flag = true;
+  std::string name;
+  std::int64_t id = 0;
+  double amount = 0;
+  std::string text;
+  bool flag = false;
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(name), CEREAL_NVP(id), CEREAL_NVP(amount), CEREAL_NVP(text), CEREAL_NVP(flag));
   }
 };
+
+inline Sample make_sample() { return {"a name of 20 letters", 1'234'567'890'123, 99.95, "some text of 24 letters.", true}; }
 
 }  // namespace bench

@@ -37,8 +37,9 @@ std::optional<fs::path> find_busbard(const fs::path& beside, const std::string& 
 }
 
 std::vector<std::string> check_arguments(const fs::path& busbard, const Command& command) {
-  std::vector<std::string> arguments = {busbard.native(), "--check-files"};
+  std::vector<std::string> arguments = {busbard.native()};
   if (command.json) arguments.emplace_back("--json");
+  arguments.emplace_back("--check-files");  // last: whatever follows it is a file
   for (const std::string& file : command.files) {
     arguments.push_back(file.starts_with('-') ? "./" + file : file);  // which must not look like an option
   }

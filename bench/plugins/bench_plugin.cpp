@@ -14,7 +14,7 @@ class Bench final : public busbar::Router {
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
 
  private:
-  bench::Sample answer(const bench::Sample& request) { return request; }
+  bench::Sample answer(bench::Sample request) { return request; }
 };
 
 }  // namespace

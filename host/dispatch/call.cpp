@@ -23,7 +23,7 @@ class RunningHere {
 
 Payload copy_of(busbar_bytes bytes) {
   const Payload borrowed = Payload::borrow({bytes.data, bytes.size});
-  return borrowed;  // a copy: it owns
+  return Payload(borrowed);  // a copy, said so: returning the name itself may be elided, and it would still borrow
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   Message outcome(*message_);
   outcome.strip_for_return();
   outcome.respond(Response::service_timeout(outcome.service_name(), outcome.id(), timeout_ms_));
-  endpoint_->instance().count_outcome(true);
+  endpoint_->instance().count_error();
   run_callback(std::move(outcome));
   release();
   return kNever;

@@ -73,7 +73,7 @@ Dispatcher::Start Dispatcher::start_of(const Call* parent, const Message& messag
 
 // Enters the instance that provides the service, so that it cannot go away; null where nobody does.
 Endpoint* Dispatcher::find(const Message& message) const {
-  emit(EventKind::discovering_service, message);
+  if (wants(EventKind::discovering_service)) emit(EventKind::discovering_service, message);
   return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> Endpoint* {
     if (entry == nullptr || entry->local == nullptr) return nullptr;
     auto* endpoint = static_cast<Endpoint*>(entry->local.get());
@@ -132,10 +132,10 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
   report_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
-  const Nanos took = run_here(call, start.now);
+  run_here(call, start.now);
   if (call.answered_alone()) {
     call.put_outcome(message);
-    report_end(endpoint, message, took);
+    report_end(endpoint, message, start);
     conclude(message, endpoint);
     call.end_alone();
     return;
@@ -147,21 +147,21 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
   }
-  report_end(endpoint, message, now_ns() - start.now);
+  report_end(endpoint, message, start);
   conclude(message, endpoint);
   call.release();
 }
 
-// Runs an inline service on this thread. Returns how long the call has taken so far.
-Nanos Dispatcher::run_here(Call& call, Nanos begun) const noexcept {
+// Runs an inline service on this thread, and sees to it that it is short.
+void Dispatcher::run_here(Call& call, Nanos begun) const noexcept {
   InlineRun run(call.endpoint().inline_record());
   {
     const InlineDepth depth;
     call.serve();
   }
+  if (!run.may_have_broken_promise()) return;
   const Nanos took = now_ns() - begun;
-  if (run.ended(took)) report_slow_run(call, took);
-  return took;
+  if (run.broke_promise(took)) report_slow_run(call, took);
 }
 
 void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start& start) {
@@ -186,7 +186,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start&
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
   }
-  report_end(endpoint, message, wants(EventKind::service_responded) ? now_ns() - start.now : 0);
+  report_end(endpoint, message, start);
   conclude(message, endpoint);
   call.release();
 }
@@ -210,7 +210,7 @@ void Dispatcher::conclude(Message& message, Endpoint& endpoint) {
     const std::string reason(overloaded ? code::kOverloaded : response.reason());
     message.respond(Response::no_nodes_available({{"local", reason}}));
   }
-  endpoint.instance().count_outcome(!message.response().succeeded());
+  if (!message.response().succeeded()) endpoint.instance().count_error();
 }
 
 // --------------------------------------------------------------------------------------- the asynchronous dispatch
@@ -323,17 +323,21 @@ void Dispatcher::report_slow_run(const Call& call, Nanos took) const noexcept {
 }
 
 void Dispatcher::report_start(const Endpoint& endpoint, const Message& message) const noexcept {
+  constexpr EventMask kAny = mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service) |
+                             mask_of(EventKind::service_request_received);
+  if (!events_.wants_any(kAny)) return;
   emit(EventKind::service_found, message, &endpoint);
   emit(EventKind::invoking_service, message, &endpoint);
   emit(EventKind::service_request_received, message, &endpoint);
 }
 
-void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, Nanos took) const noexcept {
-  emit(EventKind::service_responded, message, &endpoint, took);
+void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, const Start& start) const noexcept {
+  if (!wants(EventKind::service_responded)) return;
+  emit(EventKind::service_responded, message, &endpoint, now_ns() - start.now);
 }
 
-void Dispatcher::emit(EventKind kind, const Call& call, Nanos duration) const noexcept {
-  if (wants(kind)) emit(kind, call.message(), &call.endpoint(), duration);
+void Dispatcher::emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept {
+  emit(kind, call.message(), &call.endpoint(), duration);
 }
 
 void Dispatcher::emit(EventKind kind, const Message& message, const Endpoint* endpoint, Nanos duration,

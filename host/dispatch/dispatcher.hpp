@@ -101,7 +101,9 @@ class Dispatcher {
   // -- for calls
 
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
-  void emit(EventKind kind, const Call& call, Nanos duration = 0) const noexcept;
+  void emit(EventKind kind, const Call& call, Nanos duration = 0) const noexcept {
+    if (wants(kind)) emit_about(kind, call, duration);
+  }
   /// Calls a callback with blocking dispatches forbidden.
   void run_callback(const Callback& callback, Message&& outcome) const noexcept;
   /// The last step of a call that a provider ended: counts it, and makes of what the provider answered what the caller
@@ -119,11 +121,12 @@ class Dispatcher {
   void serve_pooled(Endpoint& endpoint, Message& message, const Start& start);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
                bool cancellable);
-  Nanos run_here(Call& call, Nanos begun) const noexcept;
+  void run_here(Call& call, Nanos begun) const noexcept;
   void report_slow_run(const Call& call, Nanos took) const noexcept;
   void submit(Call& call, Nanos now) noexcept;
   void report_start(const Endpoint& endpoint, const Message& message) const noexcept;
-  void report_end(const Endpoint& endpoint, const Message& message, Nanos took) const noexcept;
+  void report_end(const Endpoint& endpoint, const Message& message, const Start& start) const noexcept;
+  void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,
             std::string_view reason = {}) const noexcept;
 

@@ -85,13 +85,13 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
       done(user, new busbar_result(std::move(outcome)));
-      instance.leave();
+      instance.callback_ended();
     };
-    instance.enter();
+    instance.expect_callback();
     try {
       instance.dispatcher().dispatch_async_from(parent_of(parent), std::move(message), callback, options_of(options));
     } catch (...) {
-      instance.leave();
+      instance.callback_ended();
       throw;
     }
     return BUSBAR_DONE;

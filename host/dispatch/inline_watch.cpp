@@ -13,7 +13,7 @@ InlineRun::Usage InlineRun::read() noexcept {
   return {static_cast<Nanos>(processor.tv_sec) * kSecond + processor.tv_nsec, usage.ru_nvcsw};
 }
 
-bool InlineRun::judge(Nanos wall) noexcept {
+bool InlineRun::broke_promise(Nanos wall) noexcept {
   if (wall > kInlineLimit) {
     if (!measured_) return true;
     const Usage now = read();

@@ -78,24 +78,22 @@ class Instance {
   Dispatcher& dispatcher() const noexcept { return dispatcher_; }
   const Logger& log() const noexcept { return log_; }
 
-  /// A call goes in, or anything else that may run the plugin's code later. In a read section of the registry, so that
-  /// nobody enters after the withdrawal has returned.
+  /// A call goes in. In a read section of the registry, so that nobody enters after the withdrawal has returned.
   void enter() noexcept { entered_.fetch_add(1, std::memory_order_relaxed); }
   void leave() noexcept { left_.fetch_add(1, std::memory_order_release); }
-  /// Counts the outcome of a call.
-  void count_outcome(bool failed) noexcept {
-    served_.fetch_add(1, std::memory_order_relaxed);
-    if (failed) errors_.fetch_add(1, std::memory_order_relaxed);
-  }
+  /// The plugin waits for a callback: its code will run again. From inside a call, or before the withdrawal.
+  void expect_callback() noexcept { callbacks_.fetch_add(1, std::memory_order_relaxed); }
+  void callback_ended() noexcept { callbacks_.fetch_sub(1, std::memory_order_release); }
+  void count_error() noexcept { errors_.fetch_add(1, std::memory_order_relaxed); }
 
-  /// Nobody is inside; final once the services are withdrawn. Read in this order: a leave is counted after its enter.
-  bool quiet() const noexcept { return inside() == 0; }
-  std::uint64_t inside() const noexcept {
-    const std::uint64_t left = left_.load(std::memory_order_acquire);
-    const std::uint64_t entered = entered_.load(std::memory_order_acquire);
-    return entered - left;
+  /// Calls that are inside: queued, running, or to be answered later.
+  std::uint64_t calls_inside() const noexcept {
+    const std::uint64_t left = left_.load(std::memory_order_acquire);  // first: a leave is counted after its enter
+    return entered_.load(std::memory_order_acquire) - left;
   }
-  std::uint64_t served() const noexcept { return served_.load(std::memory_order_relaxed); }
+  /// Nobody is inside, and nobody will come back; final once the services are withdrawn.
+  bool quiet() const noexcept { return callbacks_.load(std::memory_order_acquire) == 0 && calls_inside() == 0; }
+  std::uint64_t calls_served() const noexcept { return left_.load(std::memory_order_relaxed); }
   std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
 
  private:
@@ -108,7 +106,7 @@ class Instance {
 
   std::atomic<std::uint64_t> entered_{0};
   std::atomic<std::uint64_t> left_{0};
-  std::atomic<std::uint64_t> served_{0};
+  std::atomic<std::uint64_t> callbacks_{0};
   std::atomic<std::uint64_t> errors_{0};
 };
 

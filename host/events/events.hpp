@@ -69,7 +69,8 @@ class EventStream {
   void unsubscribe(const std::shared_ptr<Observer>& observer);
 
   /// Whether anybody wants events of this kind: ask before making one. One relaxed load.
-  bool wants(EventKind kind) const noexcept { return (wanted_.load(std::memory_order_relaxed) & mask_of(kind)) != 0; }
+  bool wants(EventKind kind) const noexcept { return wants_any(mask_of(kind)); }
+  bool wants_any(EventMask kinds) const noexcept { return (wanted_.load(std::memory_order_relaxed) & kinds) != 0; }
   void emit(const Event& event) const noexcept;
 
  private:

@@ -354,7 +354,7 @@ std::size_t PluginManager::stop_all() {
     (*plugin)->stop();
     if (!(*plugin)->instance().quiet()) {
       log_.warn("a plugin has calls that did not end in time: it is not destroyed",
-                {{"plugin", (*plugin)->instance().facts().plugin}, {"calls", (*plugin)->instance().inside()}});
+                {{"plugin", (*plugin)->instance().facts().plugin}, {"calls", (*plugin)->instance().calls_inside()}});
       static_cast<void>(plugin->release());
       ++left;
       continue;

@@ -31,8 +31,8 @@ nlohmann::json to_json(const PluginRow& row) {
           {"file", row.file},
           {"reason", row.reason},
           {"services", row.services},
-          {"calls_running", instance == nullptr ? 0 : instance->inside()},
-          {"calls_served", instance == nullptr ? 0 : instance->served()},
+          {"calls_running", instance == nullptr ? 0 : instance->calls_inside()},
+          {"calls_served", instance == nullptr ? 0 : instance->calls_served()},
           {"errors", instance == nullptr ? 0 : instance->errors()},
           {"since", utc_text(row.since)}};
 }

@@ -15,7 +15,7 @@ constexpr Nanos kLongYield = 300 * kMicrosecond;
 // For how many waits yielding is off. With fewer than 64 the slow ones would show among the slowest percent.
 constexpr std::uint32_t kMinPenalty = 64;
 constexpr std::uint32_t kMaxPenalty = 4096;
-constexpr std::uint32_t kPenaltyGrowth = 4;  // with 2 a short run of calls meets twice as many slow yields
+constexpr std::uint32_t kPenaltyGrowth = 8;  // with 2, some thousand calls meet twice as many slow yields
 
 // How many quick yields halve the next penalty. A few prove nothing: beside a busy process too, a thread that has slept
 // for long gets the processor back quickly for a while.

@@ -17,25 +17,25 @@ struct FieldError {
   bool operator==(const FieldError&) const = default;
 };
 
-/// The payload is CBOR, but does not fit the C++ type. Carries every fault, not the first alone; beyond 256 they are
-/// only counted, so that a hostile payload cannot make the answer many times its own size.
+/// The payload is CBOR, but does not fit the C++ type. Carries every fault, not the first alone; but no more than 256,
+/// so that a hostile payload cannot make the answer many times its own size.
 class DecodeError : public std::runtime_error {
  public:
-  explicit DecodeError(std::vector<FieldError> fields, std::size_t not_listed = 0)
-      : std::runtime_error(summary(fields, not_listed)),
+  explicit DecodeError(std::vector<FieldError> fields, bool all_listed = true)
+      : std::runtime_error(summary(fields, all_listed)),
         fields_(std::make_shared<const std::vector<FieldError>>(std::move(fields))) {}
 
   const std::vector<FieldError>& fields() const noexcept { return *fields_; }
 
  private:
-  static std::string summary(const std::vector<FieldError>& fields, std::size_t not_listed) {
+  static std::string summary(const std::vector<FieldError>& fields, bool all_listed) {
     std::string text = "could not read the payload";
     if (fields.empty()) return text;
     const FieldError& first = fields.front();
     text += first.path.empty() ? std::string(": ") : ": field \"" + first.path + "\": ";
     text += "expected " + first.expected + ", found " + first.found;
-    const std::size_t others = fields.size() - 1 + not_listed;
-    if (others != 0) text += " (and " + std::to_string(others) + " more)";
+    const char* least = all_listed ? "" : "at least ";
+    if (fields.size() > 1) text += " (and " + (least + std::to_string(fields.size() - 1)) + " more)";
     return text;
   }
 

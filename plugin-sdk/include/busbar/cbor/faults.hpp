@@ -84,11 +84,15 @@ class Faults {
  public:
   [[gnu::noinline, gnu::cold]] void add(const PathNode* path, std::string_view expected, std::string_view found) {
     if (list_ == nullptr) list_ = std::make_unique<std::vector<FieldError>>();
-    if (count_++ < kMaxFaults) list_->push_back({path_text(path), std::string(expected), std::string(found)});
+    ++count_;
+    if (!full()) list_->push_back({path_text(path), std::string(expected), std::string(found)});
   }
 
   bool any() const noexcept { return count_ != 0; }
   std::size_t count() const noexcept { return count_; }
+
+  /// More faults are known than are listed: there is no point in looking for others.
+  bool full() const noexcept { return count_ > kMaxFaults; }
 
   /// Errors: DecodeError when there is any.
   void finish() {
@@ -97,10 +101,7 @@ class Faults {
   }
 
  private:
-  [[noreturn, gnu::noinline, gnu::cold]] void report() {
-    const std::size_t not_listed = count_ - list_->size();
-    throw DecodeError(std::move(*list_), not_listed);
-  }
+  [[noreturn, gnu::noinline, gnu::cold]] void report() { throw DecodeError(std::move(*list_), !full()); }
 
   std::unique_ptr<std::vector<FieldError>> list_;
   std::size_t count_ = 0;

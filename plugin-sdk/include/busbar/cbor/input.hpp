@@ -370,7 +370,10 @@ class InputArchive {
     constexpr bool kInPlace = requires {
       { values.emplace_back() } -> std::same_as<Value&>;
     };
-    // Once there is a fault nobody will see the values: a small payload of wrong ones must not become a large vector.
+    // Once there is a fault nobody will see the values: a small payload of wrong ones must not become a large vector,
+    // nor make a million objects one after the other.
+    if (faults_.full()) [[unlikely]]
+      return reader_.skip(depth_);
     if (kInPlace && !faults_.any()) {
       if constexpr (kInPlace) read(values.emplace_back());
       return;

@@ -216,12 +216,7 @@ inline Response from_wire(const WireResponse& wire) {
     view.flags |= BUSBAR_RESPONSE_HAS_VERSION;
     view.version = *wire.version;
   }
-  if (wire.value) {
-    view.flags |= BUSBAR_RESPONSE_HAS_VALUE;
-    view.value = {wire.value->data(), wire.value->size()};
-  }
-  const Response borrowed = Response::borrow(view);
-  return borrowed;  // a copy: it owns
+  return Response::own(view, payload_of(wire.value));
 }
 
 // -- frames

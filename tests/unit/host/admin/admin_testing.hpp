@@ -87,6 +87,7 @@ class TestRouter final : public Router {
     service("decorate", &TestRouter::decorate);
     service("about", &TestRouter::about);
     service("hold", &TestRouter::hold);
+    service("garbage", &TestRouter::garbage);
     service("secret", &TestRouter::echo);
     service("picky", &TestRouter::echo);
     private_service("hidden", &TestRouter::echo);
@@ -109,6 +110,7 @@ class TestRouter final : public Router {
             {"origin_node", message.origin_node()},
             {"dry_run", static_cast<int>(message.dry_run())}};
   }
+  Response garbage() { return Response::ok_payload(Payload::own({0x82, 0x01})); }  // an array of two, with one
   NoReply hold(Context& context) {
     HeldCalls::instance().add(context.reply_handle());
     return no_reply;

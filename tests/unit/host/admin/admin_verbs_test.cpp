@@ -90,6 +90,15 @@ TEST_F(AdminVerbsTest, TheHostKeepsTheTimeout) {
   EXPECT_EQ(answer.reply->response.text, answer.reply->message_id);
 }
 
+// C-D7
+TEST_F(AdminVerbsTest, AnAnswerThatIsNoPayloadIsABadReturn) {
+  serve();
+  const auto answer = connect().ask(call_of("garbage"));
+  ASSERT_TRUE(answer.reply);
+  EXPECT_EQ(answer.reply->response.name, "badrpc");
+  EXPECT_EQ(answer.reply->response.detail, "bad_return");
+}
+
 // ------------------------------------------------------------------------------------------------------ validate
 
 // C-D10

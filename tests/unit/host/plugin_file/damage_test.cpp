@@ -195,14 +195,16 @@ TEST_F(DamagedPlugin, NamesALibraryThatDoesNotExist) {
 TEST_F(DamagedPlugin, NamesAVersionThatTheLibraryDoesNotHave) {
   std::memcpy(bytes_.data() + find("GLIBC_2."), "GLIBC_9.", 8);
   EXPECT_THAT(inspected().reason(), HasSubstr("libraries here are too old for: version \"GLIBC_9."));
+  if (BUSBAR_BUILD_FLAGS != 0) return;  // then other symbols have the version that comes first
   EXPECT_THAT(file_.reason(), HasSubstr("undefined symbol \"memset\" of version \"GLIBC_9."));
 }
 
 // A reader that calls itself for each level would need a stack as deep as the file is long.
 TEST_F(DamagedPlugin, SurvivesAManifestThatNestsAMillionTimes) {
   const std::uint64_t begin = bytes_.size();
-  put(section_at(manifest()) + offsetof(Elf64_Shdr, sh_offset), begin);
-  put(section_at(manifest()) + offsetof(Elf64_Shdr, sh_size), std::uint64_t{1'000'000});
+  const std::size_t section = section_at(manifest());
+  put(section + offsetof(Elf64_Shdr, sh_offset), begin);
+  put(section + offsetof(Elf64_Shdr, sh_size), std::uint64_t{1'000'000});
   bytes_.resize(begin + 1'000'000, 0x81);
   EXPECT_TRUE(inspected().ok()) << file_.reason();
   EXPECT_FALSE(file_.services);
@@ -211,8 +213,9 @@ TEST_F(DamagedPlugin, SurvivesAManifestThatNestsAMillionTimes) {
 
 TEST_F(DamagedPlugin, IsRefusedWithAManifestThatIsHuge) {
   const std::uint64_t begin = bytes_.size();
-  put(section_at(manifest()) + offsetof(Elf64_Shdr, sh_offset), begin);
-  put(section_at(manifest()) + offsetof(Elf64_Shdr, sh_size), std::uint64_t{200'000'000});
+  const std::size_t section = section_at(manifest());
+  put(section + offsetof(Elf64_Shdr, sh_offset), begin);
+  put(section + offsetof(Elf64_Shdr, sh_size), std::uint64_t{200'000'000});
   testing::write_bytes(path_, bytes_);
   std::filesystem::resize_file(path_, begin + 200'000'000);  // sparse
   EXPECT_THAT(inspect(path_).reason(), HasSubstr("of 200000000 bytes, at most 1048576 are read"));

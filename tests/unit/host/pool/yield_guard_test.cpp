@@ -40,7 +40,7 @@ TEST(YieldGuardTest, StopsYieldingAfterASlowYield) {
 
 TEST(YieldGuardTest, StopsForLongerEachTimeUpToALimit) {
   YieldGuard guard;
-  for (const int expected : {64, 256, 1024, 4096, 4096}) {
+  for (const int expected : {64, 512, 4096, 4096}) {
     guard.note(kSlow);
     EXPECT_EQ(waits_until_it_may_yield(guard), expected);
   }

@@ -1,0 +1,170 @@
+#include "system/support/test_host.hpp"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+namespace busbar::system_tests {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+fs::path new_directory() {
+  std::string name = (fs::temp_directory_path() / "busbar-system-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("could not make a directory \"" + name + "\"");
+  return name;
+}
+
+}  // namespace
+
+void PrintTo(const Answer& answer, std::ostream* out) {
+  *out << "status " << answer.status << ", output: " << answer.out.substr(0, 2000)
+       << ", errors: " << answer.err.substr(0, 2000);
+}
+
+TestHost::TestHost() : root_(new_directory()) {
+  fs::create_directory(plugins());
+  fs::create_directory(root_ / "said");
+}
+
+TestHost::~TestHost() {
+  host_.reset();
+  std::error_code ignored;
+  fs::remove_all(root_, ignored);
+}
+
+fs::path TestHost::file_of(std::string_view name) {
+  const std::string file = std::string(name) + ".so";
+  const fs::path example = fs::path(BUSBAR_EXAMPLES) / file;
+  return fs::exists(example) ? example : fs::path(BUSBAR_FIXTURES) / name / file;
+}
+
+void TestHost::add(std::string_view name, std::string_view as) {
+  const fs::path unfinished = plugins() / ".unfinished";
+  fs::copy_file(file_of(name), unfinished, fs::copy_options::overwrite_existing);
+  fs::rename(unfinished, plugins() / (as.empty() ? std::string(name) + ".so" : std::string(as)));
+}
+
+Command TestHost::command_of(std::vector<std::string> arguments) const {
+  Command command;
+  command.arguments = std::move(arguments);
+  command.scratch = root_ / "said";
+  return command;
+}
+
+Process TestHost::start_process(std::vector<std::string> more) const {
+  std::vector<std::string> arguments = {BUSBAR_BUSBARD, "--node",    "tested",  "--plugins",  plugins(),
+                                        "--run-dir",    run_dir(), "--state-dir", state()};
+  if (fs::exists(root_ / "busbar.toml")) arguments.insert(arguments.end(), {"--config", root_ / "busbar.toml"});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  Command command = command_of(std::move(arguments));
+  command.variables = variables;
+  return Process(command);
+}
+
+void TestHost::start(std::vector<std::string> more) {
+  host_.reset();
+  host_.emplace(start_process(std::move(more)));
+  const bool ready = eventually([this] {
+    return !host_->running() || ask({"status"}).json.value("ready", false);
+  });
+  if (ready && host_->running()) return;
+  const std::string said = host_->err();
+  host_.reset();
+  FAIL() << "the host did not become ready; it said:\n" << said;
+}
+
+Ended TestHost::stop() { return stop(SIGTERM); }
+
+Ended TestHost::stop(int signal) {
+  host_->signal(signal);
+  auto ended = host_->wait();
+  const std::string said = host_->err();
+  host_.reset();
+  if (!ended) {
+    ADD_FAILURE() << "the host did not stop; it said:\n" << said;
+    return {};
+  }
+  EXPECT_EQ(ended->status, 0) << "ended by signal " << ended->signal << ", having said:\n" << said;
+  expect_no_reports(said);
+  return *ended;
+}
+
+Ended TestHost::busbar(std::vector<std::string> arguments, const fs::path& input) const {
+  arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
+  Command command = command_of(std::move(arguments));
+  command.input = input;
+  Ended ended = run(command);
+  expect_no_reports(ended.err);
+  return ended;
+}
+
+Process TestHost::start_busbar(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
+  return Process(command_of(std::move(arguments)));
+}
+
+Answer TestHost::ask(std::vector<std::string> arguments, const fs::path& input) const {
+  arguments.insert(arguments.begin(), "--json");
+  const Ended ended = busbar(std::move(arguments), input);
+  Json json = Json::parse(ended.out, nullptr, false);
+  if (!json.is_object()) {
+    ADD_FAILURE() << "no JSON object: " << ended.out << ended.err;
+    json = Json::object();
+  }
+  return {ended.status, std::move(json), ended.out, ended.err};
+}
+
+Answer TestHost::call(std::string service, const Json& request, std::vector<std::string> more) const {
+  std::vector<std::string> arguments = {"call", std::move(service), request.dump()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return ask(std::move(arguments));
+}
+
+Json TestHost::plugin_rows() const { return ask({"plugins"}).json.value("plugins", Json::array()); }
+
+Json TestHost::plugin(std::string_view file) const {
+  Json newest;
+  for (const Json& row : plugin_rows()) {
+    if (row.at("file") != file) continue;
+    if (newest.is_null() || row.at("generation") > newest.at("generation")) newest = row;
+  }
+  return newest;
+}
+
+long TestHost::most_memory_kib() const {
+  std::ifstream in("/proc/" + std::to_string(host_->pid()) + "/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
+  }
+  return -1;
+}
+
+void expect_no_reports(const std::string& text) {
+  static const std::regex report("^(==[0-9]+==ERROR|WARNING: ThreadSanitizer|.*: runtime error: )");
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    if (line.size() < 500 && std::regex_search(line, report)) {
+      ADD_FAILURE() << "a sanitizer has reported:\n" << text;
+      return;
+    }
+  }
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+bool under_address_sanitizer() { return true; }
+#else
+bool under_address_sanitizer() { return false; }
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+bool under_any_sanitizer() { return true; }
+#else
+bool under_any_sanitizer() { return false; }
+#endif
+
+}  // namespace busbar::system_tests

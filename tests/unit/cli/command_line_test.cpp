@@ -1,0 +1,151 @@
+#include "cli/command_line.hpp"
+
+#include "unit/cli/cli_testing.hpp"
+
+namespace busbar::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+const char* no_variables(const char*) { return nullptr; }
+
+Command parse(std::vector<std::string> arguments) { return parse_command_line(std::move(arguments), no_variables); }
+Failure refusal(const std::vector<std::string>& arguments) {
+  return failure_of([&] { parse(arguments); });
+}
+std::string printout(const std::vector<std::string>& arguments) {
+  try {
+    parse(arguments);
+  } catch (const Printout& out) {
+    return out.text;
+  }
+  ADD_FAILURE() << "nothing was printed";
+  return {};
+}
+
+TEST(CommandLine, ReadsACallWithAllThatItMayHave) {
+  const Command command = parse({"call", "greet", "{\"a\":1}", "--timeout", "250", "--assign", "a=1", "--assign",
+                                 "b=[1,2]", "--dry-run=verbose"});
+  EXPECT_EQ(command.verb, "call");
+  EXPECT_EQ(command.service, "greet");
+  EXPECT_EQ(command.request, "{\"a\":1}");
+  EXPECT_EQ(command.timeout_ms, 250u);
+  EXPECT_EQ(command.assigns, (std::vector<std::string>{"a=1", "b=[1,2]"}));
+  EXPECT_EQ(command.dry_run, "verbose");
+  EXPECT_FALSE(command.json);
+}
+
+TEST(CommandLine, ACallNeedsNoRequest) {
+  const Command command = parse({"call", "greet"});
+  EXPECT_EQ(command.request, "{}");
+  EXPECT_EQ(command.dry_run, "no");
+  EXPECT_FALSE(command.timeout_ms);
+}
+
+TEST(CommandLine, GlobalOptionsMayStandOnEitherSideOfTheVerb) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--json", "--run-dir", "/x", "call", "greet", "{}"},
+                                             {"call", "greet", "{}", "--json", "--run-dir=/x"},
+                                             {"--run-dir=/x", "call", "--json", "greet", "{}"}}) {
+    const Command command = parse(arguments);
+    EXPECT_TRUE(command.json);
+    EXPECT_EQ(command.run_dir, "/x");
+    EXPECT_EQ(command.request, "{}");
+  }
+}
+
+TEST(CommandLine, TakesANegativeNumberAndADashAsARequest) {
+  EXPECT_EQ(parse({"call", "echo", "-5"}).request, "-5");
+  EXPECT_EQ(parse({"call", "echo", "-1.5e3", "--json"}).request, "-1.5e3");
+  EXPECT_EQ(parse({"call", "echo", "-"}).request, "-");
+  EXPECT_EQ(parse({"call", "echo", "[1,2]"}).request, "[1,2]");
+  EXPECT_EQ(parse({"call", "echo", "@file"}).request, "@file");
+}
+
+TEST(CommandLine, AnAssignDoesNotSwallowTheRequest) {
+  const Command command = parse({"call", "--assign", "a=[1]", "echo", "[2]"});
+  EXPECT_EQ(command.assigns, (std::vector<std::string>{"a=[1]"}));
+  EXPECT_EQ(command.request, "[2]");
+}
+
+TEST(CommandLine, DryRunWithoutAValueIsYes) {
+  EXPECT_EQ(parse({"call", "echo", "--dry-run"}).dry_run, "yes");
+  EXPECT_EQ(parse({"call", "--dry-run", "echo", "{}"}).dry_run, "yes");
+  EXPECT_EQ(refusal({"call", "echo", "--dry-run=maybe"}).status(), ExitStatus::usage);
+}
+
+TEST(CommandLine, AServiceMayHaveTheNameOfAVerb) {
+  EXPECT_EQ(parse({"call", "call"}).service, "call");
+  EXPECT_EQ(parse({"discover", "services"}).service, "services");
+  EXPECT_EQ(parse({"call", "status", "{}"}).verb, "call");
+}
+
+TEST(CommandLine, EveryVerbIsKnown) {
+  for (const char* verb : {"services", "plugins", "status", "rescan"}) EXPECT_EQ(parse({verb}).verb, verb);
+  for (const char* verb : {"call", "validate", "authorized", "discover"}) EXPECT_EQ(parse({verb, "echo"}).verb, verb);
+  EXPECT_EQ(parse({"check", "a.so", "b.so"}).files, (std::vector<std::string>{"a.so", "b.so"}));
+  EXPECT_EQ(parse({"check", "--", "-odd.so", "status"}).files, (std::vector<std::string>{"-odd.so", "status"}));
+}
+
+TEST(CommandLine, ServicesCanBeListedByVisibility) {  // C-R7
+  EXPECT_EQ(parse({"services"}).visibility, "all");
+  EXPECT_EQ(parse({"services", "--visibility", "private"}).visibility, "private");
+  EXPECT_THAT(refusal({"services", "--visibility", "secret"}).what(), HasSubstr("\"secret\""));
+}
+
+TEST(CommandLine, WhatIsWrongIsAUsageErrorThatSaysWhat) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{}, "no verb"},
+      {{"dance"}, "unknown verb \"dance\""},
+      {{"nodes"}, "unknown verb \"nodes\""},
+      {{"--json", "--run-dir", "/x", "dance"}, "unknown verb \"dance\""},
+      {{"call"}, "SERVICE"},
+      {{"call", "Greet"}, "[a-z][a-z0-9_]{0,254}, found \"Greet\""},
+      {{"call", ""}, "found \"\""},
+      {{"call", "greet", "1", "2"}, "2"},
+      {{"call", "greet", "--timeout", "0"}, "1 to 86400000"},
+      {{"call", "greet", "--timeout", "86400001"}, "found 86400001"},
+      {{"call", "greet", "--timeout", "-1"}, "--timeout"},
+      {{"call", "greet", "--timeout", "soon"}, "--timeout"},
+      {{"call", "greet", "--timeout", "5", "--timeout", "6"}, "--timeout"},
+      {{"call", "greet", "--node", "b"}, "--node"},
+      {{"discover", "greet", "{}"}, "{}"},
+      {{"status", "plugins"}, ""},
+      {{"check"}, "FILE"},
+      {{"--run-dir"}, "--run-dir"},
+      {{"--run-dir=", "status"}, "--run-dir"}};
+  for (const auto& [arguments, part] : wrong) {
+    const Failure failure = refusal(arguments);
+    EXPECT_EQ(failure.status(), ExitStatus::usage) << failure.what();
+    EXPECT_EQ(failure.code(), "usage");
+    EXPECT_THAT(failure.what(), HasSubstr(part));
+    EXPECT_THAT(failure.hint(), HasSubstr("--help"));
+  }
+}
+
+TEST(CommandLine, TheRunDirectoryIsTheUsersElseTheSystems) {
+  const auto with = [](const char* value) {
+    return default_run_dir(
+        [value](const char* name) { return std::string_view(name) == "XDG_RUNTIME_DIR" ? value : nullptr; });
+  };
+  EXPECT_EQ(with("/run/user/7"), "/run/user/7/busbar");
+  EXPECT_EQ(with(nullptr), "/run/busbar");
+  EXPECT_EQ(with(""), "/run/busbar");
+  EXPECT_EQ(with("relative"), "/run/busbar");
+}
+
+TEST(CommandLine, JsonIsWantedAlsoWhereTheRestCannotBeRead) {
+  EXPECT_TRUE(wants_json({"dance", "--json"}));
+  EXPECT_FALSE(wants_json({"check", "--", "--json"}));
+  EXPECT_FALSE(wants_json({"call"}));
+}
+
+TEST(CommandLine, HelpAndVersionArePrinted) {
+  EXPECT_THAT(printout({"--help"}), HasSubstr("Exit status"));
+  EXPECT_THAT(printout({"call", "--help"}), HasSubstr("busbar call"));
+  EXPECT_THAT(printout({"call", "-h"}), HasSubstr("--assign KEY=JSON"));
+  EXPECT_THAT(printout({"--version"}), ::testing::StartsWith("busbar "));
+}
+
+}  // namespace
+}  // namespace busbar::cli

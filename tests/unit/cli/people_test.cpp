@@ -1,0 +1,101 @@
+#include "cli/people.hpp"
+
+#include "unit/cli/cli_testing.hpp"
+
+namespace busbar::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const Palette kPlain(false);
+
+std::string reply(const Response& response) {
+  wire::AdminReply out;
+  out.response = wire::to_wire(response);
+  out.node = "node-1";
+  out.duration_us = 1203;
+  out.message_id = "id";
+  return reply_text(out, kPlain);
+}
+
+TEST(ReplyText, ShowsTheValueAsIndentedJson) {
+  EXPECT_EQ(reply(Response::ok(std::vector<int>{1, 2}, 7)),
+            "ok, version 7\n[\n  1,\n  2\n]\nmessage id, node node-1, 1.203 ms\n");
+}
+
+TEST(ReplyText, SaysEveryKindInWords) {
+  EXPECT_THAT(reply(Response::ok()), ::testing::StartsWith("ok\nmessage"));
+  EXPECT_THAT(reply(Response::created("42", 1)), HasSubstr("created 42, version 1\n"));
+  EXPECT_THAT(reply(Response::service_unavailable("greet")), HasSubstr("nobody offers \"greet\""));
+  EXPECT_THAT(reply(Response::service_timeout("greet", "id", 50)), HasSubstr("\"greet\" did not answer within 50 ms"));
+  EXPECT_THAT(reply(Response::missing_id("order")), HasSubstr("no field \"order\""));
+  EXPECT_THAT(reply(Response::bad_rpc("exit", "boom")), HasSubstr("error badrpc (exit): boom"));
+  EXPECT_THAT(reply(Response::try_another_node("full")), HasSubstr("error try_another_node: full"));
+}
+
+TEST(ReplyText, ShowsAllThatIsWrongWithARequest) {
+  const std::string text =
+      reply(Response::validation_error({{"a.b", "text", "integer 7"}, {"c", "integer", "nothing"}}));
+  EXPECT_THAT(text, HasSubstr("FIELD  EXPECTED  FOUND\n"));
+  EXPECT_THAT(text, HasSubstr("a.b    text      integer 7\n"));
+  EXPECT_THAT(text, HasSubstr("c      integer   nothing\n"));
+  EXPECT_THAT(reply(Response::no_nodes_available({{"local", "full"}})), HasSubstr("local  full\n"));
+}
+
+TEST(ReplyText, LetsNoAnswerActUponTheTerminal) {
+  EXPECT_THAT(reply(Response::ok(std::string("\x1b[2J\xC2\x9B"))), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(reply(Response::ok(std::string("\xC2\x9B"))), HasSubstr("\\u009b"));
+  EXPECT_THAT(reply(Response::error("own", "\x1b[2J")), Not(HasSubstr("\x1b")));
+}
+
+TEST(ServicesText, IsATable) {
+  const Json document = Json::parse(R"({"services": [
+      {"name": "greet", "visibility": "public", "doc": "Greets.", "plugin": "greeter", "inline": false,
+       "providers": ["a", "b"]}]})");
+  EXPECT_EQ(services_text(document, kPlain),
+            "SERVICE  VISIBILITY  PLUGIN   INLINE  PROVIDERS  WHAT IT DOES\n"
+            "greet    public      greeter  no      a, b       Greets.\n");
+  EXPECT_EQ(services_text(Json::object(), kPlain), "no services\n");
+}
+
+TEST(PluginsText, ShowsTheReasonOfWhatFailedBelowTheTable) {
+  const Json document = Json::parse(R"({"plugins": [
+      {"name": "greeter", "version": "1.0", "generation": 2, "state": "serving", "file": "/p/greeter.so", "reason": null,
+       "services": ["greet"], "calls_running": 1, "calls_served": 20, "errors": 0, "since": "2026-01-02T03:04:05Z"},
+      {"name": null, "state": "failed", "file": "/p/odd.so", "reason": "not an ELF file"}]})");
+  const std::string text = plugins_text(document, kPlain);
+  EXPECT_THAT(text,
+              HasSubstr("greeter  1.0      2    serving  1        20      0       2026-01-02T03:04:05Z  greet\n"));
+  EXPECT_THAT(text, HasSubstr("/p/odd.so: not an ELF file\n"));
+}
+
+TEST(StatusText, IsForReading) {
+  const Json document = Json::parse(R"({"node": "a", "version": "0.1.0", "ready": true, "uptime_s": 93784.5,
+      "cluster": {}, "pool": {"threads": 2, "queued": 0}, "plugins": {"serving": 3, "failed": 1}})");
+  const std::string text = status_text(document, kPlain);
+  EXPECT_THAT(text, HasSubstr("node      a\n"));
+  EXPECT_THAT(text, HasSubstr("ready     yes\n"));
+  EXPECT_THAT(text, HasSubstr("uptime    1 d 2 h 3 min 4 s\n"));
+  EXPECT_THAT(text, HasSubstr("plugins   serving 3, failed 1\n"));
+  EXPECT_THAT(text, HasSubstr("pool      threads 2, queued 0\n"));
+  EXPECT_THAT(text, HasSubstr("cluster   -\n"));
+}
+
+TEST(AnyDocument, OfAnotherShapeIsShownAsFarAsItGoes) {
+  for (const char* odd : {"null", "[]", "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]]}", "5"}) {
+    const Json document = Json::parse(odd);
+    services_text(document, kPlain);
+    plugins_text(document, kPlain);
+    providers_text(document, "a", kPlain);
+    status_text(document, kPlain);
+  }
+}
+
+TEST(FailureText, PutsTheHintOnALineOfItsOwn) {
+  EXPECT_EQ(failure_text(Failure(ExitStatus::usage, "usage", "could not", "try this"), kPlain),
+            "busbar: could not\nhint: try this\n");
+}
+
+}  // namespace
+}  // namespace busbar::cli

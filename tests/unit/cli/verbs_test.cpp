@@ -1,0 +1,176 @@
+// Verbs from the request to the exit status, with a host that says what the test wants.
+#include "cli/verbs.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "unit/cli/cli_testing.hpp"
+
+namespace busbar::cli {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class VerbsTest : public ::testing::Test {
+ protected:
+  /// Runs a command line against a host that gives `answer`.
+  int run(std::vector<std::string> arguments, const wire::AdminAnswer& answer) {
+    const Command command =
+        parse_command_line(std::move(arguments), [](const char*) -> const char* { return nullptr; });
+    const auto ask = [&](const wire::AdminRequest& request) {
+      asked = request;
+      return answer;
+    };
+    std::istringstream in(input);
+    std::ostringstream out_stream, err_stream;
+    const ExitStatus status = run_verb(command, ask, {in, out_stream, err_stream});
+    out = out_stream.str();
+    err = err_stream.str();
+    return static_cast<int>(status);
+  }
+  json document() const { return json::parse(out); }
+
+  static wire::AdminAnswer replied(const Response& response) {
+    wire::AdminAnswer answer;
+    answer.reply.emplace().response = wire::to_wire(response);
+    return answer;
+  }
+  static wire::AdminAnswer documented(const json& document) {
+    wire::AdminAnswer answer;
+    answer.document = cbor::from_json(document);
+    return answer;
+  }
+  static wire::AdminAnswer verdict(std::optional<bool> authorized, const std::optional<Response>& response = {}) {
+    wire::AdminAnswer answer;
+    if (response) answer = replied(*response);
+    answer.authorized = authorized;
+    return answer;
+  }
+
+  wire::AdminRequest asked;
+  std::string input, out, err;
+};
+
+TEST_F(VerbsTest, CallAsksForAllThatWasGiven) {
+  input = "{\"a\": 1}";
+  EXPECT_EQ(
+      run({"call", "greet", "-", "--timeout", "7", "--assign", "u=1", "--dry-run=verbose"}, replied(Response::ok())),
+      0);
+  EXPECT_EQ(asked.verb, "call");
+  EXPECT_EQ(asked.service, "greet");
+  EXPECT_EQ(cbor::to_json(asked.request.value()), json({{"a", 1}}));
+  EXPECT_EQ(cbor::to_json(asked.assigns.value()), json({{"u", 1}}));
+  EXPECT_EQ(asked.timeout_ms, 7u);
+  EXPECT_EQ(asked.dry_run, "verbose");
+}
+
+TEST_F(VerbsTest, ACallWithoutARequestSendsAnEmptyMap) {
+  run({"call", "greet"}, replied(Response::ok()));
+  EXPECT_EQ(asked.request, wire::Item{0xA0});
+  EXPECT_FALSE(asked.assigns);
+  EXPECT_FALSE(asked.timeout_ms);
+}
+
+TEST_F(VerbsTest, WhatIsNoJsonIsNotSent) {
+  EXPECT_EQ(failure_of([&] { run({"call", "greet", "{"}, replied(Response::ok())); }).status(), ExitStatus::usage);
+  EXPECT_EQ(asked.verb, "");
+}
+
+TEST_F(VerbsTest, WithJsonThereIsOneDocumentAndNothingElse) {
+  EXPECT_EQ(run({"call", "greet", "--json"}, replied(Response::missing_id("order"))), 5);
+  EXPECT_EQ(document()["response"], "missing_id");
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
+  EXPECT_EQ(err, "");
+}
+
+TEST_F(VerbsTest, NothingIsWrittenOfAnAnswerThatCannotBeShown) {
+  const wire::AdminAnswer answer = replied(Response::ok_payload(Payload::own({0xF9, 0x7E, 0x00})));  // NaN
+  EXPECT_EQ(failure_of([&] { run({"call", "greet", "--json"}, answer); }).code(), "not_json");
+  EXPECT_EQ(out, "");
+}
+
+// C-D10
+TEST_F(VerbsTest, AWarningIsForPeopleOnStandardErrorAndAMemberInJson) {
+  wire::AdminAnswer answer = replied(Response::ok());
+  answer.reply->warning = "not dry-run safe";
+  EXPECT_EQ(run({"validate", "greet"}, answer), 0);
+  EXPECT_EQ(err, "warning: not dry-run safe\n");
+  EXPECT_EQ(run({"validate", "greet", "--json"}, answer), 0);
+  EXPECT_EQ(err, "");
+  EXPECT_EQ(document()["warning"], "not dry-run safe");
+}
+
+// C-D11
+TEST_F(VerbsTest, AuthorizedExitsWithItsVerdict) {
+  EXPECT_EQ(run({"authorized", "greet", "--json"}, verdict(true)), 0);
+  EXPECT_EQ(out, "{\"authorized\":true}\n");
+  EXPECT_EQ(run({"authorized", "greet", "--json"}, verdict(false, Response::forbidden())), 6);
+  EXPECT_EQ(out, "{\"authorized\":false}\n");
+  EXPECT_EQ(run({"authorized", "greet", "--json"}, verdict(false, Response::error("too_late"))), 6);
+  EXPECT_EQ(run({"authorized", "greet", "--json"}, verdict({}, Response::service_unavailable("greet"))), 3);
+  EXPECT_EQ(document()["response"], "service_unavailable");
+  EXPECT_EQ(run({"authorized", "greet"}, verdict({}, Response::bad_rpc(badrpc::kTimeout, "late"))), 4);
+  EXPECT_EQ(run({"authorized", "greet"}, verdict(true)), 0);
+  EXPECT_EQ(out, "yes\n");
+  EXPECT_EQ(run({"authorized", "greet"}, verdict(false, Response::error("too_late", "tomorrow"))), 6);
+  EXPECT_EQ(out, "no: error too_late: tomorrow\n");
+}
+
+// C-D12
+TEST_F(VerbsTest, DiscoverExitsWith3WhereNobodyIsFound) {
+  EXPECT_EQ(run({"discover", "greet", "--json"}, documented({{"providers", {{{"node", "local"}, {"router", "g"}}}}})),
+            0);
+  EXPECT_EQ(out, R"({"providers":[{"node":"local","router":"g"}]})"
+                 "\n");
+  EXPECT_FALSE(asked.request);
+  EXPECT_EQ(run({"discover", "greet", "--json"}, documented({{"providers", json::array()}})), 3);
+  EXPECT_EQ(out, "{\"providers\":[]}\n");
+  EXPECT_EQ(run({"discover", "greet"}, documented({{"providers", json::array()}})), 3);
+  EXPECT_THAT(out, HasSubstr("nobody offers \"greet\""));
+}
+
+// C-R7
+TEST_F(VerbsTest, ServicesAreListedByVisibility) {
+  const auto answer = documented(
+      {{"services", {{{"name", "a"}, {"visibility", "public"}}, {{"name", "b"}, {"visibility", "private"}}}}});
+  run({"services", "--json"}, answer);
+  EXPECT_EQ(document()["services"].size(), 2u);
+  run({"services", "--json", "--visibility", "private"}, answer);
+  ASSERT_EQ(document()["services"].size(), 1u);
+  EXPECT_EQ(document()["services"][0]["name"], "b");
+  run({"services", "--json", "--visibility", "public"}, answer);
+  EXPECT_EQ(document()["services"][0]["name"], "a");
+}
+
+TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
+  const json status = {{"node", "a"}, {"ready", false}};
+  EXPECT_EQ(run({"status", "--json"}, documented(status)), 0);
+  EXPECT_EQ(document(), status);
+  EXPECT_EQ(asked.verb, "status");
+  EXPECT_FALSE(asked.service);
+  EXPECT_EQ(run({"rescan", "--json"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(out, "{\"plugins\":[]}\n");
+  EXPECT_EQ(run({"rescan"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(out, "no plugins\n");
+}
+
+TEST_F(VerbsTest, AnAnswerWithNothingInItIsAFailure) {
+  EXPECT_EQ(failure_of([&] { run({"status"}, {}); }).status(), ExitStatus::error);
+}
+
+TEST(Report, TellsPeopleOnStandardErrorAndProgramsOnStandardOutput) {
+  std::istringstream in;
+  std::ostringstream out, err;
+  const Streams streams{in, out, err};
+  const Failure failure(ExitStatus::no_host, "no_host", "nobody answers");
+  EXPECT_EQ(report(failure, false, streams), ExitStatus::no_host);
+  EXPECT_EQ(out.str(), "");
+  EXPECT_EQ(err.str(), "busbar: nobody answers\n");
+  EXPECT_EQ(report(failure, true, streams), ExitStatus::no_host);
+  EXPECT_EQ(out.str(), R"({"error":{"code":"no_host","text":"nobody answers"}})"
+                       "\n");
+}
+
+}  // namespace
+}  // namespace busbar::cli
