@@ -21,6 +21,8 @@ struct Sample {
   }
 };
 
-inline Sample make_sample() { return {"a name of 20 letters", 1'234'567'890'123, 99.95, "some text of 24 letters.", true}; }
+inline Sample make_sample() {
+  return {"a name of 20 letters", 1'234'567'890'123, 99.95, "some text of 24 letters.", true};
+}
 
 }  // namespace bench

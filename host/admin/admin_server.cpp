@@ -295,7 +295,7 @@ void AdminServer::Core::refuse(int fd) noexcept {
 PendingCall AdminServer::Core::serve(AdminConnection& connection, std::uint64_t ticket, wire::AdminRequest request) {
   const auto weak = connection.weak_from_this();
   if (ready_ || !AdminVerbs::waits_for_host(request.verb)) {
-    return verbs_.serve(std::move(request), answer_for(weak, ticket));
+    return verbs_.serve(request, answer_for(weak, ticket));
   }
   std::erase_if(waiting_, [](const Waiting& entry) {  // those whose clients did not want to wait
     const auto client = entry.connection.lock();
@@ -312,8 +312,7 @@ void AdminServer::Core::become_ready() {
     if (!connection || !connection->waits_for(entry.ticket)) continue;
     const std::uint64_t seq = entry.request.seq;
     try {
-      connection->started(entry.ticket,
-                          verbs_.serve(std::move(entry.request), answer_for(entry.connection, entry.ticket)));
+      connection->started(entry.ticket, verbs_.serve(entry.request, answer_for(entry.connection, entry.ticket)));
     } catch (const std::exception& failure) {
       connection->finish(entry.ticket, error_frame(seq, wire::admin_code::kInternal,
                                                    "could not serve the request: " + std::string(failure.what())));

@@ -170,12 +170,11 @@ std::vector<std::uint8_t> error_frame(std::uint64_t seq, std::string_view code, 
   return wire::frame_of(answer);
 }
 
-PendingCall AdminVerbs::serve(AdminRequest request, Answer answer) {
+PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer) {
   const std::uint64_t seq = request.seq;
-  if (request.verb == verb::kCall || request.verb == verb::kValidate)
-    return call(std::move(request), std::move(answer));
+  if (request.verb == verb::kCall || request.verb == verb::kValidate) return call(request, std::move(answer));
   if (request.verb == verb::kAuthorized) {
-    authorized(std::move(request), std::move(answer));
+    authorized(request, std::move(answer));
   } else if (request.verb == verb::kRescan) {
     rescan(seq, std::move(answer));
   } else {
@@ -189,11 +188,11 @@ PendingCall AdminVerbs::serve(AdminRequest request, Answer answer) {
   return {};
 }
 
-Message AdminVerbs::message_of(AdminRequest& request) const {
-  Message message(*request.service, wire::payload_of(std::move(request.request)));
+Message AdminVerbs::message_of(const AdminRequest& request) const {
+  Message message(*request.service, wire::payload_of(request.request));
   if (request.id) message.with_id(*request.id);
   if (request.correlation_id) message.with_correlation(*request.correlation_id);
-  if (request.assigns) message.with_assigns(wire::payload_of(std::move(request.assigns)));
+  if (request.assigns) message.with_assigns(wire::payload_of(request.assigns));
   message.with_origin_node(dispatcher_.node());
   message.with_dry_run(dry_run_of(request.dry_run.value_or("no")).value_or(DryRun::no));
   if (request.verb == verb::kValidate && message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);  // C-D10
@@ -207,7 +206,7 @@ std::optional<std::string> AdminVerbs::dry_run_warning(const Message& message) c
          "\" does not declare itself dry-run safe: it may have done what a real call does";
 }
 
-PendingCall AdminVerbs::call(AdminRequest request, Answer answer) {
+PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
   auto warning = dry_run_warning(message);
   const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
@@ -230,7 +229,7 @@ PendingCall AdminVerbs::call(AdminRequest request, Answer answer) {
   return dispatcher_.dispatch_cancellable(std::move(message), callback, {request.timeout_ms.value_or(0)});
 }
 
-void AdminVerbs::authorized(AdminRequest request, Answer answer) {
+void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
   const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
                          id = std::string(message.id()),

@@ -45,17 +45,17 @@ class AdminVerbs {
   static bool waits_for_host(std::string_view verb) { return verb != wire::admin_verb::kStatus; }
 
   /// Does what a checked request asks. Returns the call that can be given up, where there is one.
-  PendingCall serve(wire::AdminRequest request, Answer answer);
+  PendingCall serve(const wire::AdminRequest& request, Answer answer);
 
   const AdminHooks& hooks() const noexcept { return hooks_; }
 
  private:
-  PendingCall call(wire::AdminRequest request, Answer answer);
-  void authorized(wire::AdminRequest request, Answer answer);
+  PendingCall call(const wire::AdminRequest& request, Answer answer);
+  void authorized(const wire::AdminRequest& request, Answer answer);
   nlohmann::json discover(const wire::AdminRequest& request) const;
   void rescan(std::uint64_t seq, Answer answer);
 
-  Message message_of(wire::AdminRequest& request) const;
+  Message message_of(const wire::AdminRequest& request) const;
   std::optional<std::string> dry_run_warning(const Message& message) const;
 
   Dispatcher& dispatcher_;

@@ -21,34 +21,28 @@ class RunningHere {
   Call* outer_;
 };
 
-Payload copy_of(busbar_bytes bytes) {
-  const Payload borrowed = Payload::borrow({bytes.data, bytes.size});
-  return Payload(borrowed);  // a copy, said so: returning the name itself may be elided, and it would still borrow
-}
-
 }  // namespace
 
 // ------------------------------------------------------------------------------------------------ the reply buffer
 
 Call::ReplyBuffer::ReplyBuffer() noexcept : c_buffer{} {
   c_buffer.grow = [](busbar_buffer* self, std::size_t capacity) {
-    auto& storage = reinterpret_cast<ReplyBuffer*>(self)->bytes;  // its first member
+    Block& storage = reinterpret_cast<ReplyBuffer*>(self)->block;  // its first member
     try {
-      storage.resize(capacity);
-    } catch (const std::exception&) {
+      storage.grow(capacity);
+    } catch (const std::bad_alloc&) {
       return -1;
     }
     self->data = storage.data();
-    self->capacity = storage.size();
+    self->capacity = storage.capacity();
     return 0;
   };
 }
 
-std::vector<std::uint8_t> Call::ReplyBuffer::take() {
-  bytes.resize(c_buffer.size);
+Payload Call::ReplyBuffer::take(std::size_t size) noexcept {
   c_buffer.data = nullptr;
   c_buffer.size = c_buffer.capacity = 0;
-  return std::exchange(bytes, {});
+  return Payload::own(std::move(block), size);
 }
 
 // ----------------------------------------------------------------------------------------------- the waiting side
@@ -177,13 +171,12 @@ void Call::take_reply(const busbar_reply& reply) {
   Payload value;
   if ((from.flags & BUSBAR_RESPONSE_HAS_VALUE) != 0 && from.value.size != 0) {
     const bool in_buffer = from.value.data == reply_buffer_.c_buffer.data;
-    if (in_buffer) reply_buffer_.c_buffer.size = from.value.size;
-    value = in_buffer ? Payload::own(reply_buffer_.take()) : copy_of(from.value);
+    value = in_buffer ? reply_buffer_.take(from.value.size) : Payload::copy({from.value.data, from.value.size});
   }
-  response_ = Response::own(from, std::move(value));
+  response_.assign(from, std::move(value));
   assigns_changed_ = (reply.flags & BUSBAR_REPLY_ASSIGNS) != 0;
-  if (assigns_changed_) assigns_ = copy_of(reply.assigns);
-  if (dry_run_ == DryRun::verbose) events_ = copy_of(reply.events);
+  if (assigns_changed_) assigns_ = Payload::copy({reply.assigns.data, reply.assigns.size});
+  if (dry_run_ == DryRun::verbose) events_ = Payload::copy({reply.events.data, reply.events.size});
 }
 
 void Call::deliver() noexcept {
@@ -290,6 +283,7 @@ void Call::keep_ids() noexcept {
   if (!kept_id_.empty()) return;
   kept_id_ = Text(message_->id());
   kept_correlation_id_ = Text(message_->correlation_id());
+  kept_metadata_ = message_->logger_metadata();
 }
 
 void Call::release() noexcept {
@@ -307,6 +301,7 @@ void Call::recycle() noexcept {
   if (!kept_id_.empty()) {
     kept_id_ = {};
     kept_correlation_id_ = {};
+    kept_metadata_.clear();
   }
   reply_buffer_.c_buffer.size = 0;
   CallSlab::instance().recycle(*this);

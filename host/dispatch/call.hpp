@@ -98,6 +98,11 @@ class Call final : public busbar_call, public Task {
     return kept_id_.empty() ? message_->correlation_id() : kept_correlation_id_.view();
   }
 
+  /// What a message that it causes inherits, where that has none of its own.
+  const Payload& logger_metadata() const noexcept {
+    return kept_id_.empty() ? message_->logger_metadata() : kept_metadata_;
+  }
+
   // -- references: one for each group, and one for each canceller
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -114,9 +119,9 @@ class Call final : public busbar_call, public Task {
 
   struct ReplyBuffer {
     busbar_buffer c_buffer;
-    std::vector<std::uint8_t> bytes;
+    Block block;
     ReplyBuffer() noexcept;
-    std::vector<std::uint8_t> take();
+    Payload take(std::size_t size) noexcept;
   };
 
   void run() noexcept override;     // as a pool's task
@@ -154,8 +159,9 @@ class Call final : public busbar_call, public Task {
 
   Message owned_message_;
   Callback callback_;
-  Text kept_id_;  // for log lines of those who answer after the message is gone
+  Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;
+  Payload kept_metadata_;
 
   // written by whoever claimed the answer, read after the delivery
   Response response_;

@@ -25,7 +25,7 @@ namespace {
 
 // A message of a plugin's own, checked and completed (C-M2). Owns everything: its handler may outlive the caller's
 // wait.
-Message take_message(const busbar_message& view, const Instance& instance) {
+Message take_message(const busbar_message& view, const Instance& instance, const Call* parent) {
   const Message borrowed = Message::borrow(view);
   Message message(borrowed);
   if (message.id().empty()) message.with_id(new_message_id().view());
@@ -34,6 +34,7 @@ Message take_message(const busbar_message& view, const Instance& instance) {
   if (!ids_fit) {
     message.respond(Response::error(code::kMalformed, "an id of the message is not 1 to 128 of [A-Za-z0-9_-]"));
   }
+  if (message.logger_metadata().empty() && parent != nullptr) message.with_logger_metadata(parent->logger_metadata());
   message.with_origin_node(instance.dispatcher().node());
   return message;
 }
@@ -68,8 +69,9 @@ busbar_result* dispatch(void* context, busbar_call* parent, const busbar_message
                         const busbar_dispatch_options* options) {
   try {
     Instance& instance = Instance::of(context);
-    Message message = take_message(*view, instance);
-    instance.dispatcher().dispatch_from(parent_of(parent), message, options_of(options));
+    const Call* cause = parent_of(parent);
+    Message message = take_message(*view, instance, cause);
+    instance.dispatcher().dispatch_from(cause, message, options_of(options));
     return new busbar_result(std::move(message));
   } catch (const std::bad_alloc&) {
     return nullptr;
@@ -81,7 +83,8 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
   Instance& instance = Instance::of(context);
   if (done == nullptr) return BUSBAR_INVALID;
   try {
-    Message message = take_message(*view, instance);
+    const Call* cause = parent_of(parent);
+    Message message = take_message(*view, instance, cause);
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
       done(user, new busbar_result(std::move(outcome)));
@@ -89,7 +92,7 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     };
     instance.expect_callback();
     try {
-      instance.dispatcher().dispatch_async_from(parent_of(parent), std::move(message), callback, options_of(options));
+      instance.dispatcher().dispatch_async_from(cause, std::move(message), callback, options_of(options));
     } catch (...) {
       instance.callback_ended();
       throw;

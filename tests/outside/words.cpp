@@ -68,9 +68,8 @@ class Words final : public busbar::Router {
 
   busbar::NoReply later(const Text& request, busbar::Context& context) {
     if (answering_.joinable()) answering_.join();
-    answering_ = std::thread([handle = context.reply_handle(), text = request.text]() mutable {
-      handle.reply(busbar::Response::ok(text));
-    });
+    answering_ = std::thread(
+        [handle = context.reply_handle(), text = request.text]() mutable { handle.reply(busbar::Response::ok(text)); });
     return busbar::no_reply;
   }
 

@@ -253,8 +253,7 @@ class Behaviours final : public busbar::Router {
   // -- calls of its own
 
   nlohmann::json nests(const Nested& request, busbar::Context& context) {
-    const auto message =
-        context.call(request.service, request.request, milliseconds(request.timeout_ms));
+    const auto message = context.call(request.service, request.request, milliseconds(request.timeout_ms));
     const auto& response = message.response();
     return {{"succeeded", response.succeeded()},
             {"code", std::string(response.error_code())},

@@ -100,7 +100,11 @@ void ElfFile::open() {
   descriptor_ = DescriptorGuard(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat facts {};
   if (!descriptor_.valid() || fstat(descriptor_.get(), &facts) != 0) {
-    throw FileProblem(std::string("cannot be read: ") + std::strerror(errno), false);
+    const int error = errno;
+    const bool dangles = error == ENOENT && lstat(path_.c_str(), &facts) == 0;
+    throw FileProblem(
+        dangles ? "is a symlink to a file that does not exist" : std::string("cannot be read: ") + std::strerror(error),
+        false);
   }
   if (S_ISDIR(facts.st_mode)) throw FileProblem("is a directory", false);
   if (!S_ISREG(facts.st_mode)) throw FileProblem("is not a regular file", false);

@@ -14,7 +14,7 @@ namespace busbar {
 
 /// What a message or response carries: one CBOR item, or nothing ("absent", which is not null).
 /// Ownership: owns its bytes, unless made with `borrow`: then the lender's bytes must outlive it. A copy always owns; a
-///   move takes over what there is, borrowed or owned, and leaves an absent payload.
+///   move takes over what there is, borrowed or owned.
 /// Threads: like a std::vector.
 /// Example: Payload p = Payload::of(order); Order same = p.as<Order>();
 class Payload {
@@ -23,14 +23,27 @@ class Payload {
 
   static Payload borrow(std::span<const std::uint8_t> bytes) noexcept {
     Payload payload;
-    payload.bytes_ = bytes;
+    payload.data_ = bytes.data();
+    payload.size_ = bytes.size();
     return payload;
   }
 
-  static Payload own(std::vector<std::uint8_t> bytes) noexcept {
+  /// Errors: std::bad_alloc.
+  static Payload copy(std::span<const std::uint8_t> bytes) {
+    if (bytes.empty()) return {};
+    Block block;
+    block.grow(bytes.size());
+    std::memcpy(block.data(), bytes.data(), bytes.size());
+    return own(std::move(block), bytes.size());
+  }
+  static Payload own(const std::vector<std::uint8_t>& bytes) { return copy(bytes); }
+
+  /// Takes over the block, of which `size` bytes are filled.
+  static Payload own(Block&& block, std::size_t size) noexcept {
     Payload payload;
-    payload.owned_ = std::move(bytes);
-    payload.bytes_ = payload.owned_;
+    payload.size_ = size;
+    payload.owned_ = true;
+    payload.data_ = block.release();
     return payload;
   }
 
@@ -39,26 +52,32 @@ class Payload {
   static Payload of(const T& value) {
     cbor::ByteSink sink;
     cbor::encode(value, sink);
-    return own(sink.take());
+    const std::size_t size = sink.size();
+    return own(sink.take_block(), size);
   }
 
-  Payload(const Payload& other) : owned_(other.bytes_.begin(), other.bytes_.end()), bytes_(owned_) {}
+  Payload(const Payload& other) : Payload(copy(other.bytes())) {}
   Payload(Payload&& other) noexcept
-      : owned_(std::exchange(other.owned_, {})), bytes_(std::exchange(other.bytes_, {})) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        owned_(std::exchange(other.owned_, false)) {}
   Payload& operator=(const Payload& other) { return *this = Payload(other); }
   Payload& operator=(Payload&& other) noexcept {
-    owned_ = std::exchange(other.owned_, {});
-    bytes_ = std::exchange(other.bytes_, {});
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(owned_, other.owned_);
     return *this;
   }
-  ~Payload() = default;
+  ~Payload() {
+    if (owned_) std::free(const_cast<std::uint8_t*>(data_));
+  }
 
   /// The value. Of an absent payload: a class is read as if from a map without fields, so that every field that it
   /// misses is named; an optional is empty; anything else does not fit.
   /// Errors: MalformedPayload, DecodeError.
   template <class T>
   T as() const {
-    if (!empty()) return cbor::decode<T>(bytes_);
+    if (!empty()) return cbor::decode<T>(bytes());
     constexpr auto kKind = cbor::detail::kind_of<cbor::InputArchive, T>();
     constexpr std::uint8_t kEmptyMap[] = {cbor::detail::kMap}, kNull[] = {cbor::detail::kNull};
     if constexpr (kKind == cbor::detail::Kind::structure || kKind == cbor::detail::Kind::map) {
@@ -75,20 +94,18 @@ class Payload {
 
   /// Null when absent.
   /// Errors: MalformedPayload, NotJson.
-  nlohmann::json to_json() const { return empty() ? nlohmann::json() : cbor::to_json(bytes_); }
+  nlohmann::json to_json() const { return empty() ? nlohmann::json() : cbor::to_json(bytes()); }
 
   /// Makes it absent.
-  void clear() noexcept {
-    if (!owned_.empty()) owned_ = {};
-    bytes_ = {};
-  }
+  void clear() noexcept { *this = Payload(); }
 
-  bool empty() const noexcept { return bytes_.empty(); }
-  std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
+  bool empty() const noexcept { return size_ == 0; }
+  std::span<const std::uint8_t> bytes() const noexcept { return {data_, size_}; }
 
  private:
-  std::vector<std::uint8_t> owned_;
-  std::span<const std::uint8_t> bytes_;
+  const std::uint8_t* data_ = nullptr;
+  std::size_t size_ = 0;
+  bool owned_ = false;
 };
 
 /// A Payload member of a class takes any item, as it stands; null when absent.
@@ -102,9 +119,7 @@ struct cbor::Codec<Payload> {
     reader.expect_end();
     sink.append(value.bytes().data(), value.bytes().size());
   }
-  static Payload read(std::span<const std::uint8_t> item, unsigned /*depth*/) {
-    return Payload::own({item.begin(), item.end()});
-  }
+  static Payload read(std::span<const std::uint8_t> item, unsigned /*depth*/) { return Payload::copy(item); }
 };
 
 }  // namespace busbar

@@ -115,7 +115,6 @@ struct RouterBinding {
   std::uint32_t serve(busbar_call* call, const busbar_message* view, std::uint32_t answered, Body body) noexcept {
     try {
       Message message = Message::borrow(*view);
-      const LogMetadataScope scope(message.logger_metadata());
       return body(message);
     } catch (const std::exception& e) {
       answer_exit(call, e.what());

@@ -183,11 +183,16 @@ class Response {
     return Response(view, Text::borrow(view.name), Text::borrow(view.text), Text::borrow(view.detail),
                     has_value(view) ? Payload::borrow({view.value.data, view.value.size}) : Payload());
   }
-  /// The same, owning its texts; with this value in place of the view's.
-  static Response own(const busbar_response& view, Payload value) {
-    if (view.kind > BUSBAR_RESPONSE_ERROR) return {};
-    return Response(view, Text(text_of(view.name)), Text(text_of(view.text)), Text(text_of(view.detail)),
-                    std::move(value));
+  /// Becomes what `view` says, owning its texts, with this value in place of the view's.
+  /// Errors: std::bad_alloc; then it is something of both.
+  void assign(const busbar_response& view, Payload&& value) {
+    kind_ = view.kind > BUSBAR_RESPONSE_ERROR ? Kind::none : static_cast<Kind>(view.kind);
+    timeout_ms_ = view.timeout_ms;
+    version_ = (view.flags & BUSBAR_RESPONSE_HAS_VERSION) != 0 ? std::optional(view.version) : std::nullopt;
+    name_ = Text(text_of(view.name));
+    text_ = Text(text_of(view.text));
+    detail_ = Text(text_of(view.detail));
+    value_ = std::move(value);
   }
 
  private:

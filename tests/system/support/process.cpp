@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,7 +76,7 @@ Process::Process(const Command& command)
     become(argument_pointers.data(), environment_pointers.data(), command.input.c_str(), out_.c_str(), err_.c_str());
   }
   if (pid_ < 0) throw std::runtime_error("could not fork: " + std::string(std::strerror(errno)));
-  end_of_it_ = pidfd_open(pid_, 0);
+  end_of_it_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));  // glibc 2.36 has it, but not for C++
   if (end_of_it_ < 0) throw std::runtime_error("could not watch a child: " + std::string(std::strerror(errno)));
 }
 

@@ -57,7 +57,7 @@ Command TestHost::command_of(std::vector<std::string> arguments) const {
 }
 
 Process TestHost::start_process(std::vector<std::string> more) const {
-  std::vector<std::string> arguments = {BUSBAR_BUSBARD, "--node",    "tested",  "--plugins",  plugins(),
+  std::vector<std::string> arguments = {BUSBAR_BUSBARD, "--node",  "tested",      "--plugins", plugins(),
                                         "--run-dir",    run_dir(), "--state-dir", state()};
   if (fs::exists(root_ / "busbar.toml")) arguments.insert(arguments.end(), {"--config", root_ / "busbar.toml"});
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -69,9 +69,7 @@ Process TestHost::start_process(std::vector<std::string> more) const {
 void TestHost::start(std::vector<std::string> more) {
   host_.reset();
   host_.emplace(start_process(std::move(more)));
-  const bool ready = eventually([this] {
-    return !host_->running() || ask({"status"}).json.value("ready", false);
-  });
+  const bool ready = eventually([this] { return !host_->running() || ask({"status"}).json.value("ready", false); });
   if (ready && host_->running()) return;
   const std::string said = host_->err();
   host_.reset();

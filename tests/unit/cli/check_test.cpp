@@ -36,7 +36,8 @@ TEST(CheckArguments, PassTheFilesOnAndNoneOfThemAsAnOption) {
   EXPECT_EQ(check_arguments("/x/busbard", command),
             (std::vector<std::string>{"/x/busbard", "--check-files", "a.so", "./-b.so"}));
   command.json = true;
-  EXPECT_EQ(check_arguments("/x/busbard", command)[2], "--json");
+  EXPECT_EQ(check_arguments("/x/busbard", command),
+            (std::vector<std::string>{"/x/busbard", "--json", "--check-files", "a.so", "./-b.so"}));
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ TEST(CommandLine, WhatIsWrongIsAUsageErrorThatSaysWhat) {
       {{"status", "plugins"}, ""},
       {{"check"}, "FILE"},
       {{"--run-dir"}, "--run-dir"},
-      {{"--run-dir=", "status"}, "--run-dir"}};
+      {{"--run-dir", "", "status"}, "--run-dir"}};
   for (const auto& [arguments, part] : wrong) {
     const Failure failure = refusal(arguments);
     EXPECT_EQ(failure.status(), ExitStatus::usage) << failure.what();

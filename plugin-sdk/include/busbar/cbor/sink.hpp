@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <span>
@@ -11,6 +12,44 @@
 #include <vector>
 
 #include "busbar/abi.h"
+
+namespace busbar {
+
+/// Memory for bytes that grows without being cleared, and can be handed on without being copied.
+/// Ownership: owns its memory (malloc's), unless `release` has given it away.
+class Block {
+ public:
+  Block() noexcept = default;
+  Block(Block&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), capacity_(std::exchange(other.capacity_, 0)) {}
+  Block& operator=(Block&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+  }
+  ~Block() { std::free(data_); }
+
+  std::uint8_t* data() const noexcept { return data_; }
+  std::size_t capacity() const noexcept { return capacity_; }
+  /// Keeps what is there; the memory may move. Errors: std::bad_alloc, then nothing has changed.
+  void grow(std::size_t capacity) {
+    void* moved = std::realloc(data_, capacity);
+    if (moved == nullptr) throw std::bad_alloc();
+    data_ = static_cast<std::uint8_t*>(moved);
+    capacity_ = capacity;
+  }
+  /// To be freed with std::free by whoever asked.
+  std::uint8_t* release() noexcept {
+    capacity_ = 0;
+    return std::exchange(data_, nullptr);
+  }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace busbar
 
 namespace busbar::cbor {
 
@@ -64,14 +103,15 @@ class ByteSink {
   /// What this sink has written, as a vector; the sink is empty afterwards.
   std::vector<std::uint8_t> take() {
     const auto written = bytes();
-    if (buffer_ != nullptr) {
-      std::vector<std::uint8_t> copy(written.begin(), written.end());
-      clear();
-      return copy;
-    }
-    storage_.resize(written.size());
+    std::vector<std::uint8_t> copy(written.begin(), written.end());
+    clear();
+    return copy;
+  }
+
+  /// The memory with what was written, of a sink with storage of its own; the sink is empty afterwards.
+  Block take_block() noexcept {
     begin_ = position_ = end_ = nullptr;
-    return std::exchange(storage_, {});
+    return std::move(storage_);
   }
 
   /// Tells the buffer how much of it is filled.
@@ -86,9 +126,9 @@ class ByteSink {
     const std::size_t smallest = 256;
     const std::size_t wanted = std::max({filled + count, doubled, smallest});
     if (buffer_ == nullptr) {
-      storage_.resize(wanted);
+      storage_.grow(wanted);
       begin_ = storage_.data();
-      end_ = begin_ + storage_.size();
+      end_ = begin_ + storage_.capacity();
     } else {
       commit();
       if (buffer_->grow(buffer_, wanted) != 0) throw std::bad_alloc();
@@ -103,7 +143,7 @@ class ByteSink {
   std::uint8_t* position_ = nullptr;
   std::uint8_t* end_ = nullptr;
   std::size_t start_ = 0;
-  std::vector<std::uint8_t> storage_;  // its size is the capacity; only [begin_, position_) counts
+  Block storage_;
 };
 
 namespace detail {

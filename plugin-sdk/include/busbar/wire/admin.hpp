@@ -151,7 +151,7 @@ inline std::optional<Item> item_of(const Payload& payload) {
   if (payload.empty()) return std::nullopt;
   return Item(payload.bytes().begin(), payload.bytes().end());
 }
-inline Payload payload_of(std::optional<Item> item) { return item ? Payload::own(std::move(*item)) : Payload(); }
+inline Payload payload_of(const std::optional<Item>& item) { return item ? Payload::own(*item) : Payload(); }
 
 /// Errors: MalformedPayload where `item` is not exactly one well-formed CBOR item.
 inline void check_item(std::span<const std::uint8_t> item) {
@@ -216,7 +216,9 @@ inline Response from_wire(const WireResponse& wire) {
     view.flags |= BUSBAR_RESPONSE_HAS_VERSION;
     view.version = *wire.version;
   }
-  return Response::own(view, payload_of(wire.value));
+  Response out;
+  out.assign(view, payload_of(wire.value));
+  return out;
 }
 
 // -- frames

@@ -1,0 +1,123 @@
+// Routers whose services are functions of a test.
+#pragma once
+
+#include <busbar/plugin.hpp>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace busbar::testing {
+
+/// What a scripted router offers. Example: `Script().on("twice", [](Message& m, Context&) { … return Response::ok(); })`.
+struct Script {
+  using Answer = std::function<Response(Message&, Context&)>;
+  using Deferral = std::function<void(Message&, Context&)>;
+
+  struct Service {
+    std::string name;
+    Answer answer;      // one of these two
+    Deferral deferral;  // the handler returns no_reply
+    std::uint32_t flags = 0;
+    std::uint32_t timeout_ms = 0;
+  };
+
+  Script& on(std::string name, Answer answer, std::uint32_t flags = 0) {
+    services.push_back({std::move(name), std::move(answer), {}, flags});
+    return *this;
+  }
+  Script& defer(std::string name, Deferral deferral, std::uint32_t flags = 0) {
+    services.push_back({std::move(name), {}, std::move(deferral), flags});
+    return *this;
+  }
+  Script& timeout_ms(std::uint32_t timeout) {
+    services.back().timeout_ms = timeout;
+    return *this;
+  }
+  Script& authorize_with(std::function<Authorization(const Message&)> decide) {
+    authorize = std::move(decide);
+    return *this;
+  }
+
+  std::vector<Service> services;
+  std::function<Authorization(const Message&)> authorize = [](const Message&) { return authorized(); };
+};
+
+/// A router of the C++ SDK that does what the script says which `next` holds while it is made.
+class ScriptedRouter final : public Router {
+ public:
+  inline static Script* next = nullptr;
+
+  ScriptedRouter() : script_(*next) {
+    for (const auto& s : script_.services) {
+      auto& declared = s.answer ? service(s.name, &ScriptedRouter::answer) : service(s.name, &ScriptedRouter::defer);
+      declare_flags(declared, s);
+      by_name_[s.name] = &s;
+    }
+  }
+  Authorization authorize(const Message& message) override { return script_.authorize(message); }
+
+  using Router::host;
+
+ private:
+  void declare_flags(ServiceDeclaration& declared, const Script::Service& s) {
+    if ((s.flags & BUSBAR_SERVICE_INLINE) != 0) declared.inlined();
+    if ((s.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0) declared.idempotent();
+    if ((s.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0) declared.dry_run_safe();
+    if (s.timeout_ms != 0) declared.timeout(std::chrono::milliseconds(s.timeout_ms));
+  }
+  Message answer(Message& message, Context& context) {
+    Response response = by_name_.at(std::string(message.service_name()))->answer(message, context);
+    return message.respond(std::move(response));
+  }
+  NoReply defer(Message& message, Context& context) {
+    by_name_.at(std::string(message.service_name()))->deferral(message, context);
+    return no_reply;
+  }
+
+  const Script script_;
+  std::map<std::string, const Script::Service*> by_name_;
+};
+
+/// A router in plain C terms, for what the C++ SDK would never do. One service.
+class CRouter {
+ public:
+  using Function = std::function<std::uint32_t(busbar_call*, const busbar_message*)>;
+
+  CRouter(std::string name, Function handle, std::uint32_t flags = 0)
+      : authorize([](busbar_call*, const busbar_message*) { return BUSBAR_AUTHORIZED; }),
+        handle(std::move(handle)),
+        name_(std::move(name)) {
+    service_.struct_size = sizeof service_;
+    service_.flags = flags;
+    service_.name = {name_.data(), name_.size()};
+    router_.struct_size = sizeof router_;
+    router_.service_count = 1;
+    router_.services = &service_pointer_;
+    router_.self = this;
+    router_.authorize = [](void* self, const busbar_service*, busbar_call* call, const busbar_message* message) {
+      return static_cast<CRouter*>(self)->authorize(call, message);
+    };
+    router_.handle = [](void* self, const busbar_service*, busbar_call* call, const busbar_message* message) {
+      return static_cast<CRouter*>(self)->handle(call, message);
+    };
+    router_.destroy = [](void*) {};
+  }
+  CRouter(const CRouter&) = delete;
+  CRouter& operator=(const CRouter&) = delete;
+
+  busbar_router& c_router() { return router_; }
+
+  Function authorize;
+  Function handle;
+
+ private:
+  std::string name_;
+  busbar_service service_{};
+  const busbar_service* service_pointer_ = &service_;
+  busbar_router router_{};
+};
+
+}  // namespace busbar::testing

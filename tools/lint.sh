@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# What can be judged without running anything: format, clang's thread-safety analysis, who includes whom.
+#   tools/lint.sh --tidy   clang-tidy as well, which takes minutes
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[[ -f build/dev/compile_commands.json ]] || cmake --preset dev >/dev/null
+
+mapfile -t sources < <(git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
+clang-format --dry-run -Werror "${sources[@]}"
+echo "format: ${#sources[@]} files"
+
+# Arrows between folders run one way (docs/architecture.md). A pattern of includes, and the folders that must not have it.
+forbid() {
+  local pattern=$1
+  shift
+  if git grep -nE "#include [\"<]$pattern" -- "$@"; then
+    echo "tools/lint.sh: these files include what their folder must not know" >&2
+    exit 1
+  fi
+}
+forbid '(busbar/registry/|dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' plugin-sdk
+forbid '(dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' registry
+forbid '(busbar/registry/|dispatch/|plugins/|admin/admin_|daemon/|pool/|events/|config/|log/|rundir/)' cli plugins
+forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/pool host/events host/log
+forbid '(dispatch/|plugins/|events/)' host/pool host/log
+forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
+echo "includes: one way"
+
+# -fsyntax-only is enough for the analysis; the commands are those of the build, run by clang.
+mapfile -t analysed < <(git ls-files 'host/*.cpp' 'registry/*.cpp' 'cli/*.cpp')
+printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -I{} clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Wthread-safety \
+  -Werror -DBOOST_DLL_USE_STD_FS -DBOOST_ERROR_CODE_HEADER_ONLY -DBUSBAR_VERSION='"lint"' -DSPDLOG_COMPILED_LIB \
+  -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Iregistry/include -Ihost -Icli {}
+echo "thread safety: ${#analysed[@]} files"
+
+if [[ "${1:-}" == --tidy ]]; then
+  printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/dev --quiet
+fi
