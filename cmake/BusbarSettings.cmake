@@ -15,6 +15,10 @@ add_library(busbar_settings INTERFACE)
 target_compile_options(busbar_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   $<$<AND:$<CXX_COMPILER_ID:Clang>,$<COMPILE_LANGUAGE:CXX>>:-Wthread-safety -Werror=thread-safety>)
+# A false alarm of g++ 12 about std::string's operator+ (its bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(busbar_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+endif()
 if(BUSBAR_WERROR)
   target_compile_options(busbar_settings INTERFACE -Werror)
 endif()

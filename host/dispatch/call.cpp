@@ -21,6 +21,20 @@ class RunningHere {
   Call* outer_;
 };
 
+// Whether a plugin's bytes are one whole item of this kind. Others will read it long after the plugin was told that its
+// answer is good.
+bool is_item(busbar_bytes bytes, cbor::detail::Major kind) noexcept {
+  try {
+    cbor::detail::Reader reader({bytes.data, bytes.size});
+    const auto head = reader.item_head(0);
+    reader.skip_body(head, 0);
+    reader.expect_end();
+    return head.major() == kind;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------------ the reply buffer
@@ -75,10 +89,17 @@ void Call::own_message(Message&& message) noexcept {
   message_ = &owned_message_;
 }
 
-void Call::deliver_to(Callback callback) noexcept {
+void Call::deliver_to(Callback callback, Nanos begun) noexcept {
   callback_ = std::move(callback);
+  begun_ = begun;
   has_callback_ = true;
-  watched_deadline_.store(deadline_, std::memory_order_seq_cst);
+  watched_deadline_.store(kUnwatched, std::memory_order_relaxed);
+}
+
+bool Call::watch() noexcept {
+  if (staged_) return false;
+  Nanos expected = kUnwatched;
+  return watched_deadline_.compare_exchange_strong(expected, deadline_, std::memory_order_seq_cst);
 }
 
 bool Call::wait(YieldGuard& guard) noexcept {
@@ -108,7 +129,7 @@ void Call::put_outcome(Message& base) {
 
 Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   Nanos watched = watched_deadline_.load(std::memory_order_acquire);
-  if (watched == kNever || watched == kClaimed) return kNever;
+  if (watched >= kUnwatched || watched == kClaimed) return kNever;
   if (dispatcher_.load(std::memory_order_relaxed) != &whose) return kNever;
   if (watched > now) return watched;
   // Claims this very call: a later one in the same slot has a later deadline.
@@ -117,7 +138,10 @@ Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   Message outcome(*message_);
   outcome.strip_for_return();
   outcome.respond(Response::service_timeout(outcome.service_name(), outcome.id(), timeout_ms_));
-  endpoint_->instance().count_error();
+  if (purpose_ == Purpose::serve) {
+    dispatcher().report_end(*endpoint_, outcome, begun_);
+    endpoint_->instance().count_error();
+  }
   run_callback(std::move(outcome));
   release();
   return kNever;
@@ -152,6 +176,8 @@ busbar_status Call::reply(const busbar_reply& reply) noexcept {
   if (reply.struct_size < sizeof(busbar_reply) || reply.response == nullptr) return BUSBAR_INVALID;
   const std::uint32_t kind = reply.response->kind;
   if (kind == BUSBAR_RESPONSE_NONE || kind > BUSBAR_RESPONSE_ERROR) return BUSBAR_INVALID;
+  if (reply.events.size != 0 && !is_item(reply.events, cbor::detail::kArray)) return BUSBAR_INVALID;
+  if (reply.assigns.size != 0 && !is_item(reply.assigns, cbor::detail::kMap)) return BUSBAR_INVALID;
   if (!claim_answer()) return BUSBAR_ALREADY_ANSWERED;
   try {
     take_reply(reply);
@@ -186,7 +212,8 @@ void Call::deliver() noexcept {
     state_.fetch_or(kDelivered, std::memory_order_acq_rel);
     Message outcome = take_message();
     put_outcome(outcome);
-    dispatcher().conclude(outcome, *endpoint_);
+    if (purpose_ == Purpose::serve) dispatcher().report_end(*endpoint_, outcome, begun_);
+    dispatcher().conclude(outcome, *endpoint_, purpose_);
     run_callback(std::move(outcome));
     release();
     return;

@@ -48,9 +48,12 @@ class Call final : public busbar_call, public Task {
              std::uint32_t timeout_ms, bool runs_inline) noexcept;
   /// Takes the message into the call: for handlers that may outlive their caller's wait.
   void own_message(Message&& message) noexcept;
-  /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller. From now on
-  /// the deadline is watched.
-  void deliver_to(Callback callback) noexcept;
+  /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller. `begun` is
+  /// when the dispatch began.
+  void deliver_to(Callback callback, Nanos begun) noexcept;
+  /// Has the deadline of such a call watched from now on; false where its answer is there already. By the thread that
+  /// holds the runner's part of it.
+  bool watch() noexcept;
 
   /// Waits for the answer. False: the deadline came first, the caller is gone, and a late answer will be discarded.
   bool wait(YieldGuard& guard) noexcept;
@@ -116,6 +119,7 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint32_t kGone = 4;       // nobody waits
   static constexpr std::uint32_t kRunning = 8;    // its handler may read the message
   static constexpr Nanos kClaimed = -1;           // in watched_deadline_: being timed out or cancelled
+  static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
 
   struct ReplyBuffer {
     busbar_buffer c_buffer;
@@ -159,6 +163,7 @@ class Call final : public busbar_call, public Task {
 
   Message owned_message_;
   Callback callback_;
+  Nanos begun_ = 0;  // with a callback: when the dispatch began
   Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;
   Payload kept_metadata_;

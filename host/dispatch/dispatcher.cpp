@@ -135,19 +135,22 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
   run_here(call, start.now);
   if (call.answered_alone()) {
     call.put_outcome(message);
-    report_end(endpoint, message, start);
+    report_end(endpoint, message, start.now);
     conclude(message, endpoint);
     call.end_alone();
     return;
   }
   call.settle();
+  // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all the
+  // same: the call has been started, so that `overloaded` would send it to another node a second time.
+  const BlockingScope blocking;
   if (call.wait(pool_.yield_guard())) {
     call.put_outcome(message);
   } else {
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
   }
-  report_end(endpoint, message, start);
+  report_end(endpoint, message, start.now);
   conclude(message, endpoint);
   call.release();
 }
@@ -186,7 +189,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start&
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
   }
-  report_end(endpoint, message, start);
+  report_end(endpoint, message, start.now);
   conclude(message, endpoint);
   call.release();
 }
@@ -202,7 +205,7 @@ void Dispatcher::submit(Call& call, Nanos now) noexcept {
   }
 }
 
-void Dispatcher::conclude(Message& message, Endpoint& endpoint) {
+void Dispatcher::conclude(Message& message, Endpoint& endpoint, Purpose purpose) {
   const Response& response = message.response();
   const bool overloaded = response.is_error(code::kOverloaded);
   if (overloaded || response.is_error(code::kTryAnotherNode)) {
@@ -210,7 +213,7 @@ void Dispatcher::conclude(Message& message, Endpoint& endpoint) {
     const std::string reason(overloaded ? code::kOverloaded : response.reason());
     message.respond(Response::no_nodes_available({{"local", reason}}));
   }
-  if (!message.response().succeeded()) endpoint.instance().count_error();
+  if (purpose == Purpose::serve && !message.response().succeeded()) endpoint.instance().count_error();
 }
 
 // --------------------------------------------------------------------------------------- the asynchronous dispatch
@@ -238,20 +241,22 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
     return nullptr;
   }
   const auto budget = start.budget(*endpoint);
-  report_start(*endpoint, message);
+  if (purpose == Purpose::serve) report_start(*endpoint, message);
   const bool runs_inline = endpoint->is_inline();
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, *endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
   call.own_message(std::move(message));
   if (cancellable) call.retain();
-  call.deliver_to(std::move(callback));
-  supervisor_.wake_at(budget.deadline);
+  call.deliver_to(std::move(callback), start.now);
   if (!runs_inline) {
+    if (call.watch()) supervisor_.wake_at(budget.deadline);
     submit(call, start.now);
   } else if (inline_depth >= kMaxInlineDepth) {
     call.refuse(Response::error(code::kOverloaded, "inline services call each other without end"));
   } else {
     run_here(call, start.now);
+    // Only now, and only if somebody is to answer later: no timeout holds while it runs (C-D17).
+    if (call.watch()) supervisor_.wake_at(budget.deadline);
     call.settle();
   }
   return cancellable ? &call : nullptr;
@@ -266,6 +271,7 @@ void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const
 // ---------------------------------------------------------------------------------- validation and authorization
 
 void Dispatcher::validate(Message& message, DispatchOptions options) {
+  if (message.halted()) return;
   if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
   dispatch(message, options);
 }
@@ -283,7 +289,7 @@ void Dispatcher::authorized_async(Message message, std::function<void(Authorizat
                                                                  std::to_string(response.timeout_ms()) + " ms")});
     }
     const bool failed = response.is_error(code::kBadRpc) || response.is_error(code::kNoNodesAvailable) ||
-                        response.is_error(code::kOverloaded);
+                        response.is_error(code::kOverloaded) || response.is_error(code::kMalformed);
     callback({failed ? Kind::failed : Kind::no, response});
   };
   launch(Purpose::authorize_only, Call::current(), std::move(message), answer, options, false);
@@ -331,9 +337,9 @@ void Dispatcher::report_start(const Endpoint& endpoint, const Message& message) 
   emit(EventKind::service_request_received, message, &endpoint);
 }
 
-void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, const Start& start) const noexcept {
+void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, Nanos begun) const noexcept {
   if (!wants(EventKind::service_responded)) return;
-  emit(EventKind::service_responded, message, &endpoint, now_ns() - start.now);
+  emit(EventKind::service_responded, message, &endpoint, now_ns() - begun);
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept {

@@ -108,7 +108,9 @@ class Dispatcher {
   void run_callback(const Callback& callback, Message&& outcome) const noexcept;
   /// The last step of a call that a provider ended: counts it, and makes of what the provider answered what the caller
   /// gets (C-D4, C-D15).
-  static void conclude(Message& message, Endpoint& endpoint);
+  static void conclude(Message& message, Endpoint& endpoint, Purpose purpose = Purpose::serve);
+  /// Tells the observers that a call that began at `begun` has been answered.
+  void report_end(const Endpoint& endpoint, const Message& message, Nanos begun) const noexcept;
 
  private:
   struct Start;
@@ -125,7 +127,6 @@ class Dispatcher {
   void report_slow_run(const Call& call, Nanos took) const noexcept;
   void submit(Call& call, Nanos now) noexcept;
   void report_start(const Endpoint& endpoint, const Message& message) const noexcept;
-  void report_end(const Endpoint& endpoint, const Message& message, const Start& start) const noexcept;
   void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,
             std::string_view reason = {}) const noexcept;

@@ -20,7 +20,8 @@ class InlineRecord {
     watched_runs_.store(kWatchedRuns, std::memory_order_relaxed);
     return slow_runs_.fetch_add(1, std::memory_order_relaxed) + 1 >= kTooOften;
   }
-  bool under_watch() const noexcept { return watched_runs_.load(std::memory_order_relaxed) != 0; }
+  // Below zero when several threads' last watched runs ended at once.
+  bool under_watch() const noexcept { return watched_runs_.load(std::memory_order_relaxed) > 0; }
   /// A measured run that kept the promise.
   void forgive() noexcept {
     if (watched_runs_.fetch_sub(1, std::memory_order_relaxed) != 1) return;

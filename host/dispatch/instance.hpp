@@ -92,7 +92,8 @@ class Instance {
     return entered_.load(std::memory_order_acquire) - left;
   }
   /// Nobody is inside, and nobody will come back; final once the services are withdrawn.
-  bool quiet() const noexcept { return callbacks_.load(std::memory_order_acquire) == 0 && calls_inside() == 0; }
+  /// Read in this order: a call expects its callback before it leaves.
+  bool quiet() const noexcept { return calls_inside() == 0 && callbacks_.load(std::memory_order_acquire) == 0; }
   std::uint64_t calls_served() const noexcept { return left_.load(std::memory_order_relaxed); }
   std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
 

@@ -86,9 +86,9 @@ class CRouter {
  public:
   using Function = std::function<std::uint32_t(busbar_call*, const busbar_message*)>;
 
-  CRouter(std::string name, Function handle, std::uint32_t flags = 0)
+  CRouter(std::string name, Function serve, std::uint32_t flags = 0)
       : authorize([](busbar_call*, const busbar_message*) { return BUSBAR_AUTHORIZED; }),
-        handle(std::move(handle)),
+        handle(std::move(serve)),
         name_(std::move(name)) {
     service_.struct_size = sizeof service_;
     service_.flags = flags;

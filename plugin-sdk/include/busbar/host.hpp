@@ -4,6 +4,7 @@
 #include <busbar/abi.h>
 #include <busbar/message.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -56,7 +57,9 @@ inline Message take_result(const busbar_host& host, busbar_result* result) {
 inline busbar_dispatch_options options_of(std::chrono::milliseconds timeout) noexcept {
   busbar_dispatch_options options{};
   options.struct_size = sizeof options;
-  options.timeout_ms = static_cast<std::uint32_t>(timeout.count());
+  if (timeout.count() == 0) return options;  // the service's own
+  // A time that is over already is the shortest one, not the longest.
+  options.timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, 86'400'000));
   return options;
 }
 

@@ -353,12 +353,17 @@ class Message {
     return cbor::decode<T>(*item);
   }
   void take_events(busbar_bytes events) {
-    const std::span<const std::uint8_t> bytes(events.data, events.size);
-    if (bytes.front() == 0x9f) {
-      events_.assign(bytes.begin(), bytes.end());
-      return;
-    }
-    for (const auto& event : cbor::to_json(bytes)) add_event_payload(Payload::from_json(event));
+    cbor::detail::Reader reader({events.data, events.size});
+    const auto head = reader.item_head(0);
+    if (head.major() != cbor::detail::kArray) reader.fail("an array was expected");
+    const std::uint8_t* first = reader.position;
+    reader.skip_body(head, 0);
+    reader.expect_end();
+    const std::uint8_t* last = reader.position - (head.indefinite() ? 1 : 0);
+    if (first == last) return;
+    events_.assign(1, 0x9f);
+    events_.insert(events_.end(), first, last);
+    events_.push_back(0xff);
   }
 
   DryRun dry_run_ = DryRun::no;

@@ -57,9 +57,12 @@ Command TestHost::command_of(std::vector<std::string> arguments) const {
 }
 
 Process TestHost::start_process(std::vector<std::string> more) const {
-  std::vector<std::string> arguments = {BUSBAR_BUSBARD, "--node",  "tested",      "--plugins", plugins(),
-                                        "--run-dir",    run_dir(), "--state-dir", state()};
-  if (fs::exists(root_ / "busbar.toml")) arguments.insert(arguments.end(), {"--config", root_ / "busbar.toml"});
+  std::vector<std::string> arguments = {BUSBAR_BUSBARD};
+  std::map<std::string, std::string> usual = {
+      {"--node", "tested"}, {"--plugins", plugins()}, {"--run-dir", run_dir()}, {"--state-dir", state()}};
+  if (fs::exists(root_ / "busbar.toml")) usual["--config"] = root_ / "busbar.toml";
+  for (const auto& flag : more) usual.erase(flag);
+  for (const auto& [flag, value] : usual) arguments.insert(arguments.end(), {flag, value});
   arguments.insert(arguments.end(), more.begin(), more.end());
   Command command = command_of(std::move(arguments));
   command.variables = variables;
@@ -80,6 +83,10 @@ Ended TestHost::stop() { return stop(SIGTERM); }
 
 Ended TestHost::stop(int signal) {
   host_->signal(signal);
+  return finish();
+}
+
+Ended TestHost::finish() {
   auto ended = host_->wait();
   const std::string said = host_->err();
   host_.reset();

@@ -61,6 +61,8 @@ class TestHost {
   /// Ends it by a signal, and expects that it stops in order. What it said.
   Ended stop(int signal);
   Ended stop();
+  /// The same, where something else ends it.
+  Ended finish();
   bool started() const { return host_.has_value(); }
   Process& process() { return host_.value(); }
   std::string log() const { return host_ ? host_->err() : std::string(); }

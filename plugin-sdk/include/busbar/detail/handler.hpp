@@ -148,6 +148,8 @@ struct HandlerInvoker {
                               Message& message, auto&&... request) {
     if constexpr (std::is_void_v<Result>) {
       run(router, member, host, call, message, std::forward<decltype(request)>(request)...);
+      // A handler that takes the message may have put its answer there.
+      if (message.halted() && message.response()) return reply_with(host, call, message.response(), message);
       return reply_with(host, call, Response::ok(), message);
     } else {
       auto result = run(router, member, host, call, message, std::forward<decltype(request)>(request)...);

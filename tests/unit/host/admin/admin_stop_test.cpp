@@ -24,7 +24,7 @@ TEST_F(AdminStopTest, ACallUnderWayMayEndWithinTheGrace) {
   TestClient client = connect();
   client.send(call_of("hold", {}, 5));
   ASSERT_TRUE(eventually([] { return HeldCalls::instance().count() == 1; }));
-  std::thread stopping([&] { server_->stop(60s); });
+  std::jthread stopping([&] { server_->stop(60s); });
   ASSERT_TRUE(eventually([&] { return !std::filesystem::exists(socket_); }));
   HeldCalls::instance().answer(0, Response::ok());
   const auto answer = client.receive();
@@ -39,11 +39,11 @@ TEST_F(AdminStopTest, NoNewRequestIsTakenWhileItStops) {
   TestClient client = connect();
   client.send(call_of("hold", {}, 1));
   ASSERT_TRUE(eventually([] { return HeldCalls::instance().count() == 1; }));
-  std::thread stopping([&] { server_->stop(60s); });
+  std::jthread stopping([&] { server_->stop(60s); });
   ASSERT_TRUE(eventually([&] { return !std::filesystem::exists(socket_); }));
   const auto refused = client.ask(call_of("echo", {}, 2));
   EXPECT_EQ(refused.seq, 2u);
-  EXPECT_EQ(refused.error->code, "stopping");
+  EXPECT_EQ(refused.error.value_or(wire::AdminError{}).code, "stopping");
   HeldCalls::instance().answer(0, Response::ok());
   EXPECT_EQ(client.receive()->seq, 1u);
   stopping.join();

@@ -188,6 +188,16 @@ class TestClient {
       sent += static_cast<std::size_t>(size);
     }
   }
+  /// Sends as long as the server takes something; returns how much it took.
+  std::size_t send_while_taken(const std::vector<std::uint8_t>& bytes) {
+    std::size_t sent = 0;
+    pollfd entry{fd_, POLLOUT, 0};
+    while (sent < bytes.size() && ::poll(&entry, 1, 500) == 1) {
+      const ssize_t size = ::send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (size > 0) sent += static_cast<std::size_t>(size);
+    }
+    return sent;
+  }
   void send(const wire::AdminRequest& request) { send_bytes(wire::frame_of(request)); }
 
   /// The next answer, or nothing at the end of the connection.

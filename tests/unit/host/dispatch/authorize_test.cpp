@@ -40,7 +40,7 @@ class Authorize : public ::testing::TestWithParam<Form> {
   Hub hub;
 };
 INSTANTIATE_TEST_SUITE_P(BothForms, Authorize, ::testing::Values(Form::blocking, Form::async),
-                         [](const auto& info) { return info.param == Form::blocking ? "Blocking" : "Async"; });
+                         [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; });
 
 TEST_P(Authorize, C_R3_ForbidsEverythingWhereItIsNotOverridden) {
   hub.add<PlainRouter>("p");

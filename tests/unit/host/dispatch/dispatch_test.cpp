@@ -21,7 +21,7 @@ class Dispatch : public ::testing::TestWithParam<Form> {
   Hub hub;
 };
 INSTANTIATE_TEST_SUITE_P(BothForms, Dispatch, ::testing::Values(Form::blocking, Form::async),
-                         [](const auto& info) { return info.param == Form::blocking ? "Blocking" : "Async"; });
+                         [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; });
 
 TEST_P(Dispatch, C_D1_ReturnsAHaltedMessageUntouchedAndReportsNothing) {
   std::atomic<int> runs{0};
@@ -64,7 +64,7 @@ TEST_P(Dispatch, C_D2_FindsAProviderOnlyWhileItIsRegistered) {
 }
 
 TEST_P(Dispatch, RefusesANameThatNoServiceMayHaveWithoutRepeatingIt) {
-  for (const std::string name : {std::string(), std::string("Bad"), std::string(256, 'a'), std::string("\xff\xfe")}) {
+  for (const std::string& name : {std::string(), std::string("Bad"), std::string(256, 'a'), std::string("\xff\xfe")}) {
     const Message back = call(Message(name));
     EXPECT_FALSE(back.response().succeeded());
     EXPECT_TRUE(back.response().is_error("malformed")) << name;

@@ -24,9 +24,9 @@ class DispatchEvents : public ::testing::TestWithParam<std::tuple<Form, bool>> {
 };
 INSTANTIATE_TEST_SUITE_P(All, DispatchEvents,
                          ::testing::Combine(::testing::Values(Form::blocking, Form::async), ::testing::Bool()),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param) == Form::blocking ? "Blocking" : "Async") +
-                                  (std::get<1>(info.param) ? "Inline" : "Pooled");
+                         [](const auto& tested) {
+                           return std::string(std::get<0>(tested.param) == Form::blocking ? "Blocking" : "Async") +
+                                  (std::get<1>(tested.param) ? "Inline" : "Pooled");
                          });
 
 TEST_P(DispatchEvents, TellACallFromDiscoveryToResponse) {

@@ -199,7 +199,9 @@ TEST(DispatchHammer, ACancelledAnAnsweredAndAnExpiredCallRaceAndOneWins) {
     if (i % 3 == 0) std::this_thread::yield();
     if (i % 3 == 1) std::this_thread::sleep_for(std::chrono::microseconds(900));  // near the deadline, on purpose
     const bool cancelled = pending.cancel();
-    if (!cancelled) ASSERT_TRUE(eventually([&] { return ends == 1; }));
+    if (!cancelled) {
+      ASSERT_TRUE(eventually([&] { return ends == 1; }));
+    }
     pending = {};
     ASSERT_TRUE(hub.quiet());
     ASSERT_EQ(ends, cancelled ? 0 : 1);

@@ -34,7 +34,7 @@ class InlineService : public ::testing::TestWithParam<Form> {
   Hub hub;
 };
 INSTANTIATE_TEST_SUITE_P(BothForms, InlineService, ::testing::Values(Form::blocking, Form::async),
-                         [](const auto& info) { return info.param == Form::blocking ? "Blocking" : "Async"; });
+                         [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; });
 
 TEST_P(InlineService, RunsOnTheCallersThread) {
   hub.add("p", Script().on(

@@ -26,7 +26,7 @@ Script::Answer nesting() {
 
 class Limits : public ::testing::TestWithParam<Form> {};
 INSTANTIATE_TEST_SUITE_P(BothForms, Limits, ::testing::Values(Form::blocking, Form::async),
-                         [](const auto& info) { return info.param == Form::blocking ? "Blocking" : "Async"; });
+                         [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; });
 
 TEST_P(Limits, C_D14_APoolOfOneThreadServesNestedCallsOfDepthThree) {
   Hub hub({1, 16, 100, 10 * kSecond, kSecond, {}});

@@ -66,9 +66,9 @@ class Replies : public ::testing::TestWithParam<std::tuple<Form, bool>> {
 };
 INSTANTIATE_TEST_SUITE_P(All, Replies,
                          ::testing::Combine(::testing::Values(Form::blocking, Form::async), ::testing::Bool()),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param) == Form::blocking ? "Blocking" : "Async") +
-                                  (std::get<1>(info.param) ? "Inline" : "Pooled");
+                         [](const auto& tested) {
+                           return std::string(std::get<0>(tested.param) == Form::blocking ? "Blocking" : "Async") +
+                                  (std::get<1>(tested.param) ? "Inline" : "Pooled");
                          });
 
 TEST_P(Replies, C_D13_FromAnotherThreadInTimeAreAlwaysReceived500Of500) {
