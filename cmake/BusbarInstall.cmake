@@ -30,5 +30,4 @@ install(FILES
 install(TARGETS busbard busbar)
 install(TARGETS greeter echo LIBRARY DESTINATION lib/busbar/plugins)  # where busbard looks, not an architecture's folder
 install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar)
-file(GLOB man_pages CONFIGURE_DEPENDS docs/man/*.1)
-install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/man/busbar.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

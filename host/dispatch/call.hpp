@@ -114,11 +114,11 @@ class Call final : public busbar_call, public Task {
  private:
   friend class CallSlab;
 
-  static constexpr std::uint32_t kAnswered = 1;   // a reply has claimed it
-  static constexpr std::uint32_t kDelivered = 2;  // the outcome is with the caller
-  static constexpr std::uint32_t kGone = 4;       // nobody waits
-  static constexpr std::uint32_t kRunning = 8;    // its handler may read the message
-  static constexpr Nanos kClaimed = -1;           // in watched_deadline_: being timed out or cancelled
+  static constexpr std::uint32_t kAnswered = 1;    // a reply has claimed it
+  static constexpr std::uint32_t kDelivered = 2;   // the outcome is with the caller
+  static constexpr std::uint32_t kGone = 4;        // nobody waits
+  static constexpr std::uint32_t kRunning = 8;     // its handler may read the message
+  static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
   static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
 
   struct ReplyBuffer {
@@ -164,7 +164,7 @@ class Call final : public busbar_call, public Task {
   Message owned_message_;
   Callback callback_;
   Nanos begun_ = 0;  // with a callback: when the dispatch began
-  Text kept_id_;  // for those who hold the call when the message is gone
+  Text kept_id_;     // for those who hold the call when the message is gone
   Text kept_correlation_id_;
   Payload kept_metadata_;
 

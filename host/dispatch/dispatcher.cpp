@@ -141,8 +141,8 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
     return;
   }
   call.settle();
-  // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all the
-  // same: the call has been started, so that `overloaded` would send it to another node a second time.
+  // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all
+  // the same: the call has been started, so that `overloaded` would send it to another node a second time.
   const BlockingScope blocking;
   if (call.wait(pool_.yield_guard())) {
     call.put_outcome(message);

@@ -23,9 +23,17 @@ namespace busbar::host {
 
 namespace {
 
+// What a message that cannot be dispatched comes back as.
+Message malformed(std::string_view service, std::string_view id, std::string_view why) {
+  Message message(service);
+  if (is_message_id(id)) message.with_id(id);
+  message.respond(Response::error(code::kMalformed, why));
+  return message;
+}
+
 // A message of a plugin's own, checked and completed (C-M2). Owns everything: its handler may outlive the caller's
 // wait.
-Message take_message(const busbar_message& view, const Instance& instance, const Call* parent) {
+Message take_checked(const busbar_message& view, const Instance& instance, const Call* parent) {
   const Message borrowed = Message::borrow(view);
   Message message(borrowed);
   if (message.id().empty()) message.with_id(new_message_id().view());
@@ -37,6 +45,19 @@ Message take_message(const busbar_message& view, const Instance& instance, const
   if (message.logger_metadata().empty() && parent != nullptr) message.with_logger_metadata(parent->logger_metadata());
   message.with_origin_node(instance.dispatcher().node());
   return message;
+}
+
+Message take_message(const busbar_message& view, const Instance& instance, const Call* parent) {
+  if (view.struct_size < sizeof(busbar_message)) {
+    return malformed({}, {}, "the message's struct is smaller than that of the first version");
+  }
+  const std::string_view service(view.service_name.data, view.service_name.size), id(view.id.data, view.id.size);
+  if (view.dry_run > BUSBAR_DRY_RUN_VERBOSE) return malformed(service, id, "the message's dry_run is none");
+  try {
+    return take_checked(view, instance, parent);
+  } catch (const MalformedPayload& error) {
+    return malformed(service, id, error.what());
+  }
 }
 
 DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {

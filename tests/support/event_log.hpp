@@ -37,7 +37,8 @@ class EventLog final : public host::Observer {
   }
   std::size_t count(host::EventKind kind) const {
     const auto all = entries();
-    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const auto& e) { return e.kind == kind; }));
+    return static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [&](const auto& e) { return e.kind == kind; }));
   }
   void clear() {
     const std::lock_guard lock(mutex_);

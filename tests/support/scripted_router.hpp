@@ -11,7 +11,8 @@
 
 namespace busbar::testing {
 
-/// What a scripted router offers. Example: `Script().on("twice", [](Message& m, Context&) { … return Response::ok(); })`.
+/// What a scripted router offers. Example: `Script().on("twice", [](Message& m, Context&) { … return Response::ok();
+/// })`.
 struct Script {
   using Answer = std::function<Response(Message&, Context&)>;
   using Deferral = std::function<void(Message&, Context&)>;

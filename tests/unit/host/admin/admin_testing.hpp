@@ -142,9 +142,10 @@ class SmallHost {
     registry_.register_router("tester", std::move(services));
   }
   ~SmallHost() {
-    HeldCalls::instance().clear();
     registry_.withdraw_router("tester");
-    pool_.stop(now_ns());
+    pool_.stop(now_ns() + 60 * kSecond);  // what is queued may be held yet
+    HeldCalls::instance().clear();
+    EXPECT_TRUE(instance_->quiet());
     supervisor_.stop();
     router_->destroy(router_->self);
   }

@@ -28,7 +28,8 @@ class Authorize : public ::testing::TestWithParam<Form> {
   // A service that must not be reached unless it is authorized.
   Script guarded(std::function<Authorization(const Message&)> decide, std::uint32_t flags = 0) {
     return Script()
-        .on("guarded",
+        .on(
+            "guarded",
             [this](Message&, Context&) {
               ++runs;
               return Response::ok();
@@ -127,7 +128,8 @@ class Authorized : public ::testing::Test {
   }
   Script deciding(std::function<Authorization(const Message&)> decide, std::uint32_t flags = 0) {
     return Script()
-        .on("guarded",
+        .on(
+            "guarded",
             [](Message&, Context&) {
               ADD_FAILURE() << "the handler ran, though only the authorization was asked for";
               return Response::ok();
@@ -181,9 +183,9 @@ TEST_F(Authorized, C_D11_StaysWithinTheBudgetAndAnswersABadRpc) {
   std::promise<void> let_go;
   const auto released = let_go.get_future().share();
   hub.add("p", deciding([released](const Message&) {
-    released.wait();
-    return authorized();
-  }));
+            released.wait();
+            return authorized();
+          }));
   const auto answer = ask(Message("guarded"), {5});
   EXPECT_EQ(answer.kind, AuthorizationAnswer::Kind::failed);
   EXPECT_TRUE(answer.response.is_bad_rpc("timeout"));

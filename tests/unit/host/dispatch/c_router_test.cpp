@@ -30,9 +30,7 @@ busbar_reply reply_of(const busbar_response& response) {
 class CRouters : public ::testing::TestWithParam<std::tuple<Form, bool>> {
  protected:
   static std::uint32_t flags() { return std::get<1>(GetParam()) ? BUSBAR_SERVICE_INLINE : 0; }
-  Message call(Message message) {
-    return hub.call(std::move(message), {host::kMaxTimeoutMs}, std::get<0>(GetParam()));
-  }
+  Message call(Message message) { return hub.call(std::move(message), {host::kMaxTimeoutMs}, std::get<0>(GetParam())); }
   void serve(CRouter::Function handle) {
     router = std::make_unique<CRouter>("service", std::move(handle), flags());
     c_host = &hub.add("p", *router).c_host();
@@ -246,9 +244,9 @@ class CDispatch : public ::testing::Test {
     hub.add("p", Script()
                      .on("echo", [](Message& m, Context&) { return Response::ok_payload(m.raw_request()); })
                      .on("ids", [](Message& m, Context&) {
-                       return Response::ok(std::vector<std::string>{std::string(m.id()), std::string(m.correlation_id()),
-                                                                    std::string(m.causation_id()),
-                                                                    std::string(m.origin_node())});
+                       return Response::ok(
+                           std::vector<std::string>{std::string(m.id()), std::string(m.correlation_id()),
+                                                    std::string(m.causation_id()), std::string(m.origin_node())});
                      }));
     c_host = &hub.add("c", unused).c_host();
     message.struct_size = sizeof message;

@@ -95,10 +95,7 @@ TEST_P(Deadline, C_D8_ANestedCallNeverOutlastsItsParentHoweverItIsMade) {
       // On a thread that knows nothing of the call: the message itself carries the deadline.
       std::int64_t left = 0;
       std::thread([&] {
-        left = host()
-                   .dispatch(Message::caused_by(message, "inner"), hours(1))
-                   .response()
-                   .value_as<std::int64_t>();
+        left = host().dispatch(Message::caused_by(message, "inner"), hours(1)).response().value_as<std::int64_t>();
       }).join();
       return left;
     }
@@ -120,7 +117,7 @@ TEST_P(Deadline, C_D8_ANestedCallNeverOutlastsItsParentHoweverItIsMade) {
 }
 
 TEST_P(Deadline, C_D8_ANestedCallThatWaitsTimesOutWithItsParent) {
-  std::latch let_go(1);
+  std::latch let_go(1), told(1);
   std::promise<Response::Kind> inner;
   hub.add("p", Script()
                    .on("never",
@@ -130,10 +127,12 @@ TEST_P(Deadline, C_D8_ANestedCallThatWaitsTimesOutWithItsParent) {
                        })
                    .on("outer", [&](Message&, Context& context) {
                      inner.set_value(context.dispatch(Message("never"), hours(24)).response().kind());
+                     told.wait();  // both are over at the same moment: the answer must not overtake it
                      return Response::ok();
                    }));
   std::future<Response::Kind> seen = inner.get_future();
   EXPECT_EQ(call(Message("outer"), {300}).response().kind(), Response::Kind::service_timeout);
+  told.count_down();
   EXPECT_EQ(seen.get(), Response::Kind::service_timeout);
   let_go.count_down();
 }
@@ -203,14 +202,16 @@ TEST(SdkTimeout, IsNeverWrappedAround) {
   Hub hub;
   std::vector<std::int64_t> left;
   hub.add("p", Script()
-                   .on("inner", [](Message&, Context& context) {
-                     return Response::ok(std::chrono::duration_cast<milliseconds>(context.time_left()).count());
-                   })
-                   .on("outer", [&](Message&, Context& context) {
-                     // 2^32 ms and a bit would be a few milliseconds if it were cut off.
-                     const Message back = context.dispatch(Message("inner"), milliseconds((1LL << 32) + 5));
-                     return back.response();
-                   })
+                   .on("inner",
+                       [](Message&, Context& context) {
+                         return Response::ok(std::chrono::duration_cast<milliseconds>(context.time_left()).count());
+                       })
+                   .on("outer",
+                       [&](Message&, Context& context) {
+                         // 2^32 ms and a bit would be a few milliseconds if it were cut off.
+                         const Message back = context.dispatch(Message("inner"), milliseconds((1LL << 32) + 5));
+                         return back.response();
+                       })
                    .on("spent", [&](Message&, Context& context) {
                      return context.dispatch(Message("inner"), milliseconds(-5)).response();
                    }));

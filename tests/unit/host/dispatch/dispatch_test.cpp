@@ -97,7 +97,8 @@ TEST_P(Dispatch, C_D7_AnswersBadReturnForAHandlerThatAnswersNoResponse) {
 }
 
 TEST_P(Dispatch, C_D12_DiscoversTheLocalProviderPublicOrPrivateOrNobody) {
-  CRouter hidden("hidden", [](busbar_call*, const busbar_message*) { return 0u; }, BUSBAR_SERVICE_PRIVATE);
+  CRouter hidden(
+      "hidden", [](busbar_call*, const busbar_message*) { return 0u; }, BUSBAR_SERVICE_PRIVATE);
   hub.add("c-router", hidden);
   hub.add("p", Script().on("seen", echo));
   for (const auto& [service, router] : {std::pair{"seen", "p"}, std::pair{"hidden", "c-router"}}) {
@@ -127,7 +128,8 @@ TEST_P(Dispatch, C_R1_ServesPrivateServicesToItsOwnNode) {
 }
 
 TEST_P(Dispatch, C_R7_ListsPublicAndPrivateServices) {
-  CRouter hidden("hidden", [](busbar_call*, const busbar_message*) { return 0u; }, BUSBAR_SERVICE_PRIVATE);
+  CRouter hidden(
+      "hidden", [](busbar_call*, const busbar_message*) { return 0u; }, BUSBAR_SERVICE_PRIVATE);
   hub.add("c-router", hidden);
   hub.add("p", Script().on("b", echo).on("a", echo));
   const auto names = [&](registry::Listing which) {
@@ -167,7 +169,11 @@ TEST_P(Dispatch, C_M9_NeverReturnsTheRequestHoweverTheCallEnds) {
   std::promise<void> let_go;
   const auto released = let_go.get_future().share();
   hub.add("p", Script()
-                   .on("slow", [released](Message&, Context&) { released.wait(); return Response::ok(); })
+                   .on("slow",
+                       [released](Message&, Context&) {
+                         released.wait();
+                         return Response::ok();
+                       })
                    .on("throws", [](Message&, Context&) -> Response { throw std::runtime_error("x"); })
                    .on("busy", [](Message&, Context&) { return Response::try_another_node("x"); }));
   for (const auto* service : {"slow", "throws", "busy", "nobody", "Bad Name"}) {

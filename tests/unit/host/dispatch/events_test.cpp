@@ -30,14 +30,14 @@ INSTANTIATE_TEST_SUITE_P(All, DispatchEvents,
                          });
 
 TEST_P(DispatchEvents, TellACallFromDiscoveryToResponse) {
-  hub.add("p", Script().on("work", [](Message&, Context&) { return Response::ok(); }, flags()));
+  hub.add("p", Script().on(
+                   "work", [](Message&, Context&) { return Response::ok(); }, flags()));
   Message message("work");
   message.with_correlation("the-correlation").with_origin_node("elsewhere");
   call(message);
-  EXPECT_THAT(log->names(),
-              ElementsAre("discovering_service", "service_found", "invoking_service", "service_request_received",
-                          "checking_if_service_call_is_authorized", "executing_service", "execution_finished",
-                          "service_responded"));
+  EXPECT_THAT(log->names(), ElementsAre("discovering_service", "service_found", "invoking_service",
+                                        "service_request_received", "checking_if_service_call_is_authorized",
+                                        "executing_service", "execution_finished", "service_responded"));
   for (const auto& entry : log->entries()) {
     EXPECT_EQ(entry.service, "work");
     EXPECT_EQ(entry.message_id, message.id());
@@ -45,8 +45,8 @@ TEST_P(DispatchEvents, TellACallFromDiscoveryToResponse) {
     EXPECT_EQ(entry.node, "node-1");
     EXPECT_EQ(entry.origin, "elsewhere");
     EXPECT_TRUE(entry.is_public);
-    const bool timed = entry.kind == host::EventKind::execution_finished ||
-                       entry.kind == host::EventKind::service_responded;
+    const bool timed =
+        entry.kind == host::EventKind::execution_finished || entry.kind == host::EventKind::service_responded;
     EXPECT_EQ(entry.duration > 0, timed) << name_of(entry.kind);
   }
 }
@@ -58,7 +58,8 @@ TEST_P(DispatchEvents, TellThatAServiceWasNotFound) {
 
 TEST_P(DispatchEvents, TellOfARefusedCallThatItWasNotExecuted) {
   hub.add("p", Script()
-                   .on("work", [](Message&, Context&) { return Response::ok(); }, flags())
+                   .on(
+                       "work", [](Message&, Context&) { return Response::ok(); }, flags())
                    .authorize_with([](const Message&) { return forbidden(); }));
   call(Message("work"));
   EXPECT_THAT(log->names(),
@@ -67,14 +68,13 @@ TEST_P(DispatchEvents, TellOfARefusedCallThatItWasNotExecuted) {
 }
 
 TEST_P(DispatchEvents, TellTheVisibility) {
-  CRouter router("hidden", [](busbar_call*, const busbar_message*) { return BUSBAR_REPLIED; },
-                 BUSBAR_SERVICE_PRIVATE | flags());
+  CRouter router(
+      "hidden", [](busbar_call*, const busbar_message*) { return BUSBAR_REPLIED; }, BUSBAR_SERVICE_PRIVATE | flags());
   hub.add("c", router);
   call(Message("hidden"));
   const auto all = log->entries();
-  const auto received = std::find_if(all.begin(), all.end(), [](const auto& e) {
-    return e.kind == host::EventKind::service_request_received;
-  });
+  const auto received = std::find_if(all.begin(), all.end(),
+                                     [](const auto& e) { return e.kind == host::EventKind::service_request_received; });
   ASSERT_NE(received, all.end());
   EXPECT_FALSE(received->is_public);
 }
@@ -110,7 +110,8 @@ TEST_P(DispatchEvents, TellTheResponseOfACallThatIsAnsweredLater) {
 
 TEST_P(DispatchEvents, AreNotMadeForNobody) {
   hub.events().unsubscribe(log);
-  hub.add("p", Script().on("work", [](Message&, Context&) { return Response::ok(); }, flags()));
+  hub.add("p", Script().on(
+                   "work", [](Message&, Context&) { return Response::ok(); }, flags()));
   call(Message("work"));
   EXPECT_TRUE(log->entries().empty());
 }

@@ -34,7 +34,8 @@ Script cases(std::uint32_t flags) {
     m.assign("a", 1).assign("b", std::string(100, 'b')).add_event(1).add_event(std::string("two"));
     return Response::ok();
   });
-  script.defer(prefix + "no_reply", [](Message&, Context&) {}, flags);
+  script.defer(
+      prefix + "no_reply", [](Message&, Context&) {}, flags);
   script.authorize_with([](const Message& m) {
     if (m.assigned<bool>("forbidden").value_or(false)) return forbidden();
     return authorized();

@@ -137,24 +137,22 @@ TEST(DispatchHammer, EveryCallEndsExactlyOnceWithItsOwnAnswer) {
           }
           case 2: {
             ++begun;
-            hub.dispatcher().dispatch_async(
-                std::move(message),
-                [&, service, value, id](Message&& back) {
-                  check(back, service, value, id);
-                  ++ended;
-                },
-                {timeout});
+            hub.dispatcher().dispatch_async(std::move(message),
+                                            [&, service, value, id](Message&& back) {
+                                              check(back, service, value, id);
+                                              ++ended;
+                                            },
+                                            {timeout});
             break;
           }
           default: {
             ++begun;
-            auto pending = hub.dispatcher().dispatch_cancellable(
-                std::move(message),
-                [&, service, value, id](Message&& back) {
-                  check(back, service, value, id);
-                  ++ended;
-                },
-                {timeout});
+            auto pending = hub.dispatcher().dispatch_cancellable(std::move(message),
+                                                                 [&, service, value, id](Message&& back) {
+                                                                   check(back, service, value, id);
+                                                                   ++ended;
+                                                                 },
+                                                                 {timeout});
             if (random() % 2 == 0) std::this_thread::yield();
             if (pending.cancel()) ++cancelled;
           }
@@ -194,8 +192,7 @@ TEST(DispatchHammer, ACancelledAnAnsweredAndAnExpiredCallRaceAndOneWins) {
   }));
   for (int i = 0; i < kCallsEach / 2; ++i) {
     std::atomic<int> ends{0};
-    auto pending = hub.dispatcher().dispatch_cancellable(
-        Message::of("later", i), [&](Message&&) { ++ends; }, {1});
+    auto pending = hub.dispatcher().dispatch_cancellable(Message::of("later", i), [&](Message&&) { ++ends; }, {1});
     if (i % 3 == 0) std::this_thread::yield();
     if (i % 3 == 1) std::this_thread::sleep_for(std::chrono::microseconds(900));  // near the deadline, on purpose
     const bool cancelled = pending.cancel();

@@ -49,7 +49,8 @@ TEST_P(InlineService, RunsOnTheCallersThread) {
 TEST_P(InlineService, C_D17_ABlockingDispatchInsideAnswersWouldBlockAtOnce) {
   hub.add("p", Script()
                    .on("pooled", [](Message&, Context&) { return Response::ok(); })
-                   .on("inline", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_INLINE)
+                   .on(
+                       "inline", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_INLINE)
                    .on(
                        "outer",
                        [](Message&, Context& context) {

@@ -96,9 +96,8 @@ TEST_P(Limits, C_D14_AnInlineServiceThatAnswersLaterDoesNotStarveThePool) {
                        "later",
                        [&](Message&, Context& context) {
                          const auto handle = std::make_shared<ReplyHandle>(context.reply_handle());
-                         helpers.emplace_back([handle] {
-                           handle->reply(handle->dispatch(Message("leaf"), hours(24)).response());
-                         });
+                         helpers.emplace_back(
+                             [handle] { handle->reply(handle->dispatch(Message("leaf"), hours(24)).response()); });
                        },
                        BUSBAR_SERVICE_INLINE)
                    .on("outer", [](Message&, Context& context) {
@@ -113,12 +112,11 @@ TEST_P(Limits, C_D14_AnInlineServiceThatAnswersLaterDoesNotStarveThePool) {
 
 TEST_P(Limits, C_D14_AuthorizedMayBeAskedFromAHandlerOfTheOnlyThread) {
   Hub hub({1, 4, 100, 1000 * kSecond, kSecond, {}});
-  hub.add("p", Script()
-                   .on("leaf", [](Message&, Context&) { return Response::ok(); })
-                   .on("outer", [&](Message&, Context&) {
-                     const auto answer = hub.dispatcher().authorized(Message("leaf"), {30'000});
-                     return Response::ok(answer.kind == host::AuthorizationAnswer::Kind::yes);
-                   }));
+  hub.add("p",
+          Script().on("leaf", [](Message&, Context&) { return Response::ok(); }).on("outer", [&](Message&, Context&) {
+            const auto answer = hub.dispatcher().authorized(Message("leaf"), {30'000});
+            return Response::ok(answer.kind == host::AuthorizationAnswer::Kind::yes);
+          }));
   const Message back = hub.call(Message("outer"), {60'000}, GetParam());
   EXPECT_TRUE(back.response().value_as<bool>());
 }

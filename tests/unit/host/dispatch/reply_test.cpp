@@ -174,14 +174,16 @@ TEST_P(Replies, C_R4_OfManyThreadsThatAnswerAtOnceExactlyOneIsTaken) {
 }
 
 TEST_P(Replies, C_R4_ADroppedHandleAnswersAtOnceInTheHandler) {
-  hub.add("p", Script().defer("drop", [](Message&, Context& context) { context.reply_handle(); }, flags()));
+  hub.add("p", Script().defer(
+                   "drop", [](Message&, Context& context) { context.reply_handle(); }, flags()));
   const Message back = call(Message("drop"), {host::kMaxTimeoutMs});
   EXPECT_TRUE(back.response().is_bad_rpc("bad_return"));
   EXPECT_EQ(back.response().text(), "reply dropped");
 }
 
 TEST_P(Replies, C_R4_NoReplyWithoutAHandleAnswersAtOnce) {
-  hub.add("p", Script().defer("forget", [](Message&, Context&) {}, flags()));
+  hub.add("p", Script().defer(
+                   "forget", [](Message&, Context&) {}, flags()));
   EXPECT_EQ(call(Message("forget"), {host::kMaxTimeoutMs}).response().text(), "reply dropped");
 }
 
@@ -273,8 +275,8 @@ TEST_P(Replies, C_D6_LateOnesReachNoLaterCallAlsoNotOfTheSameMessage) {
   for (int round = 0; round < 50; ++round) {
     // The same message again: while it is under way, the earlier call is answered late.
     std::promise<Message> outcome;
-    auto pending = hub.dispatcher().dispatch_cancellable(
-        message, [&](Message&& m) { outcome.set_value(std::move(m)); }, {host::kMaxTimeoutMs});
+    auto pending = hub.dispatcher().dispatch_cancellable(message, [&](Message&& m) { outcome.set_value(std::move(m)); },
+                                                         {host::kMaxTimeoutMs});
     ASSERT_TRUE(eventually([&] { return count() == known + 1; }));
     {
       const std::lock_guard lock(mutex);
@@ -329,8 +331,7 @@ TEST(Cancel, TellsTheHandlerThatItsCallerIsGoneAndNeverCallsBack) {
     return Response::ok();
   }));
   auto pending = hub.dispatcher().dispatch_cancellable(
-      Message("work"), [](Message&&) { ADD_FAILURE() << "called back after it was cancelled"; },
-      {host::kMaxTimeoutMs});
+      Message("work"), [](Message&&) { ADD_FAILURE() << "called back after it was cancelled"; }, {host::kMaxTimeoutMs});
   started.get_future().wait();
   EXPECT_TRUE(pending.cancel());
   EXPECT_FALSE(pending.cancel()) << "it has been given up already";
