@@ -1,7 +1,10 @@
 #include "plugins/loaded_plugin.hpp"
 
+#include <busbar/thread_safety.hpp>
+
 #include <algorithm>
 #include <fstream>
+#include <vector>
 
 #include "plugins/file/router_check.hpp"
 
@@ -15,6 +18,14 @@ constexpr bool kKeepImages = true;
 #else
 constexpr bool kKeepImages = false;
 #endif
+
+// Leaves the image mapped for ever; and within reach, as a search for leaks would else report it.
+void keep(std::unique_ptr<boost::dll::shared_library> library) {
+  static Mutex mutex;
+  static auto& kept = *new std::vector<std::unique_ptr<boost::dll::shared_library>>;  // never destroyed
+  const MutexLock lock(mutex);
+  kept.push_back(std::move(library));
+}
 
 std::string text_of(const busbar_error& error) {
   return {error.text, std::min<std::size_t>(error.size, sizeof error.text)};
@@ -41,7 +52,7 @@ LoadedPlugin::LoadedPlugin(PrivateCopy copy, const busbar_descriptor& descriptor
     start(config);
   } catch (...) {
     destroy();
-    if (kKeepImages) static_cast<void>(library_.release());
+    if (kKeepImages) keep(std::move(library_));
     throw;
   }
 }
@@ -99,7 +110,7 @@ Unloaded LoadedPlugin::unload() {
   destroy();
   instance_.reset();
   if (kKeepImages) {
-    static_cast<void>(library_.release());
+    keep(std::move(library_));
     return {false, "images are kept in a build with sanitizers"};
   }
   const std::filesystem::path file = copy_.path();

@@ -33,7 +33,9 @@ class Hub {
     for (auto& plugin : plugins_) registry_.withdraw_router(plugin.name);
     pool_.stop(host::now_ns() + 60 * host::kSecond);
     supervisor_.stop();
-    for (auto& plugin : plugins_) plugin.router->destroy(plugin.router->self);
+    for (auto& plugin : plugins_) {
+      if (plugin.owned != nullptr) plugin.owned->destroy(plugin.owned->self);
+    }
   }
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -45,14 +47,15 @@ class Hub {
     busbar_error error{};
     const busbar_router* router = RouterBinding::create<Plugin>(&instance->c_host(), &error);
     if (router == nullptr) throw std::runtime_error("router " + name + ": " + std::string(error.text, error.size));
-    return publish(name, std::move(instance), router);
+    return publish(name, std::move(instance), *router, router);
   }
   host::Instance& add(const std::string& name, Script script) {
     ScriptedRouter::next = &script;
     return add<ScriptedRouter>(name);
   }
+  /// Ownership: the router stays the test's, and outlives its calls.
   host::Instance& add(const std::string& name, CRouter& router) {
-    return publish(name, make_instance(name), &router.c_router());
+    return publish(name, make_instance(name), router.c_router(), nullptr);
   }
 
   /// Dispatches and waits, whatever the form.
@@ -91,19 +94,19 @@ class Hub {
   struct Plugin {
     std::string name;
     std::shared_ptr<host::Instance> instance;
-    const busbar_router* router;
+    const busbar_router* owned;  // null: the test's own
   };
 
   std::shared_ptr<host::Instance> make_instance(const std::string& name) {
     return std::make_shared<host::Instance>(host::InstanceFacts{name, "1.0", 1}, dispatcher_, host::Logger());
   }
   host::Instance& publish(const std::string& name, std::shared_ptr<host::Instance> instance,
-                          const busbar_router* router) {
-    instance->adopt(*router);
+                          const busbar_router& router, const busbar_router* owned) {
+    instance->adopt(router);
     std::vector<std::shared_ptr<registry::LocalProvider>> services;
     for (auto& endpoint : instance->endpoints()) services.emplace_back(instance, &endpoint);
     const auto conflict = registry_.register_router(name, std::move(services));
-    plugins_.push_back({name, std::move(instance), router});
+    plugins_.push_back({name, std::move(instance), owned});
     if (conflict) throw std::runtime_error("service " + conflict->service + " is held by " + conflict->held_by);
     return *plugins_.back().instance;
   }

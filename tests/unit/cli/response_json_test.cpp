@@ -67,7 +67,7 @@ TEST(ResponseJson, TryAnotherNodeHasItsReason) {
 
 TEST(ResponseJson, NoNodesAvailableHasNodesAndNoValue) {
   const Json json = response_json(Response::no_nodes_available({{"local", "full"}, {"b", "overloaded"}}));
-  EXPECT_EQ(json["nodes"].dump(), R"([{"node":"local","reason":"full"},{"node":"b","reason":"overloaded"}])");
+  EXPECT_EQ(json.at("nodes").dump(), R"([{"node":"local","reason":"full"},{"node":"b","reason":"overloaded"}])");
   EXPECT_FALSE(json.contains("value"));
 }
 
@@ -115,9 +115,9 @@ TEST(ReplyJson, BeginsWithTheResponseAndHasIdsAssignsAndEvents) {
   reply.events = cbor::from_json({"one", "two"});
   reply.warning = "careful";
   const Json json = reply_json(reply);
-  EXPECT_EQ(json["assigns"].dump(), R"({"user":"ada"})");
-  EXPECT_EQ(json["events"].dump(), R"(["one","two"])");
-  EXPECT_EQ(json["warning"], "careful");
+  EXPECT_EQ(json.at("assigns").dump(), R"({"user":"ada"})");
+  EXPECT_EQ(json.at("events").dump(), R"(["one","two"])");
+  EXPECT_EQ(json.at("warning"), "careful");
 }
 
 TEST(ReplyJson, ResponsesSurviveTheWire) {

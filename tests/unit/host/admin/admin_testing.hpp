@@ -145,7 +145,7 @@ class SmallHost {
     registry_.withdraw_router("tester");
     pool_.stop(now_ns() + 60 * kSecond);  // what is queued may be held yet
     HeldCalls::instance().clear();
-    EXPECT_TRUE(instance_->quiet());
+    EXPECT_TRUE(eventually([&] { return instance_->quiet(); }));
     supervisor_.stop();
     router_->destroy(router_->self);
   }
