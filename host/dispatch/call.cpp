@@ -1,5 +1,7 @@
 #include "dispatch/call.hpp"
 
+#include <sched.h>
+
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
 
@@ -102,14 +104,18 @@ bool Call::watch() noexcept {
   return watched_deadline_.compare_exchange_strong(expected, deadline_, std::memory_order_seq_cst);
 }
 
-bool Call::wait(YieldGuard& guard) noexcept {
-  if (waiter_.wait_until(deadline_, guard)) return true;
-  std::uint32_t state = state_.load(std::memory_order_acquire);
-  while ((state & kDelivered) == 0) {
-    if (state_.compare_exchange_weak(state, state | kGone, std::memory_order_acq_rel)) return false;
+bool Call::wait(YieldGuard& guard, Supervisor& supervisor) noexcept {
+  if (waiter_.wait_awake(guard)) return true;
+  // The supervisor watches the deadline: a timeout of the kernel's for each sleep costs more than the rest of it.
+  watched_deadline_.store(deadline_, std::memory_order_seq_cst);
+  supervisor.wake_at(deadline_);
+  waiter_.wait_asleep(kNever);
+  Nanos watched = deadline_;
+  while (!watched_deadline_.compare_exchange_weak(watched, kNever, std::memory_order_acq_rel) && watched != kNever) {
+    if (watched == kClaimed) sched_yield();  // the supervisor is about to let go of this slot
+    watched = deadline_;
   }
-  waiter_.wait_until(kNever, guard);  // the answer came first: it is being put down right now
-  return true;
+  return (state_.load(std::memory_order_acquire) & kGone) == 0;
 }
 
 Message Call::take_message() {
@@ -134,6 +140,26 @@ Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   if (watched > now) return watched;
   // Claims this very call: a later one in the same slot has a later deadline.
   if (!watched_deadline_.compare_exchange_strong(watched, kClaimed, std::memory_order_acq_rel)) return kNever;
+  if (has_callback_) {
+    expire_callback();
+  } else {
+    expire_waiter();
+  }
+  return kNever;
+}
+
+// The caller cannot leave the slot before the claim is taken back.
+void Call::expire_waiter() noexcept {
+  std::uint32_t state = state_.load(std::memory_order_acquire);
+  while ((state & kDelivered) == 0) {
+    if (!state_.compare_exchange_weak(state, state | kGone, std::memory_order_acq_rel)) continue;
+    waiter_.complete();
+    break;
+  }
+  watched_deadline_.store(kNever, std::memory_order_release);
+}
+
+void Call::expire_callback() noexcept {
   state_.fetch_or(kGone, std::memory_order_acq_rel);
   Message outcome(*message_);
   outcome.strip_for_return();
@@ -144,7 +170,6 @@ Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   }
   run_callback(std::move(outcome));
   release();
-  return kNever;
 }
 
 bool Call::cancel() noexcept {

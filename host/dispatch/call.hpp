@@ -20,6 +20,7 @@
 #include "dispatch/instance.hpp"
 #include "pool/clock.hpp"
 #include "pool/pool.hpp"
+#include "pool/supervisor.hpp"
 #include "pool/waiter.hpp"
 
 // What plugins hold a pointer to; the host's side of it is busbar::host::Call.
@@ -56,7 +57,7 @@ class Call final : public busbar_call, public Task {
   bool watch() noexcept;
 
   /// Waits for the answer. False: the deadline came first, the caller is gone, and a late answer will be discarded.
-  bool wait(YieldGuard& guard) noexcept;
+  bool wait(YieldGuard& guard, Supervisor& supervisor) noexcept;
   /// What came back; `base` is the message to put it on. After a delivery.
   void put_outcome(Message& base);
   /// Takes the message out of the call, or copies it while its handler may still read it.
@@ -140,6 +141,8 @@ class Call final : public busbar_call, public Task {
   void handle(const busbar_message& view);
   void take_reply(const busbar_reply& reply);
   void deliver() noexcept;
+  void expire_waiter() noexcept;
+  void expire_callback() noexcept;
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
 

@@ -144,7 +144,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
   // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all
   // the same: the call has been started, so that `overloaded` would send it to another node a second time.
   const BlockingScope blocking;
-  if (call.wait(pool_.yield_guard())) {
+  if (call.wait(pool_.yield_guard(), supervisor_)) {
     call.put_outcome(message);
   } else {
     message.strip_for_return();
@@ -181,7 +181,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start&
   call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   call.own_message(std::move(message));
   submit(call, start.now);
-  if (call.wait(pool_.yield_guard())) {
+  if (call.wait(pool_.yield_guard(), supervisor_)) {
     message = call.take_message();
     call.put_outcome(message);
   } else {

@@ -68,7 +68,8 @@ std::shared_ptr<const EventStream::Subscriptions> EventStream::current() const n
 
 void EventStream::emit(const Event& event) const noexcept {
   if (!wants(event.kind)) return;
-  for (const auto& subscription : *current()) {
+  const auto subscriptions = current();  // by name: a temporary would be gone before the loop's first turn
+  for (const auto& subscription : *subscriptions) {
     if ((subscription.which & mask_of(event.kind)) != 0) subscription.observer->on_event(event);
   }
 }

@@ -3,7 +3,10 @@
 namespace busbar::host {
 
 bool Waiter::wait_until(Nanos deadline, YieldGuard& guard, unsigned yields) noexcept {
-  if (guard.yield_until([this] { return done(); }, yields)) return true;
+  return wait_awake(guard, yields) || wait_asleep(deadline);
+}
+
+bool Waiter::wait_asleep(Nanos deadline) noexcept {
   std::uint32_t seen = kPending;
   if (!word_.compare_exchange_strong(seen, kSleeping, std::memory_order_acquire)) return true;
   for (;;) {

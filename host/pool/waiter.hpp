@@ -19,6 +19,12 @@ class Waiter {
   // written before it is visible then. `yields`: how often to yield before sleeping; 0 where many calls are under way.
   bool wait_until(Nanos deadline, YieldGuard& guard, unsigned yields = YieldGuard::kYields) noexcept;
 
+  // The two halves of it, for who has something to do between them.
+  bool wait_awake(YieldGuard& guard, unsigned yields = YieldGuard::kYields) noexcept {
+    return guard.yield_until([this] { return done(); }, yields);
+  }
+  bool wait_asleep(Nanos deadline) noexcept;
+
   // Lets the waiting thread go on. The exchange is the last access to this object.
   void complete() noexcept {
     if (word_.exchange(kDone, std::memory_order_acq_rel) == kSleeping) futex_wake_one(word_);

@@ -64,10 +64,10 @@ class Hub {
       dispatcher_.dispatch(message, options);
       return message;
     }
-    std::promise<Message> outcome;
+    const auto outcome = std::make_shared<std::promise<Message>>();  // shared: it is set while we already go on
     dispatcher_.dispatch_async(
-        std::move(message), [&](Message&& m) { outcome.set_value(std::move(m)); }, options);
-    return outcome.get_future().get();
+        std::move(message), [outcome](Message&& m) { outcome->set_value(std::move(m)); }, options);
+    return outcome->get_future().get();
   }
   template <class Request>
   Message call(std::string_view service, const Request& request) {
@@ -79,6 +79,14 @@ class Hub {
   registry::Registry& registry() { return registry_; }
   host::EventStream& events() { return events_; }
   host::Pool& pool() { return pool_; }
+
+  /// Waits until no handler runs on the pool: what handlers refer to may go then.
+  bool idle() {
+    return eventually([this] {
+      const host::PoolStats stats = pool_.stats();
+      return stats.running == 0 && stats.queued == 0 && stats.idle == stats.live;
+    });
+  }
 
   /// Waits until no call is inside any router: everything that was started has ended, handles included.
   bool quiet() {

@@ -160,7 +160,8 @@ TEST_F(BadFiles, CheckTellsWhatWouldForbidUnloading) {
     EXPECT_FALSE(file["warnings"].empty()) << name;
   }
   EXPECT_EQ(host.ask({"check", TestHost::file_of("no_delete")}).json["files"][0]["unloadable"], false);
-  EXPECT_EQ(host.ask({"check", TestHost::file_of("good")}).json["files"][0]["unloadable"], true);
+  // A sanitizer brings what keeps a library mapped.
+  EXPECT_EQ(host.ask({"check", TestHost::file_of("good")}).json["files"][0]["unloadable"], !under_any_sanitizer());
 }
 
 TEST_F(BadFiles, CheckRunsNoneOfTheFilesCode) {

@@ -134,6 +134,27 @@ TEST_F(Life, AHostThatWasKilledLeavesNothingInTheWayOfTheNext) {
   EXPECT_FALSE(fs::exists(host.cache() / "greeter-999-0123456789abcdef.so"));
 }
 
+TEST_F(Life, AHostThatIsKilledInTheMiddleOfATrialLeavesNoChildBehind) {
+  host.configure("[plugins]\ntrial_timeout = \"10m\"\n");
+  host.add("hangs_in_create");
+  Process starting = host.start_process();
+  const auto child = [&] {  // of the thread that loads
+    std::string found;
+    for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(starting.pid()) + "/task")) {
+      found += read_file(thread.path() / "children");
+    }
+    return found.substr(0, found.find(' '));
+  };
+  ASSERT_TRUE(eventually([&] { return !child().empty(); }));
+  const fs::path left = "/proc/" + child();
+  starting.signal(SIGKILL);
+  ASSERT_TRUE(starting.wait());
+  EXPECT_TRUE(eventually([&] {  // gone, or a zombie that nobody has collected
+    const std::string status = read_file(left / "status");
+    return status.empty() || status.find("State:\tZ") != std::string::npos;
+  }));
+}
+
 TEST_F(Life, ASecondHostOnTheSameRunDirectoryIsRefusedByTheNameOfItsHolder) {
   start({"greeter"});
   const std::string holder = std::to_string(host.process().pid());

@@ -63,9 +63,11 @@ class Payload {
         owned_(std::exchange(other.owned_, false)) {}
   Payload& operator=(const Payload& other) { return *this = Payload(other); }
   Payload& operator=(Payload&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(owned_, other.owned_);
+    if (this == &other) return *this;
+    if (owned_) std::free(const_cast<std::uint8_t*>(data_));
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    owned_ = std::exchange(other.owned_, false);
     return *this;
   }
   ~Payload() {

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -115,6 +116,10 @@ struct RouterBinding {
   std::uint32_t serve(busbar_call* call, const busbar_message* view, std::uint32_t answered, Body body) noexcept {
     try {
       Message message = Message::borrow(*view);
+      // C-M2: messages made inside carry the caller's. Where it has none nothing is touched, which keeps the look at
+      // this thread's variable off most calls.
+      std::optional<LogMetadataScope> scope;
+      if (!message.logger_metadata().empty()) scope.emplace(message.logger_metadata());
       return body(message);
     } catch (const std::exception& e) {
       answer_exit(call, e.what());

@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 /// What `busbar` answered.
 struct Answer {
   int status = -1;
-  Json json;  ///< with --json: what it wrote
+  mutable Json json;  ///< with --json: what it wrote; mutable, so that a member that is missing reads as null
   std::string out;
   std::string err;
 

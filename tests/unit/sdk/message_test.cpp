@@ -188,7 +188,8 @@ TEST(Message, C_M5_TakesEventsOfEitherEncodingAndMoreCanBeAdded) {
     message.with_events(Payload::own(bytes)).add_event(4);
     EXPECT_THAT(message.events_json(), ElementsAre(1, 2, 3, 4));
   }
-  for (const std::vector<std::uint8_t> none : {std::vector<std::uint8_t>{0x80}, std::vector<std::uint8_t>{0x9f, 0xff}}) {
+  for (const std::vector<std::uint8_t>& none :
+       {std::vector<std::uint8_t>{0x80}, std::vector<std::uint8_t>{0x9f, 0xff}}) {
     Message message("s");
     message.with_events(Payload::own(none));
     EXPECT_TRUE(message.events().empty());
@@ -197,8 +198,8 @@ TEST(Message, C_M5_TakesEventsOfEitherEncodingAndMoreCanBeAdded) {
 }
 
 TEST(Message, C_M5_KeepsEventsThatJsonCannotHoldAsTheyAre) {
-  // [{1: h'0203'}]: a map with a number as its key.
-  const std::vector<std::uint8_t> odd{0x81, 0xa1, 0x01, 0x42, 0x02, 0x03};
+  // [NaN, h'0203']
+  const std::vector<std::uint8_t> odd{0x82, 0xf9, 0x7e, 0x00, 0x42, 0x02, 0x03};
   Message message("s");
   message.with_events(Payload::own(odd));
   const auto bytes = message.events().bytes();
@@ -207,7 +208,7 @@ TEST(Message, C_M5_KeepsEventsThatJsonCannotHoldAsTheyAre) {
 }
 
 TEST(Message, C_M5_RefusesEventsThatAreNoArrayOrNoCbor) {
-  for (const std::vector<std::uint8_t> bad :
+  for (const std::vector<std::uint8_t>& bad :
        {std::vector<std::uint8_t>{0x01}, std::vector<std::uint8_t>{0xa1, 0x61, 'k', 0x01},
         std::vector<std::uint8_t>{0x9f, 0x01}, std::vector<std::uint8_t>{0x9f, 0xff, 0xff},
         std::vector<std::uint8_t>{0x82, 0x01}, std::vector<std::uint8_t>{0xff}}) {
@@ -300,7 +301,7 @@ TEST(Message, CopiesOfABorrowedOneOwnEverything) {
   auto lender = std::make_unique<Message>(Message::of("s_" + large.substr(0, 200), large));
   lender->with_id(large.substr(0, 100)).with_correlation(large.substr(0, 90), large.substr(0, 80));
   lender->with_origin_node(large.substr(0, 60)).put_request(large).assign("k", large).add_event(large);
-  lender->with_logger_metadata(Payload::from_json({{"k", large}})).prepare_aggregate_id("id", false);
+  lender->with_logger_metadata(Payload::from_json({{"k", large}}));
   lender->respond(Response::error(large, large, Payload::of(large)));
   auto response = std::make_unique<busbar_response>();
   auto borrowed = std::make_unique<Message>(Message::borrow(lender->c_view(*response)));

@@ -22,14 +22,21 @@ const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
       {"ok", [] { return Response::ok(); }, Kind::ok},
       {"ok_value", [] { return Response::ok(std::string("value")); }, Kind::ok},
-      {"ok_value_version", [] { return Response::ok(std::vector<int>{1, 2}, 7); }, Kind::ok},
+      {"ok_value_version",
+       [] {
+         return Response::ok(std::vector<int>{1, 2}, 7);
+       },
+       Kind::ok},
       {"ok_version", [] { return Response::ok_version(-1); }, Kind::ok},
       {"ok_version_zero", [] { return Response::ok_version(0); }, Kind::ok},
       {"created", [] { return Response::created("the-id"); }, Kind::created},
       {"created_version", [] { return Response::created(long_text, 1LL << 40); }, Kind::created},
       {"service_unavailable", [] { return Response::service_unavailable("s"); }, Kind::service_unavailable},
       {"service_timeout", [] { return Response::service_timeout("s", long_text, 86'400'000); }, Kind::service_timeout},
-      {"validation_error", [] { return Response::validation_error({{"a.b", "text", "integer 7"}, {"c", "x", ""}}); },
+      {"validation_error",
+       [] {
+         return Response::validation_error({{"a.b", "text", "integer 7"}, {"c", "x", ""}});
+       },
        Kind::validation_error},
       {"missing_id", [] { return Response::missing_id("id"); }, Kind::missing_id},
       {"error", [] { return Response::error("code"); }, Kind::error},
@@ -37,7 +44,11 @@ const std::vector<Case>& cases() {
       {"forbidden", [] { return Response::forbidden(); }, Kind::error},
       {"bad_rpc", [] { return Response::bad_rpc("exit", "what"); }, Kind::error},
       {"try_another_node", [] { return Response::try_another_node("why"); }, Kind::error},
-      {"no_nodes", [] { return Response::no_nodes_available({{"local", "full"}}); }, Kind::error},
+      {"no_nodes",
+       [] {
+         return Response::no_nodes_available({{"local", "full"}});
+       },
+       Kind::error},
       {"none", [] { return Response(); }, Kind::none},
   };
   return all;

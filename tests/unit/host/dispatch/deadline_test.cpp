@@ -55,6 +55,7 @@ TEST_P(Deadline, C_D5_AnswersServiceTimeoutWithServiceIdAndTimeout) {
   EXPECT_EQ(back.response().message_id(), message.id());
   EXPECT_EQ(back.response().timeout_ms(), 7u);
   let_go.count_down();
+  EXPECT_TRUE(hub.quiet());
 }
 
 TEST_P(Deadline, C_D6_TheHandlerRunsToItsEndAndItsLateReplyIsDiscarded) {
@@ -135,6 +136,7 @@ TEST_P(Deadline, C_D8_ANestedCallThatWaitsTimesOutWithItsParent) {
   told.count_down();
   EXPECT_EQ(seen.get(), Response::Kind::service_timeout);
   let_go.count_down();
+  EXPECT_TRUE(hub.quiet());
 }
 
 TEST_P(Deadline, C_D8_ACallWhoseTimeRanOutInTheQueueIsNotStarted) {
@@ -196,6 +198,7 @@ TEST_P(Deadline, ATimeoutIsReportedAsTheTimeThatThereWas) {
   EXPECT_GE(response.timeout_ms(), 1u);
   EXPECT_LE(response.timeout_ms(), 200u) << "what the parent had left, not what was asked for";
   let_go.count_down();
+  EXPECT_TRUE(hub.quiet());
 }
 
 TEST(SdkTimeout, IsNeverWrappedAround) {

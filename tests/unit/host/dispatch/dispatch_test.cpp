@@ -240,6 +240,23 @@ TEST_P(Dispatch, GivesTheHandlerTheMessageAsItWasSent) {
   EXPECT_EQ(back.response().value_as<std::int64_t>(), message.invoked_at().time_since_epoch().count());
 }
 
+TEST_P(Dispatch, C_M2_C_M3_NestedMessagesCarryTheCallersCurrentLogMetadata) {
+  hub.add("p", Script()
+                   .on("inner", [](Message& m, Context&) { return Response::ok_payload(m.logger_metadata()); })
+                   .on("outer", [](Message& m, Context& context) {
+                     Message own("inner");
+                     own.with_logger_metadata(Payload::from_json({{"user", "own"}}));
+                     return Response::ok(std::vector<nlohmann::json>{
+                         context.dispatch(Message("inner")).response().value().to_json(),
+                         context.dispatch(Message::caused_by(m, "inner")).response().value().to_json(),
+                         context.dispatch(own).response().value().to_json()});
+                   }));
+  Message message("outer");
+  message.with_logger_metadata(Payload::from_json({{"user", "ann"}}));
+  const auto seen = call(message).response().value().to_json();
+  EXPECT_EQ(seen, nlohmann::json::parse(R"([{"user":"ann"},{"user":"ann"},{"user":"own"}])"));
+}
+
 TEST(DispatchValidate, C_D10_SetsDryRunFromNoToYesAndKeepsVerbose) {
   Hub hub;
   hub.add("p", Script().on("tell", [](Message& message, Context&) {

@@ -1,0 +1,10 @@
+/* The C boundary as a plugin in plain C sees it, macro included. */
+#include <busbar/abi.h>
+
+static const busbar_router* create(const busbar_host* host, busbar_error* error) {
+  (void)host;
+  (void)error;
+  return 0;
+}
+
+BUSBAR_PLUGIN_ENTRY(create, "plain", "1.0.0");

@@ -1,0 +1,19 @@
+#include <busbar/plugin.hpp>
+
+struct Request {
+  int number = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(number));
+  }
+};
+
+struct Plugin final : busbar::Router {
+  Plugin() { service("s", &Plugin::serve); }
+  const int& serve() {
+    static int n = 1;
+    return n;
+  }
+};
+
+BUSBAR_PLUGIN(Plugin, "plugin", "1.0.0");
