@@ -92,13 +92,9 @@ void check(const Message& message) {
 
 // ------------------------------------------------------------------------------------------------------- inline calls
 
-constexpr int kBatch = 64;  // messages that are made before their dispatch is timed: they stay in the first-level cache
-
 class Parts {
  public:
-  explicit Parts(Bench& bench) : bench_(bench), sample_(make_sample()), ready_(Payload::of(sample_)) {
-    for (int i = 0; i < kBatch; ++i) messages_.push_back(Message::blank());
-  }
+  explicit Parts(Bench& bench) : bench_(bench), sample_(make_sample()), ready_(Payload::of(sample_)) {}
 
   struct Part {
     const char* name;
@@ -131,19 +127,20 @@ class Parts {
     keep(message.response().value_as<Sample>());
   }
 
+  // What dispatching costs beyond making a message over bytes that are ready.
   Nanos ready_bytes(int n) {
-    Nanos took = 0;
-    for (int i = 0; i < n; i += kBatch) {
-      for (auto& message : messages_) {
-        message = Message::blank();
-        message.to_service("bench_inline").with_raw_request(Payload::borrow(ready_.bytes()));
-      }
-      const Nanos begin = now_ns();
-      for (auto& message : messages_) bench_.dispatcher().dispatch(message);
-      took += now_ns() - begin;
-      check(messages_.front());
-    }
-    return took;
+    const Nanos made = timed(n, [this] { keep(ready_message()); });
+    const Nanos dispatched = timed(n, [this] {
+      Message message = ready_message();
+      bench_.dispatcher().dispatch(message);
+      check(message);
+    });
+    return dispatched - made;
+  }
+  Message ready_message() const {
+    Message message = Message::blank();
+    message.to_service("bench_inline").with_raw_request(Payload::borrow(ready_.bytes()));
+    return message;
   }
 
   void lookup() {
@@ -158,7 +155,6 @@ class Parts {
   Bench& bench_;
   const Sample sample_;
   const Payload ready_;
-  std::vector<Message> messages_;
 };
 
 void measure_inline(const Options& options) {
@@ -167,7 +163,7 @@ void measure_inline(const Options& options) {
   Parts parts(bench);
   const auto all = parts.all();
   std::vector<std::vector<double>> times(all.size());
-  constexpr int kCalls = 100 * kBatch * 10;
+  constexpr int kCalls = 100'000;
   for (int round = 0; round <= options.rounds; ++round) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       const double each = static_cast<double>(all[i].run(kCalls)) / kCalls;

@@ -115,7 +115,7 @@ class Dispatcher {
  private:
   struct Start;
 
-  Start start_of(const Call* parent, const Message& message, DispatchOptions options) const;
+  Start start_of(const Endpoint& endpoint, const Call* parent, const Message& message, DispatchOptions options) const;
   Endpoint* find(const Message& message) const;
   void settle_unserved(Message& message) const;
   bool refuse_to_block(Message& message) const;
@@ -123,7 +123,7 @@ class Dispatcher {
   void serve_pooled(Endpoint& endpoint, Message& message, const Start& start);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
                bool cancellable);
-  void run_here(Call& call, Nanos begun) const noexcept;
+  void run_here(Call& call, const Start& start) const noexcept;
   void report_slow_run(const Call& call, Nanos took) const noexcept;
   void submit(Call& call, Nanos now) noexcept;
   void report_start(const Endpoint& endpoint, const Message& message) const noexcept;

@@ -40,13 +40,14 @@ inline constexpr Nanos kInlineLimit = kMillisecond;
 /// One run of an inline service. Made when it begins. Threads: the one that runs it.
 class InlineRun {
  public:
-  explicit InlineRun(InlineRecord& record) noexcept
-      : record_(record), measured_(record.under_watch()), begun_(ticks()) {
+  /// It begins at `begun`, in ticks.
+  InlineRun(InlineRecord& record, std::uint64_t begun) noexcept
+      : record_(record), measured_(record.under_watch()), begun_(begun) {
     if (measured_) before_ = read();
   }
-  /// After the run: whether it is worth looking at the clock.
+  /// After the run: whether it may have been too long; if so, `took` and `broke_promise` tell.
   bool may_have_broken_promise() const noexcept { return ticks() - begun_ > kTicksBelowAMillisecond || measured_; }
-  /// The run took `wall`. True: it broke its promise.
+  Nanos took() const noexcept { return since(begun_); }
   bool broke_promise(Nanos wall) noexcept;
 
  private:

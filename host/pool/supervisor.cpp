@@ -39,7 +39,9 @@ Supervisor::~Supervisor() { stop(); }
 void Supervisor::add_duty(Duty duty) {
   {
     const MutexLock lock(mutex_);
-    duties_.push_back(std::move(duty));
+    auto more = std::make_shared<Duties>(*duties_);
+    more->push_back(std::move(duty));
+    duties_ = std::move(more);
   }
   wake_at(now_ns());
 }
@@ -79,11 +81,16 @@ void Supervisor::run() noexcept {
   }
 }
 
-Nanos Supervisor::call_duties() noexcept {
+std::shared_ptr<const Supervisor::Duties> Supervisor::current_duties() const noexcept {
   const MutexLock lock(mutex_);
+  return duties_;
+}
+
+Nanos Supervisor::call_duties() noexcept {
+  const auto duties = current_duties();  // called without the lock: they run the callbacks of calls that timed out
   const Nanos now = now_ns();
   Nanos next = kNever;
-  for (const Duty& duty : duties_) next = std::min(next, duty(now));
+  for (const Duty& duty : *duties) next = std::min(next, duty(now));
   return next;
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -40,14 +41,17 @@ class Supervisor {
 
  private:
   void run() noexcept;
+  using Duties = std::vector<Duty>;
+
+  std::shared_ptr<const Duties> current_duties() const noexcept;
   Nanos call_duties() noexcept;
 
   std::atomic<Nanos> planned_{kNever};  // when the thread means to wake up
   FutexWord bell_{0};                   // counts up when that becomes earlier; the thread sleeps on it
   std::atomic<bool> stopping_{false};
 
-  Mutex mutex_;
-  std::vector<Duty> duties_ BUSBAR_GUARDED_BY(mutex_);
+  mutable Mutex mutex_;  // held to copy the pointer only
+  std::shared_ptr<const Duties> duties_ BUSBAR_GUARDED_BY(mutex_) = std::make_shared<Duties>();
 
   std::thread thread_;
 };

@@ -21,4 +21,36 @@ inline std::uint64_t ticks() noexcept {
 /// Fewer ticks than pass in a millisecond on any processor: 500,000 at the slowest counter of 0.5 GHz.
 inline constexpr std::uint64_t kTicksBelowAMillisecond = 500'000;
 
+/// How far `recent_ns` may be behind.
+inline constexpr Nanos kRecent = kMillisecond;
+
+namespace detail {
+struct ClockReading {
+  std::uint64_t at_ticks = 0;
+  Nanos ns = 0;
+};
+inline ClockReading& last_reading() noexcept {
+  static thread_local constinit ClockReading reading;
+  return reading;
+}
+}  // namespace detail
+
+/// The time of this thread's last reading of the clock, made anew when `now` ticks are too far from it: never ahead,
+/// and less than `kRecent` behind.
+inline Nanos recent_ns(std::uint64_t now) noexcept {
+  auto& last = detail::last_reading();
+  if (now - last.at_ticks >= kTicksBelowAMillisecond) [[unlikely]]
+    last = {now, now_ns()};
+  return last.ns;
+}
+
+/// How long ago `from` was, of which this thread has asked for `recent_ns`. Worth it only after
+/// kTicksBelowAMillisecond: the length of a tick is taken from the time since that reading.
+inline Nanos since(std::uint64_t from) noexcept {
+  const auto& last = detail::last_reading();
+  const std::uint64_t now = ticks();
+  const double ns_per_tick = static_cast<double>(now_ns() - last.ns) / static_cast<double>(now - last.at_ticks);
+  return static_cast<Nanos>(static_cast<double>(now - from) * ns_per_tick);
+}
+
 }  // namespace busbar::host

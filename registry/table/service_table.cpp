@@ -32,6 +32,26 @@ std::uint32_t hash_of(std::string_view name) noexcept {
   return static_cast<std::uint32_t>(hash ^ (hash >> 16));
 }
 
+// memcmp without the call: names are short, and this is on the path of every call.
+bool same(const char* a, const char* b, std::size_t size) noexcept {
+  const auto differ = [&](std::size_t at) {
+    std::uint64_t x, y;
+    std::memcpy(&x, a + at, 8);
+    std::memcpy(&y, b + at, 8);
+    return x != y;
+  };
+  if (size < 8) {
+    for (std::size_t i = 0; i < size; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
+  for (std::size_t i = 0; i + 8 < size; i += 8) {
+    if (differ(i)) return false;
+  }
+  return !differ(size - 8);
+}
+
 }  // namespace
 
 ServiceTable::ServiceTable(std::vector<ServiceEntry> entries)
@@ -55,7 +75,7 @@ const ServiceEntry* ServiceTable::find(std::string_view name) const noexcept {
     const Slot& slot = slots_[i];
     if (slot.hash != hash || slot.size != name.size()) continue;
     const char* candidate = name.size() <= kNameInSlot ? slot.name : slot.entry->name.data();
-    if (std::memcmp(candidate, name.data(), name.size()) == 0) return slot.entry;
+    if (same(candidate, name.data(), name.size())) return slot.entry;
   }
   return nullptr;
 }

@@ -96,7 +96,7 @@ class FakeHost {
       if (std::string_view(s.name.data, s.name.size) == message.service_name()) service = &s;
     }
     if (service == nullptr) throw std::runtime_error("no such service");
-    Call call;
+    Call& call = *calls_.emplace_back(std::make_unique<Call>());
     call.buffer.c.grow = [](busbar_buffer* self, std::size_t capacity) {
       auto& bytes = reinterpret_cast<Buffer*>(self)->bytes;
       bytes.resize(capacity);
@@ -108,10 +108,11 @@ class FakeHost {
     const busbar_message view = message.c_view(response);
     call.outcome.returned = function(router.self, service, reinterpret_cast<busbar_call*>(&call), &view);
     call.outcome.holders = call.holders;
-    return std::move(call.outcome);
+    return call.outcome;
   }
 
   busbar_host host_{};
+  std::vector<std::unique_ptr<Call>> calls_;  // kept: somebody may hold a handle
 };
 
 /// A router that is destroyed with its scope.

@@ -257,6 +257,7 @@ class Message {
     return *this;
   }
   /// The events in the order in which they were added: a CBOR array, or absent.
+  bool has_events() const noexcept { return !events_.empty(); }
   Payload events() const { return events_.empty() ? Payload() : Payload::borrow(events_); }
   std::vector<nlohmann::json> events_json() const {
     return events_.empty() ? std::vector<nlohmann::json>{} : events().to_json().get<std::vector<nlohmann::json>>();

@@ -189,9 +189,9 @@ class Response {
     kind_ = view.kind > BUSBAR_RESPONSE_ERROR ? Kind::none : static_cast<Kind>(view.kind);
     timeout_ms_ = view.timeout_ms;
     version_ = (view.flags & BUSBAR_RESPONSE_HAS_VERSION) != 0 ? std::optional(view.version) : std::nullopt;
-    name_ = Text(text_of(view.name));
-    text_ = Text(text_of(view.text));
-    detail_ = Text(text_of(view.detail));
+    put(name_, view.name);
+    put(text_, view.text);
+    put(detail_, view.detail);
     value_ = std::move(value);
   }
 
@@ -207,7 +207,9 @@ class Response {
     if (view.flags & BUSBAR_RESPONSE_HAS_VERSION) version_ = view.version;
   }
   static bool has_value(const busbar_response& view) noexcept { return view.flags & BUSBAR_RESPONSE_HAS_VALUE; }
-  static std::string_view text_of(busbar_text text) noexcept { return {text.data, text.size}; }
+  static void put(Text& to, busbar_text from) {
+    if (from.size != 0 || !to.empty()) to = Text(std::string_view(from.data, from.size));
+  }
   static Response named(Kind kind, std::string_view name) {
     Response out(kind);
     out.name_ = Text(name);

@@ -200,9 +200,11 @@ TEST_F(Handler, C_R4_AnswersLaterThroughAHandle) {
   EXPECT_EQ(outcome.returned, BUSBAR_NO_REPLY);
   EXPECT_FALSE(outcome.response);
   EXPECT_EQ(outcome.holders, 1);
-  // The fake call is gone; the handle must not be used, only forgotten.
-  new ReplyHandle(std::move(*Handlers::kept));
+  EXPECT_TRUE(Handlers::kept->reply(Response::ok(1)));
+  EXPECT_FALSE(Handlers::kept->reply(Response::ok(2)));
+  ReplyHandle moved(std::move(*Handlers::kept));
   Handlers::kept.reset();
+  EXPECT_FALSE(moved.reply(Response::ok(3)));
 }
 
 TEST_F(Handler, EncodesItsValueIntoTheHostsBuffer) {

@@ -48,10 +48,17 @@ consteval bool takes_context() {
   return (false || ... || is_context_v<Args>);
 }
 
+/// A context is the host's and cannot be taken by value; a message that is moved away cannot carry the answer.
+template <class T>
+inline constexpr bool is_argument_v = is_context_v<T> || (!std::same_as<std::remove_cvref_t<T>, Context> &&
+                                                          !(is_message_v<T> && std::is_rvalue_reference_v<T>));
+
 template <class... Args>
 consteval bool is_signature() {
   constexpr std::size_t count = sizeof...(Args);
-  if constexpr (count == 0) {
+  if constexpr (!(true && ... && is_argument_v<Args>)) {
+    return false;
+  } else if constexpr (count == 0) {
     return true;
   } else if constexpr (count == 1) {
     return true;
@@ -72,7 +79,7 @@ inline constexpr bool is_request_v = std::is_void_v<T> || is_message_v<T> ||
 
 inline std::uint32_t reply_with(const busbar_host& host, busbar_call* call, const Response& response,
                                 const Message& message) {
-  send_reply(host, call, response, message.assigns_changed() || !message.events().empty() ? &message : nullptr);
+  send_reply(host, call, response, message.assigns_changed() || message.has_events() ? &message : nullptr);
   return BUSBAR_REPLIED;
 }
 
@@ -118,7 +125,12 @@ std::uint32_t send_result(const busbar_host& host, busbar_call* call, Result& re
 template <class Request>
 std::optional<Request> read_request(const busbar_host& host, busbar_call* call, const Message& message) {
   try {
-    std::optional<Request> request(message.raw_request_as<Request>());
+    // Decoded where it is to lie, without a move: the optional is made from whatever converts to it.
+    struct Decoded {
+      const Message& from;
+      operator Request() const { return from.raw_request_as<Request>(); }
+    };
+    std::optional<Request> request(std::in_place, Decoded{message});
     if (Problems problems = validate(*request); !problems.empty()) {
       reply_with(host, call, Response::validation_error(problems.all()), message);
       return std::nullopt;

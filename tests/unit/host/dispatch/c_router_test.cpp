@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <future>
 #include <thread>
@@ -130,13 +131,15 @@ TEST_P(CRouters, C_R4_MayAnswerFromAnotherThreadWhileTheHandlerStillRuns) {
     // A pooled call's answer is with its caller now, and the handler still has its message.
     if (!std::get<1>(GetParam())) received.get_future().wait();
     EXPECT_EQ(std::string(message->service_name.data, message->service_name.size), "service");
-    EXPECT_EQ(message->raw_request.size, 1u);
+    const Payload sent = Payload::of(std::string(1000, 'r'));
+    const std::span<const std::uint8_t> left(message->raw_request.data, message->raw_request.size);
+    EXPECT_TRUE(std::ranges::equal(left, sent.bytes())) << "its message went with the answer";
     const busbar_response response = ok_response();
     const busbar_reply reply = reply_of(response);
     EXPECT_EQ(c_host->reply(c, &reply), BUSBAR_ALREADY_ANSWERED);
     return BUSBAR_REPLIED;
   });
-  const Message back = call(Message::of("service", 5));
+  const Message back = call(Message::of("service", std::string(1000, 'r')));
   received.set_value();
   EXPECT_TRUE(back.response().succeeded());
   EXPECT_TRUE(hub.quiet());
@@ -326,6 +329,21 @@ TEST_F(CDispatch, ReturnsResultsThatOutliveTheResult) {
   EXPECT_EQ(back.response().value_as<std::string>(), std::string(3000, 'r'));
   const auto async = dispatch_async();
   EXPECT_EQ(std::get<Message>(async).response().value_as<std::string>(), std::string(3000, 'r'));
+}
+
+TEST_F(CDispatch, C_M3_AMessageWithoutLogMetadataTakesThatOfTheCallThatCausesIt) {
+  hub.add("m", Script().on("metadata", [](Message& m, Context&) { return Response::ok_payload(m.logger_metadata()); }));
+  std::optional<Message> inner;
+  CRouter outer("outer", [&](busbar_call* c, const busbar_message*) {
+    message.service_name = text("metadata");
+    inner = detail::take_result(*c_host, c_host->dispatch(c_host->context, c, &message, nullptr));
+    return BUSBAR_NO_REPLY;
+  });
+  hub.add("o", outer);
+  Message cause("outer");
+  cause.with_logger_metadata(Payload::from_json({{"user", "ann"}}));
+  hub.call(cause);
+  EXPECT_EQ(inner.value().response().value().to_json(), (nlohmann::json{{"user", "ann"}}));
 }
 
 TEST_F(CDispatch, OffersNoExtensionYet) {
