@@ -29,6 +29,7 @@ struct ClockReading {
   std::uint64_t at_ticks = 0;
   Nanos ns = 0;
 };
+inline const ClockReading first_reading{ticks(), now_ns()};
 inline ClockReading& last_reading() noexcept {
   static thread_local constinit ClockReading reading;
   return reading;
@@ -44,12 +45,13 @@ inline Nanos recent_ns(std::uint64_t now) noexcept {
   return last.ns;
 }
 
-/// How long ago `from` was, of which this thread has asked for `recent_ns`. Worth it only after
-/// kTicksBelowAMillisecond: the length of a tick is taken from the time since that reading.
+/// How long ago `from` was. Worth it only after kTicksBelowAMillisecond. The length of a tick is taken from the time
+/// since the process began: a thread's own last reading may be none, or only just made by a call within the one that is
+/// looked at.
 inline Nanos since(std::uint64_t from) noexcept {
-  const auto& last = detail::last_reading();
   const std::uint64_t now = ticks();
-  const double ns_per_tick = static_cast<double>(now_ns() - last.ns) / static_cast<double>(now - last.at_ticks);
+  const double ns_per_tick = static_cast<double>(now_ns() - detail::first_reading.ns) /
+                             static_cast<double>(now - detail::first_reading.at_ticks);
   return static_cast<Nanos>(static_cast<double>(now - from) * ns_per_tick);
 }
 

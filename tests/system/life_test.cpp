@@ -86,8 +86,8 @@ TEST_F(Life, CallsThatComeWhileItStopsAreToldSo) {
 // -- the start
 
 TEST_F(Life, EveryVerbButStatusWaitsForTheFirstScan) {
-  host.configure("[plugins]\ntrial_timeout = \"1s\"\n");
-  host.add("hangs_in_create", "a_slow_one.so");
+  host.configure("[plugins]\ntrial_timeout = \"3s\"\n");
+  host.add("hangs_in_initialiser", "a_slow_one.so");
   host.add("greeter");
   Process starting = host.start_process();
   ASSERT_TRUE(eventually([&] { return host.busbar({"status"}).status == 0; }));
@@ -136,17 +136,18 @@ TEST_F(Life, AHostThatWasKilledLeavesNothingInTheWayOfTheNext) {
 
 TEST_F(Life, AHostThatIsKilledInTheMiddleOfATrialLeavesNoChildBehind) {
   host.configure("[plugins]\ntrial_timeout = \"10m\"\n");
-  host.add("hangs_in_create");
+  host.add("hangs_in_initialiser");
   Process starting = host.start_process();
   const auto child = [&] {  // of the thread that loads
-    std::string found;
+    std::string children;
     for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(starting.pid()) + "/task")) {
-      found += read_file(thread.path() / "children");
+      children += read_file(thread.path() / "children");
     }
-    return found.substr(0, found.find(' '));
+    return children.substr(0, children.find(' '));
   };
-  ASSERT_TRUE(eventually([&] { return !child().empty(); }));
-  const fs::path left = "/proc/" + child();
+  std::string found;
+  ASSERT_TRUE(eventually([&] { return !(found = child()).empty(); }));
+  const fs::path left = "/proc/" + found;
   starting.signal(SIGKILL);
   ASSERT_TRUE(starting.wait());
   EXPECT_TRUE(eventually([&] {  // gone, or a zombie that nobody has collected

@@ -152,6 +152,49 @@ TEST_P(InlineService, C_D17_ASlowRunSleepingCountsToo) {
   EXPECT_EQ(pooled, (std::vector<bool>{false, false, false, true}));
 }
 
+// How long the slow run took by the warning, against what the test itself saw.
+struct SlowRun {
+  host::Nanos told = 0, seen = 0;
+};
+SlowRun slow_run(Hub& hub, host::EventMask also, Form form) {
+  const auto log = std::make_shared<EventLog>();
+  hub.events().subscribe(log, mask_of(host::EventKind::inline_service_too_slow) | also);
+  hub.add("p", Script()
+                   .on(
+                       "quick", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_INLINE)
+                   .on(
+                       "slow",
+                       [](Message&, Context& context) {
+                         work_too_long();
+                         context.dispatch_async(Message("quick"), [](Message) {});  // which reads the clock as well
+                         return Response::ok();
+                       },
+                       BUSBAR_SERVICE_INLINE));
+  SlowRun run;
+  std::thread([&] {  // one that has never read the clock
+    const host::Nanos begun = now_ns();
+    hub.call(Message("slow"), {}, form);
+    run.seen = now_ns() - begun;
+  })
+      .join();
+  for (const auto& entry : log->entries()) {
+    if (entry.kind == host::EventKind::inline_service_too_slow) run.told = entry.duration;
+  }
+  return run;
+}
+
+TEST_P(InlineService, C_D17_TellsHowLongASlowRunTookWhateverElseReadTheClock) {
+  const SlowRun run = slow_run(hub, 0, GetParam());
+  EXPECT_GE(run.told, 3 * kMillisecond) << "it used the processor for as long";
+  EXPECT_LE(run.told, run.seen + run.seen / 100);
+}
+
+TEST_P(InlineService, C_D17_TellsHowLongASlowRunTookAlsoWhileEveryEventIsObserved) {
+  const SlowRun run = slow_run(hub, host::kAllEvents, GetParam());
+  EXPECT_GE(run.told, 3 * kMillisecond);
+  EXPECT_LE(run.told, run.seen + run.seen / 100);
+}
+
 TEST_P(InlineService, AnswersOverloadedWhenInlineServicesCallEachOtherWithoutEnd) {
   std::atomic<int> depth{0};
   std::atomic<int> refused{0};
@@ -174,7 +217,7 @@ TEST(InlineWatch, ForgivesARunDuringWhichTheProcessorWasTakenAway) {
   InlineRecord record;
   EXPECT_FALSE(record.count());
   ASSERT_TRUE(record.under_watch());
-  InlineRun run(record);
+  InlineRun run(record, host::ticks());
   // An hour by the clock, but the thread neither used the processor nor chose to sleep.
   EXPECT_FALSE(run.broke_promise(3600 * host::kSecond));
 }
@@ -182,7 +225,7 @@ TEST(InlineWatch, ForgivesARunDuringWhichTheProcessorWasTakenAway) {
 TEST(InlineWatch, CountsAMeasuredRunThatUsedTheProcessor) {
   InlineRecord record;
   record.count();
-  InlineRun run(record);
+  InlineRun run(record, host::ticks());
   work_too_long();
   EXPECT_TRUE(run.may_have_broken_promise());
   EXPECT_TRUE(run.broke_promise(4 * kMillisecond));
@@ -194,7 +237,7 @@ TEST(InlineWatch, ForgetsWhatWasCountedAfterAHundredGoodRuns) {
   EXPECT_FALSE(record.count());
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(record.under_watch()) << i;
-    InlineRun run(record);
+    InlineRun run(record, host::ticks());
     ASSERT_FALSE(run.broke_promise(1));
   }
   EXPECT_FALSE(record.under_watch());
@@ -208,7 +251,7 @@ TEST(InlineWatch, EndsTheWatchAlsoWhenSeveralThreadsRanTheLastWatchedRuns) {
   record.count();
   // All begin while it is under watch, as those of many threads do.
   std::vector<InlineRun> runs;
-  for (int i = 0; i < 110; ++i) runs.emplace_back(record);
+  for (int i = 0; i < 110; ++i) runs.emplace_back(record, host::ticks());
   for (auto& run : runs) EXPECT_FALSE(run.broke_promise(1));
   EXPECT_FALSE(record.under_watch()) << "watched for ever: every run would pay for the measurement";
 }
