@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <latch>
+#include <thread>
 
 #include "support/event_log.hpp"
 #include "support/hub.hpp"
@@ -94,17 +96,17 @@ TEST_P(DispatchEvents, TellTheResponseOfACallThatTimedOut) {
 }
 
 TEST_P(DispatchEvents, TellTheResponseOfACallThatIsAnsweredLater) {
-  std::optional<std::thread> helper;
+  // Shared: the handler may still be inside set_value when the answer has come and this test is over.
+  const auto handed = std::make_shared<std::promise<std::shared_ptr<ReplyHandle>>>();
+  std::thread helper([taken = handed->get_future()]() mutable { taken.get()->reply(Response::ok()); });
   hub.add("p", Script().defer(
                    "later",
-                   [&](Message&, Context& context) {
-                     helper.emplace([handle = std::make_shared<ReplyHandle>(context.reply_handle())] {
-                       handle->reply(Response::ok());
-                     });
+                   [handed](Message&, Context& context) {
+                     handed->set_value(std::make_shared<ReplyHandle>(context.reply_handle()));
                    },
                    flags()));
   call(Message("later"));
-  helper->join();
+  helper.join();
   EXPECT_EQ(log->count(host::EventKind::service_responded), 1u);
 }
 
