@@ -176,7 +176,8 @@ std::string plugins_text(const Json& document, const Palette& palette) {
   for (const Json& row : list_in(document, "plugins")) {
     const std::string state = member(row, "state");
     const std::string name = member(row, "name");
-    rows.push_back({{name, Colour::bold},
+    const std::string whose = name == "-" ? member(row, "file") : name;  // a file that is no plugin has no other name
+    rows.push_back({{whose, Colour::bold},
                     {member(row, "version"), Colour::none},
                     {member(row, "generation"), Colour::none},
                     {state, colour_of_state(state)},
@@ -186,7 +187,6 @@ std::string plugins_text(const Json& document, const Palette& palette) {
                     {member(row, "since"), Colour::none},
                     {member(row, "services"), Colour::none}});
     if (const std::string reason = member(row, "reason"); reason != "-") {
-      const std::string& whose = name == "-" ? member(row, "file") : name;
       reasons += palette(colour_of_state(state), whose) + ": " + reason + "\n";
       if (name != "-" && member(row, "file") != "-") reasons += "  " + palette(Colour::dim, member(row, "file")) + "\n";
     }

@@ -78,6 +78,10 @@ class Run {
   ExitStatus show_document(Json document) const {
     if (command_.verb == verb::kServices) keep_visible(document);
     command_.json ? write(document) : void(streams_.out << document_text(document));
+    if (const std::string problem = document.value("problem", ""); !problem.empty()) {
+      streams_.err << "busbar: the plugin directory could not be looked at: " << printable(problem) << "\n";
+      if (command_.verb == verb::kRescan) return ExitStatus::error;
+    }
     const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
     return none_found ? ExitStatus::service_unavailable : ExitStatus::ok;
   }

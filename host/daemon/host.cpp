@@ -124,7 +124,9 @@ nlohmann::json Host::services() const {
 nlohmann::json Host::plugin_list() const {
   nlohmann::json list = nlohmann::json::array();
   for (const auto& row : plugins_.rows()) list.push_back(to_json(row));
-  return {{"plugins", std::move(list)}};
+  nlohmann::json document = {{"plugins", std::move(list)}};
+  if (const std::string problem = plugins_.directory_problem(); !problem.empty()) document["problem"] = problem;
+  return document;
 }
 
 nlohmann::json Host::status() const {

@@ -56,7 +56,7 @@ void describe(CLI::App& app, Arguments& arguments) {
   add_setting(app, arguments, "--cache-dir", "paths.cache", "Where private copies of plugins are kept");
   add_setting(app, arguments, "--state-dir", "paths.state",
               "What is kept between runs; the cache by default lies in it");
-  add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn, error or off");
+  add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
   // Below: for `busbar check` and for the host itself.

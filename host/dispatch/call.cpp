@@ -1,9 +1,11 @@
 #include "dispatch/call.hpp"
 
 #include <sched.h>
+#include <busbar/names.hpp>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "log/text.hpp"
 
 namespace busbar::host {
 
@@ -22,6 +24,22 @@ class RunningHere {
  private:
   Call* outer_;
 };
+
+bool is_text(busbar_text text) noexcept { return cbor::detail::is_utf8(text.data, text.size); }
+
+// What makes a plugin's response none, in words; empty: nothing.
+std::string_view fault_of(const busbar_response& response) noexcept {
+  if (!is_text(response.name) || !is_text(response.detail)) return "the response has text that is not UTF-8";
+  if (response.kind != BUSBAR_RESPONSE_ERROR) return {};
+  const std::string_view code(response.name.data, response.name.size);
+  if (!is_error_code(code)) return "the response is an error whose code does not match [a-z][a-z0-9_]{0,63}";
+  if (code != code::kBadRpc) return {};
+  const std::string_view kind(response.detail.data, response.detail.size);
+  for (const auto known : {badrpc::kExit, badrpc::kNodedown, badrpc::kTimeout, badrpc::kBadReturn, badrpc::kUnloaded}) {
+    if (kind == known) return {};
+  }
+  return "the response is a badrpc of a kind that there is not";
+}
 
 // Whether a plugin's bytes are one whole item of this kind. Others will read it long after the plugin was told that its
 // answer is good.
@@ -199,6 +217,7 @@ void Call::stage(Response response) noexcept {
 
 busbar_status Call::reply(const busbar_reply& reply) noexcept {
   if (reply.struct_size < sizeof(busbar_reply) || reply.response == nullptr) return BUSBAR_INVALID;
+  if (reply.response->struct_size < sizeof(busbar_response)) return BUSBAR_INVALID;
   const std::uint32_t kind = reply.response->kind;
   if (kind == BUSBAR_RESPONSE_NONE || kind > BUSBAR_RESPONSE_ERROR) return BUSBAR_INVALID;
   if (reply.events.size != 0 && !is_item(reply.events, cbor::detail::kArray)) return BUSBAR_INVALID;
@@ -224,7 +243,17 @@ void Call::take_reply(const busbar_reply& reply) {
     const bool in_buffer = from.value.data == reply_buffer_.c_buffer.data;
     value = in_buffer ? reply_buffer_.take(from.value.size) : Payload::copy({from.value.data, from.value.size});
   }
-  response_.assign(from, std::move(value));
+  if (const auto fault = fault_of(from); !fault.empty()) [[unlikely]] {
+    response_ = Response::bad_rpc(badrpc::kBadReturn, fault);
+  } else if (from.text.size != 0 && !is_text(from.text)) [[unlikely]] {
+    busbar_response shown = from;  // somebody else's words, such as an exception's: shown as far as they can be
+    std::string text;
+    append_printable(text, {from.text.data, from.text.size});
+    shown.text = {text.data(), text.size()};
+    response_.assign(shown, std::move(value));
+  } else {
+    response_.assign(from, std::move(value));
+  }
   assigns_changed_ = (reply.flags & BUSBAR_REPLY_ASSIGNS) != 0;
   if (assigns_changed_) assigns_ = Payload::copy({reply.assigns.data, reply.assigns.size});
   if (dry_run_ == DryRun::verbose) events_ = Payload::copy({reply.events.data, reply.events.size});

@@ -61,7 +61,7 @@ Message take_message(const busbar_message& view, const Instance& instance, const
 }
 
 DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {
-  return {options == nullptr ? 0 : options->timeout_ms};
+  return {options == nullptr || options->struct_size < sizeof *options ? 0 : options->timeout_ms};
 }
 
 const Call* parent_of(busbar_call* parent) noexcept { return parent != nullptr ? Call::of(parent) : Call::current(); }

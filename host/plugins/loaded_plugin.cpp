@@ -92,6 +92,16 @@ std::vector<std::shared_ptr<registry::LocalProvider>> LoadedPlugin::services() c
   return out;
 }
 
+std::string LoadedPlugin::complaint() const {
+  const busbar_router& router = instance_->router();
+  if (router.healthy == nullptr) return {};
+  busbar_error error{};
+  error.struct_size = sizeof error;
+  if (router.healthy(router.self, &error) == BUSBAR_DONE) return {};
+  const std::string text = printable(text_of(error));
+  return text.empty() ? "it does not say why" : text;
+}
+
 void LoadedPlugin::stop() noexcept {
   if (!started_) return;
   started_ = false;

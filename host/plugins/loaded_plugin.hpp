@@ -40,6 +40,9 @@ class LoadedPlugin {
   /// Its services as the registry takes them: each keeps the instance alive.
   std::vector<std::shared_ptr<registry::LocalProvider>> services() const;
 
+  /// Why the plugin says that it cannot do its work; empty: it can.
+  std::string complaint() const;
+
   /// Ends everything that the plugin began. Once; calls may still be inside.
   void stop() noexcept;
   /// Destroys the router and unmaps the library. After `stop`, and only when the instance is quiet.

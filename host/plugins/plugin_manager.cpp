@@ -11,8 +11,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLookAtLeaving{20};  // how often a draining generation is looked at
-constexpr int kCopyAttempts = 5;                         // of a file that changes while it is read
+constexpr std::chrono::milliseconds kLookAtLeaving{20};    // how often a draining generation is looked at
+constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
+constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
 constexpr std::chrono::milliseconds kCopyPause{50};
 
 void put_state(PluginRow& row, PluginState state, std::string reason = {}) {
@@ -99,7 +100,9 @@ std::vector<PluginRow> PluginManager::rows() const {
 void PluginManager::run() {
   while (const auto errand = next_errand()) {
     if (errand->scan) scan_now();
-    if (tend_leaving() || errand->scan) publish_rows();
+    const bool left = tend_leaving();
+    const bool health_changed = look_after_health();
+    if (left || health_changed || errand->scan) publish_rows();
     for (const auto& tell : errand->tell) tell();
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
@@ -117,8 +120,7 @@ std::optional<PluginManager::Errand> PluginManager::next_errand() {
   const auto draining = [](const Leaving& leaving) { return leaving.plugin != nullptr; };
   const bool look_again = std::any_of(leaving_.begin(), leaving_.end(), draining);
   const MutexLock lock(mutex_);
-  if (!scan_wanted_ && !ending_ && look_again) wake_.wait_for(mutex_, kLookAtLeaving);
-  while (!scan_wanted_ && !ending_ && !look_again) wake_.wait(mutex_);
+  if (!scan_wanted_ && !ending_) wake_.wait_for(mutex_, look_again ? kLookAtLeaving : kLookAtHealth);
   if (ending_) return std::nullopt;
   Errand errand;
   errand.scan = std::exchange(scan_wanted_, false);
@@ -132,10 +134,22 @@ void PluginManager::scan_now() {
   if (!listing.ok()) {
     // What is loaded goes on serving: a directory that cannot be read says nothing about the plugins in it.
     log_.error("could not look at the plugin directory", {{"reason", listing.problem}});
+    put_problem(listing.problem);
     return;
   }
+  put_problem({});
   forget_missing(listing.candidates);
   for (const auto& candidate : listing.candidates) consider(candidate);
+}
+
+void PluginManager::put_problem(const std::string& problem) {
+  const MutexLock lock(mutex_);
+  directory_problem_ = printable(problem);
+}
+
+std::string PluginManager::directory_problem() const {
+  const MutexLock lock(mutex_);
+  return directory_problem_;
 }
 
 void PluginManager::forget_missing(const std::vector<PluginCandidate>& candidates) {
@@ -197,9 +211,7 @@ void PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
 }
 
 std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts) {
-  const std::uint64_t generation = next_generation_++;
-  PrivateCopy copy = copy_when_quiet(candidate, options_.cache, generation);
-  slot.digest = copy.digest();
+  PrivateCopy copy = copy_when_quiet(candidate, options_.cache, ++copies_made_);
   facts = inspect(copy.path());
   if (!facts.ok()) throw PluginError(facts.reason());
   for (const auto& warning : facts.warnings) {
@@ -214,8 +226,9 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
   check_claims(candidate.file_name, facts.name, trial.services);
   const auto table = options_.tables.find(facts.name);
   const Payload config = Payload::from_json(table == options_.tables.end() ? nlohmann::json::object() : table->second);
-  auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generation, config, dispatcher_,
-                                               plugin_log_(facts.name));
+  auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generations_ + 1, config,
+                                               dispatcher_, plugin_log_(facts.name));
+  ++generations_;
   if (!slot.plugin) slot.row.services = names_of(trial.services);
   return plugin;
 }
@@ -252,10 +265,13 @@ void PluginManager::put_into_service(Slot& slot, std::unique_ptr<LoadedPlugin> n
   slot.row.name = facts.plugin;
   slot.row.version = facts.version;
   slot.row.generation = facts.generation;
+  slot.row.complaint.clear();
+  next_health_ = {};  // asked once this scan is over
   slot.row.services.clear();
   for (const auto& service : services) slot.row.services.push_back(service->service());
   slot.row.instance = std::shared_ptr<const Instance>(services.front(), &next->instance());
   put_state(slot.row, PluginState::serving);
+  slot.digest = next->copy().digest();
   slot.plugin = std::move(next);
   emit(EventKind::register_local_services, slot.row);
   emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
@@ -305,6 +321,27 @@ bool PluginManager::tend_leaving() {
     } else {
       put_state(it->row, PluginState::retired, unloaded.reason);
       ++it;
+    }
+  }
+  return changed;
+}
+
+// Asks every plugin that serves whether it can do its work; on this thread, which alone ends plugins. Returns whether
+// an answer has changed.
+bool PluginManager::look_after_health() {
+  if (steady_clock::now() < next_health_) return false;
+  next_health_ = steady_clock::now() + kLookAtHealth;
+  bool changed = false;
+  for (auto& [file, slot] : slots_) {
+    if (!slot.plugin) continue;
+    const std::string complaint = slot.plugin->complaint();
+    if (complaint == slot.row.complaint) continue;
+    slot.row.complaint = complaint;
+    changed = true;
+    if (complaint.empty()) {
+      log_.info("a plugin can do its work again", {{"plugin", slot.row.name}});
+    } else {
+      log_.warn("a plugin says that it cannot do its work", {{"plugin", slot.row.name}, {"reason", complaint}});
     }
   }
   return changed;

@@ -57,6 +57,9 @@ class PluginManager {
   /// What there is, by file name; generations that are draining or retired are rows of their own.
   std::vector<PluginRow> rows() const;
 
+  /// Why the last look at the directory found nothing that could be trusted; empty: all was well.
+  std::string directory_problem() const;
+
   /// Withdraws every service and ends the loader's thread; no plugin is stopped yet.
   void withdraw();
   /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more. After
@@ -97,6 +100,8 @@ class PluginManager {
   void fail(Slot& slot, const std::string& reason);
   void let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
+  bool look_after_health();
+  void put_problem(const std::string& problem);
   void publish_rows();
   void emit(EventKind kind, const PluginRow& row, std::string_view reason = {}) const;
 
@@ -110,7 +115,9 @@ class PluginManager {
   // The loader's own, until the thread has ended.
   std::map<std::string, Slot> slots_;  // by file name
   std::vector<Leaving> leaving_;
-  std::uint64_t next_generation_ = 1;
+  std::uint64_t copies_made_ = 0;  // each has a name of its own, whether it could be loaded or not
+  std::uint64_t generations_ = 0;  // loads
+  std::chrono::steady_clock::time_point next_health_;
 
   mutable Mutex mutex_;
   std::condition_variable_any wake_;
@@ -120,6 +127,7 @@ class PluginManager {
   std::vector<std::function<void()>> when_scanned_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> when_ready_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<PluginRow> rows_ BUSBAR_GUARDED_BY(mutex_);
+  std::string directory_problem_ BUSBAR_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

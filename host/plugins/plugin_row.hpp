@@ -23,14 +23,16 @@ struct PluginRow {
   std::string version;  ///< likewise
   std::uint64_t generation = 0;
   PluginState state = PluginState::loading;
-  std::string file;    ///< its name in the plugin directory
-  std::string reason;  ///< why it failed, is kept, or could not be replaced
+  std::string file;       ///< its name in the plugin directory
+  std::string reason;     ///< why it failed, is kept, or could not be replaced
+  std::string complaint;  ///< why it says that it cannot do its work; empty: it is healthy, or was not asked
   std::vector<std::string> services;
   std::chrono::system_clock::time_point since;  ///< of the state
   std::shared_ptr<const Instance> instance;     ///< for the counters; null where nothing is loaded
 };
 
-/// {"name","version","generation","state","file","reason","services","calls_running","calls_served","errors","since"}
+/// {"name","version","generation","state","file","reason","services","calls_running","calls_served","errors","since",
+/// "healthy"}; the reason of one that is not healthy is its own.
 nlohmann::json to_json(const PluginRow& row);
 
 }  // namespace busbar::host

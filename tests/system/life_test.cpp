@@ -339,6 +339,39 @@ TEST_F(Life, ANewerFileThatCannotBeUsedLeavesTheOlderServing) {
   }
 }
 
+TEST_F(Life, ANewerFileThatCouldNotBeUsedIsTriedAgainWhenItsReasonIsGone) {
+  start({"greeter", "good"});
+  host.add("claims_good", "greeter.so");
+  rescan();
+  EXPECT_THAT(host.plugin("greeter.so")["reason"].get<std::string>(), HasSubstr("good"));
+  EXPECT_EQ(host.call("greet", {{"name", "Ada"}}).status, 0) << "the older one serves";
+  fs::remove(host.plugins() / "good.so");
+  rescan();
+  EXPECT_EQ(host.plugin("greeter.so")["name"], "claims_good");
+  EXPECT_EQ(host.plugin("greeter.so")["generation"], 3) << "one for each load, none for what was refused";
+  EXPECT_EQ(host.call("good").status, 0);
+}
+
+TEST_F(Life, APluginThatSaysThatItCannotWorkIsShownSo) {
+  const fs::path sick = host.root() / "sick";
+  std::ofstream(sick).put('\n');
+  start({"unhealthy"}, "[plugin.unhealthy]\nsick_while = \"" + sick.string() + "\"\n");
+  ASSERT_TRUE(eventually([&] { return host.plugin("unhealthy.so")["healthy"] == false; }));
+  EXPECT_THAT(host.plugin("unhealthy.so")["reason"].get<std::string>(), HasSubstr("the database is gone"));
+  EXPECT_EQ(host.plugin("unhealthy.so")["state"], "serving");
+  fs::remove(sick);
+  EXPECT_TRUE(eventually([&] { return host.plugin("unhealthy.so")["healthy"] == true; }));
+}
+
+TEST_F(Life, ARescanOfADirectoryThatIsGoneSaysSoAndWhatIsLoadedServes) {
+  start({"greeter"});
+  fs::remove_all(host.plugins());
+  const Ended ended = host.busbar({"rescan"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("plugin directory"));
+  EXPECT_EQ(host.call("greet", {{"name", "Ada"}}).status, 0);
+}
+
 // L1, L2, L3: what happens to the file that a plugin came from is no matter.
 TEST_F(Life, TheOriginalFileMayBeOverwrittenTruncatedAndDeleted) {
   start({"good", "behaviours"});

@@ -103,7 +103,8 @@ TEST_F(Shapes, Plugins) {
   host.call("greet", 7);
   const Json row = host.plugin("greeter.so");
   EXPECT_EQ(keys_of(row), (std::set<std::string>{"name", "version", "generation", "state", "file", "reason", "services",
-                                                 "calls_running", "calls_served", "errors", "since"}));
+                                                 "calls_running", "calls_served", "errors", "since", "healthy"}));
+  EXPECT_EQ(row["healthy"], true);
   EXPECT_EQ(row["name"], "greeter");
   EXPECT_EQ(row["version"], "1.0.0");
   EXPECT_EQ(row["state"], "serving");

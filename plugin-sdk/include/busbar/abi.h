@@ -78,7 +78,7 @@ typedef enum busbar_status {
   BUSBAR_FAILED = 1,           /* a busbar_error, where there is one, says why */
   BUSBAR_ALREADY_ANSWERED = 2, /* the call has had its one answer; this one was not sent (C-R4) */
   BUSBAR_NO_MEMORY = 3,
-  BUSBAR_INVALID = 4 /* an argument breaks a rule of this file, or the payload is not CBOR */
+  BUSBAR_INVALID = 4 /* an argument breaks a rule of this file */
 } busbar_status;
 
 /* ---------------------------------------------------------------------------------------- messages and responses */

@@ -265,7 +265,7 @@ class Message {
 
   // -- time
 
-  /// When the caller stops waiting; nothing for a message that was not dispatched yet. What it causes inherits it.
+  /// When the caller stops waiting; nothing for one that no call gave or caused. What it causes inherits it.
   std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
     if (deadline_us_ == 0) return std::nullopt;
     return std::chrono::steady_clock::time_point(std::chrono::microseconds(deadline_us_));
@@ -305,7 +305,7 @@ class Message {
   }
 
   /// A message over C structs. Ownership: borrows from `view`, but for its events; a copy of the result owns.
-  /// Errors: std::bad_alloc for the events alone.
+  /// Errors: std::bad_alloc and MalformedPayload, for the events alone.
   static Message borrow(const busbar_message& view) { return Message(view); }
 
   /// Whether the assigns were changed since the message was borrowed; for the reply that carries them back.

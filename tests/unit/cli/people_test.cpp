@@ -66,7 +66,8 @@ TEST(PluginsText, ShowsTheReasonOfWhatFailedBelowTheTable) {
       {"name": null, "state": "failed", "file": "/p/odd.so", "reason": "not an ELF file"}]})");
   const std::string text = plugins_text(document, kPlain);
   EXPECT_THAT(text,
-              HasSubstr("greeter  1.0      2    serving  1        20      0       2026-01-02T03:04:05Z  greet\n"));
+              HasSubstr("greeter    1.0      2    serving  1        20      0       2026-01-02T03:04:05Z  greet\n"));
+  EXPECT_THAT(text, HasSubstr("/p/odd.so  -        -    failed   -"));
   EXPECT_THAT(text, HasSubstr("/p/odd.so: not an ELF file\n"));
 }
 

@@ -91,6 +91,28 @@ TEST_P(Dispatch, C_D7_AnswersBadRpcExitAtOnceWhenTheHandlerThrows) {
   EXPECT_TRUE(call(Message("throws_int"), {host::kMaxTimeoutMs}).response().is_bad_rpc("exit"));
 }
 
+TEST_P(Dispatch, C_D7_WhatAnExceptionSaysIsShownAlsoWhereItIsNotUtf8) {
+  hub.add("p", Script().on("throws", [](Message&, Context&) -> Response {
+    throw std::runtime_error(
+        "Stra\xdf"
+        "e");
+  }));
+  const Message back = call(Message("throws"));
+  EXPECT_TRUE(back.response().is_bad_rpc("exit"));
+  EXPECT_NE(back.response().text().find("Stra"), std::string_view::npos);
+  EXPECT_EQ(back.response().text().find('\xdf'), std::string_view::npos);
+}
+
+TEST_P(Dispatch, C_D7_AnErrorWithoutAProperCodeIsABadReturn) {
+  hub.add("p", Script()
+                   .on("code", [](Message&, Context&) { return Response::error("Not A Code"); })
+                   .on("kind", [](Message&, Context&) { return Response::bad_rpc("weird", "x"); })
+                   .on("id", [](Message&, Context&) { return Response::created("\xff"); }));
+  for (const char* service : {"code", "kind", "id"}) {
+    EXPECT_TRUE(call(Message(service)).response().is_bad_rpc("bad_return")) << service;
+  }
+}
+
 TEST_P(Dispatch, C_D7_AnswersBadReturnForAHandlerThatAnswersNoResponse) {
   hub.add("p", Script().on("nothing", [](Message&, Context&) { return Response(); }));
   EXPECT_TRUE(call(Message("nothing"), {host::kMaxTimeoutMs}).response().is_bad_rpc("bad_return"));
@@ -289,7 +311,7 @@ TEST(DispatchValidate, C_D10_AnswersTheVersionAloneOrTheErrorThatTheRealCallWoul
   EXPECT_EQ(invalid.response().error_code(), real.response().error_code());
 }
 
-TEST(DispatchValidate, C_D1_LeavesAHaltedMessageAloneButForItsDryRun) {
+TEST(DispatchValidate, C_D1_LeavesAHaltedMessageAlone) {
   Hub hub;
   Message message("whatever");
   message.error("stop");
