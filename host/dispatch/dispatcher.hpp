@@ -65,8 +65,8 @@ class PendingCall {
 /// Errors: none thrown but std::bad_alloc; whatever goes wrong is the response.
 class Dispatcher {
  public:
-  /// Ownership: everything given outlives the dispatcher, which outlives every call; the supervisor, which looks at this
-  /// one's deadlines, has been stopped before the dispatcher goes.
+  /// Ownership: everything given outlives the dispatcher, which outlives every call; the supervisor, which looks at
+  /// this one's deadlines, has been stopped before the dispatcher goes.
   Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor, EventStream& events);
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
