@@ -5,8 +5,12 @@
 #include <busbar/payload.hpp>
 #include <busbar/registry/registry.hpp>
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <CLI/CLI.hpp>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +25,20 @@
 #include "pool/completion_queue.hpp"
 #include "sample.hpp"
 #include "support.hpp"
+
+namespace {
+
+std::atomic<std::uint64_t> locks_taken{0};
+
+}  // namespace
+
+// In place of the C library's, to count: an inline call takes no lock.
+extern "C" int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+  using Lock = int (*)(pthread_mutex_t*);
+  static const Lock real = reinterpret_cast<Lock>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
+  locks_taken.fetch_add(1, std::memory_order_relaxed);
+  return real(mutex);
+}
 
 namespace {
 
@@ -172,6 +190,11 @@ void measure_inline(const Options& options) {
   }
   std::printf("\ninline service, pinned to CPU 0 (ns, median of %d rounds)\n", options.rounds);
   for (std::size_t i = 0; i < all.size(); ++i) std::printf("%-44s %8.1f\n", all[i].name, median(times[i]));
+
+  const std::uint64_t before = locks_taken;
+  all.front().run(kCalls);
+  std::printf("%-44s %8llu\n", "locks taken by 100,000 whole calls",
+              static_cast<unsigned long long>(locks_taken - before));
 }
 
 // ------------------------------------------------------------------------------------------------------ one at a time
