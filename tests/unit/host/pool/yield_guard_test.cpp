@@ -15,9 +15,14 @@ int waits_until_it_may_yield(YieldGuard& guard) {
 }
 
 TEST(YieldGuardTest, YieldsUntilItIsReady) {
-  YieldGuard guard;
   int looks = 0;
-  EXPECT_TRUE(guard.yield_until([&] { return ++looks == 4; }, 1000));
+  for (bool ready = false; !ready;) {
+    YieldGuard guard;
+    looks = 0;
+    ready = guard.yield_until([&] { return ++looks == 4; }, 1000);
+    // These yields are real: another process may have made one slow, and then giving up is right.
+    ASSERT_TRUE(ready || !guard.may_yield()) << "gave up although no yield was slow";
+  }
   EXPECT_EQ(looks, 4);
 }
 
