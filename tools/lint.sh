@@ -9,7 +9,7 @@ mapfile -t sources < <(git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
 clang-format --dry-run -Werror "${sources[@]}"
 echo "format: ${#sources[@]} files"
 
-# Arrows between folders run one way (docs/architecture.md). A pattern of includes, and the folders that must not have it.
+# Arrows between folders run one way (README.md, "Where things are"). A pattern of includes, and the folders that must not have it.
 forbid() {
   local pattern=$1
   shift

@@ -67,7 +67,7 @@ Host::~Host() { stop(); }
 Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
   log_.info("stopping", {{"node", config_.node}});
-  // One budget for the whole stop; each phase gets what the ones before it have left (contract: shutdown.timeout).
+  // One budget for the whole stop; each phase gets what the ones before it have left (shutdown.timeout).
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
   admin_->stop(left());
