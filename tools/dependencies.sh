@@ -5,8 +5,8 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config binutils
-  libboost-dev libcereal-dev libcli11-dev libelf-dev libfmt-dev libsodium-dev libspdlog-dev libtomlplusplus-dev
-  nlohmann-json3-dev)
+  cppzmq-dev libboost-dev libcereal-dev libcli11-dev libelf-dev libfmt-dev libsodium-dev libspdlog-dev libtomlplusplus-dev
+  libzmq3-dev nlohmann-json3-dev)
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

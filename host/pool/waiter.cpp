@@ -8,15 +8,24 @@ bool Waiter::wait_until(Nanos deadline, YieldGuard& guard, unsigned yields) noex
 
 bool Waiter::wait_asleep(Nanos deadline) noexcept {
   std::uint32_t seen = kPending;
-  if (!word_.compare_exchange_strong(seen, kSleeping, std::memory_order_acquire)) return true;
+  if (!word_.compare_exchange_strong(seen, kSleeping, std::memory_order_acquire)) return seen == kDone;
   for (;;) {
     futex_wait(word_, kSleeping, deadline);
-    if (done()) return true;
+    seen = word_.load(std::memory_order_acquire);
+    if (seen != kSleeping) return seen == kDone;
     if (deadline != kNever && now_ns() >= deadline) break;
   }
   // Back to pending, so that a later complete() makes no system call for nobody; unless it was quicker.
-  seen = kSleeping;
-  return !word_.compare_exchange_strong(seen, kPending, std::memory_order_acquire);
+  if (word_.compare_exchange_strong(seen, kPending, std::memory_order_acquire)) return false;
+  return seen == kDone;
+}
+
+void Waiter::nudge() noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  do {
+    if (seen == kDone || seen == kNudged) return;
+  } while (!word_.compare_exchange_weak(seen, kNudged, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (seen == kSleeping) futex_wake_one(word_);
 }
 
 }  // namespace busbar::host

@@ -21,13 +21,23 @@ class Waiter {
 
   // The two halves of it, for who has something to do between them.
   bool wait_awake(YieldGuard& guard, unsigned yields = YieldGuard::kYields) noexcept {
-    return guard.yield_until([this] { return done(); }, yields);
+    return guard.yield_until([this] { return word_.load(std::memory_order_acquire) >= kDone; }, yields) && done();
   }
   bool wait_asleep(Nanos deadline) noexcept;
 
   // Lets the waiting thread go on. The exchange is the last access to this object.
   void complete() noexcept {
     if (word_.exchange(kDone, std::memory_order_acq_rel) == kSleeping) futex_wake_one(word_);
+  }
+
+  // Has the waiting thread look around without being done: wait_asleep() returns false, and so do later ones until
+  // clear_nudge(). Nothing happens where it is done.
+  void nudge() noexcept;
+  bool nudged() const noexcept { return word_.load(std::memory_order_acquire) == kNudged; }
+  // By the waiting thread, while it does not wait.
+  void clear_nudge() noexcept {
+    std::uint32_t seen = kNudged;
+    word_.compare_exchange_strong(seen, kPending, std::memory_order_acq_rel);
   }
 
   bool done() const noexcept { return word_.load(std::memory_order_acquire) == kDone; }
@@ -40,6 +50,7 @@ class Waiter {
   static constexpr std::uint32_t kPending = 0;
   static constexpr std::uint32_t kSleeping = 1;
   static constexpr std::uint32_t kDone = 2;
+  static constexpr std::uint32_t kNudged = 3;
 
   FutexWord word_{kPending};
 };

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -49,6 +50,22 @@ class Registry {
 
   /// Takes a router's services away. On return no lookup uses them any more. Nothing happens for an unknown one.
   void withdraw_router(const std::string& router);
+
+  /// Takes over what another node's record says, in place of what was known of that node; its services are found from
+  /// the moment at which `node` is routable and this, or `refresh`, has been called. On return no lookup uses the old.
+  void put_node(std::shared_ptr<RemoteNode> node, std::vector<RemoteService> services);
+  /// Takes a node away, if it is this very one. On return no lookup uses it any more.
+  void remove_node(const std::shared_ptr<RemoteNode>& node);
+  /// Publishes anew, because a node has become routable or is no longer.
+  void refresh();
+  /// The node of that name, routable or not, or null.
+  std::shared_ptr<RemoteNode> find_node(std::string_view name) const;
+
+  /// Has `tell` called after each change of the local services, on the thread that made it, with nothing held. Must be
+  /// short. One at a time: replaces the one before; an empty function ends it, and on return none is running.
+  void on_local_change(std::function<void()> tell);
+  /// The public services of this node, as its record lists them.
+  std::vector<RemoteService> local_record() const;
 
   /// Calls `use` with the entry of `service`, or null; the entry is valid until `use` returns, which must be short and
   /// must not wait, look up or register.

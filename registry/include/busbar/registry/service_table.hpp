@@ -1,12 +1,15 @@
 // The table that lookups read: every service that this node knows, with its providers. Immutable once built.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <busbar/registry/record.hpp>
 
 namespace busbar::registry {
 
@@ -32,10 +35,43 @@ class LocalProvider {
   const Visibility visibility_;
 };
 
+/// Another node, for one incarnation of it. Whoever can reach it derives from it and keeps there what it needs to do so.
+/// Ownership: shared by the tables that list its services and by the calls that go there.
+/// Threads: any.
+class RemoteNode {
+ public:
+  RemoteNode(std::string name, std::uint64_t incarnation) : name_(std::move(name)), incarnation_(incarnation) {}
+  virtual ~RemoteNode() = default;
+  RemoteNode(const RemoteNode&) = delete;
+  RemoteNode& operator=(const RemoteNode&) = delete;
+
+  const std::string& name() const noexcept { return name_; }
+  std::uint64_t incarnation() const noexcept { return incarnation_; }
+  /// Whether calls can be sent there now. Services of a node that is not routable are in no table.
+  bool routable() const noexcept { return routable_.load(std::memory_order_acquire); }
+
+ protected:
+  /// By who derives from it; `Registry::refresh` must follow.
+  void set_routable(bool routable) noexcept { routable_.store(routable, std::memory_order_release); }
+
+ private:
+  const std::string name_;
+  const std::uint64_t incarnation_;
+  std::atomic<bool> routable_{false};
+};
+
+/// A node that provides a service, and what its record says of it.
+struct RemoteProvider {
+  std::shared_ptr<RemoteNode> node;
+  std::shared_ptr<const std::vector<RemoteService>> services;  // of the node's record; keeps `service` alive
+  const RemoteService* service = nullptr;
+};
+
 /// What is known of one service.
 struct ServiceEntry {
   std::string name;
   std::shared_ptr<LocalProvider> local;  // null: not provided here
+  std::vector<RemoteProvider> remote;    // in the order of the nodes' names; each was routable when this was published
 };
 
 /// A hash table with open addressing whose slots hold the name itself, so that a lookup touches one or two cache

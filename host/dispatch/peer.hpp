@@ -1,0 +1,101 @@
+// Other nodes and clients as dispatch sees them; the transport implements both.
+#pragma once
+
+#include <busbar/registry/service_table.hpp>
+#include <busbar/wire/envelope.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pool/clock.hpp"
+#include "pool/waiter.hpp"
+
+namespace busbar::host {
+
+/// What became of an envelope that was to be sent.
+enum class Sent : std::uint8_t {
+  kYes,       ///< accepted: it may arrive, or be lost with the connection
+  kDown,      ///< no connection: it certainly did not leave
+  kFull,      ///< as much waits to be sent as may (limits.peer_queue): it certainly did not leave
+  kTooLarge,  ///< larger than what the other side accepts
+};
+
+/// Where a thread that blocks for the answer of one call sits while it waits at a peer. On that thread's stack.
+class Seat {
+ public:
+  explicit Seat(Waiter& waiter) noexcept : waiter(waiter) {}
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+
+  Waiter& waiter;
+
+  // the peer's
+  bool driving = false;  ///< this thread is the one that works the peer's socket
+  bool listed = false;
+  Seat* next = nullptr;
+  Seat* previous = nullptr;
+};
+
+/// Another node that calls can be sent to, for one incarnation of it. Made by the transport, known by the registry.
+/// Threads: any.
+class Peer : public registry::RemoteNode {
+ public:
+  using RemoteNode::RemoteNode;
+
+  /// Sends an envelope for a caller that does not wait on this thread: queued, and sent in a bundle with others. Each
+  /// request that was accepted counts as under way until `ended`. Copies the envelope.
+  virtual Sent post(std::span<const std::uint8_t> envelope, bool is_request) noexcept = 0;
+  /// One request that `post` accepted needs no answer any more: it has ended, in whatever way.
+  virtual void ended() noexcept = 0;
+
+  /// Sends a request for a caller that will then `wait`: at once, where nobody works the socket; that is then this
+  /// thread's seat. Otherwise queued. After kYes, `wait` must follow.
+  virtual Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept = 0;
+  /// For a caller whose request was answered for by somebody else (C-R6): takes a seat without sending.
+  virtual void join(Seat& seat) noexcept = 0;
+  /// Waits until the seat's waiter is done or was nudged, or the deadline has come; works the socket meanwhile where
+  /// that falls to this thread, and passes it on when it leaves. The seat is free afterwards.
+  virtual void wait(Seat& seat, Nanos deadline) noexcept = 0;
+};
+
+/// What a peer has for dispatch. Threads: whoever works the peer's socket; several for several peers.
+class PeerEvents {
+ public:
+  virtual ~PeerEvents() = default;
+  /// An answer, or word that another node will answer, or a refusal of one request. A view, valid during the call.
+  virtual void on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept = 0;
+  /// The connection is gone, and `routable` is false: every call under way there ends (C-D9).
+  virtual void on_down(Peer& peer, std::string_view reason) noexcept = 0;
+};
+
+/// Somebody who sends requests to this node, for as long as the connection lasts: a node or a client.
+/// Ownership: shared by the transport and by the calls that are to be answered. Threads: any.
+class Requester {
+ public:
+  virtual ~Requester() = default;
+
+  /// Sends an answer: at once, where the thread may; otherwise with others. `more_follow`: this thread is about to send
+  /// another, so that this one may wait for it. Copies the envelope. What cannot be sent is counted and dropped.
+  virtual Sent answer(std::span<const std::uint8_t> envelope, bool more_follow) noexcept = 0;
+  /// Whether the connection is gone: nobody is there to be answered.
+  virtual bool gone() const noexcept = 0;
+
+  virtual wire::Role role() const noexcept = 0;
+  virtual const std::string& name() const noexcept = 0;  ///< what it says it is called
+  virtual std::uint64_t incarnation() const noexcept = 0;
+};
+
+/// What requesters have for dispatch. Threads: the one that reads the ROUTER.
+class RequestEvents {
+ public:
+  virtual ~RequestEvents() = default;
+  /// A request, a cancellation or a query. A view, valid during the call.
+  virtual void on_request(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope) noexcept = 0;
+  /// The connection is gone: its calls have lost their caller (C-D8).
+  virtual void on_gone(const Requester& requester) noexcept = 0;
+};
+
+}  // namespace busbar::host

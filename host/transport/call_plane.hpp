@@ -1,0 +1,75 @@
+// The call plane: one ROUTER that this node is called on, and one DEALER for each peer and incarnation.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "dispatch/peer.hpp"
+#include "log/log.hpp"
+
+namespace busbar::host {
+
+struct CallPlaneOptions {
+  std::string node;
+  std::string cluster;
+  std::function<std::uint64_t()> incarnation;  ///< this node's, asked for each hello
+  std::string listen = "tcp://127.0.0.1:*";    ///< a wildcard port is read back
+  std::string advertise;                       ///< the host part that others are told, in place of the bound one
+  std::size_t max_message = 64 * 1024 * 1024;  ///< bytes of a frame
+  std::size_t peer_queue = 64 * 1024 * 1024;   ///< bytes that wait to be sent to one peer or requester
+  std::chrono::milliseconds heartbeat{1'000};
+  std::chrono::milliseconds lost_after{3'000};
+};
+
+/// The call plane's sockets could not be opened. `what()` is for an operator.
+class CallPlaneError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What the call plane has done; for status and metrics.
+struct CallPlaneStats {
+  std::uint64_t connections = 0;       ///< requesters that are connected now
+  std::uint64_t peers_up = 0;
+  std::uint64_t refused = 0;           ///< hellos that were refused
+  std::uint64_t malformed = 0;         ///< frames that were no envelopes
+  std::uint64_t unanswerable = 0;      ///< answers whose requester had gone, or whose queue was full
+};
+
+/// Ownership: what is given outlives `stop`; peers may outlive it, and are down then. Threads: two of its own,
+/// "busbar-serve" (the ROUTER; inline services of requests run there) and "busbar-peers" (what no caller works).
+class CallPlane {
+ public:
+  /// Binds, so that `address` is known. Errors: CallPlaneError.
+  CallPlane(CallPlaneOptions options, Logger log);
+  ~CallPlane();
+  CallPlane(const CallPlane&) = delete;
+  CallPlane& operator=(const CallPlane&) = delete;
+
+  /// Where other nodes and clients call this one. Advertised.
+  const std::string& address() const noexcept;
+  /// Begins to serve. `routability_changed` is called after a peer has come up or gone down, on one of the threads.
+  void start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed);
+
+  /// A peer for that node; dials it, and goes on dialling with a delay that grows until `drop`.
+  std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
+  /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more.
+  void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
+
+  CallPlaneStats stats() const;
+  /// Answers that were queued are sent for as long as `linger`; then every peer is down, and the threads have ended.
+  /// A second call does nothing.
+  void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(100)) noexcept;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,105 @@
+// This node's membership in a cluster: finds the other nodes through seeds, tells them what is offered here, learns
+// what they offer, and notices when one is gone (contract, C-G1 to C-G9; docs/protocol.md, "The registry's plane").
+#pragma once
+
+#include <busbar/registry/record.hpp>
+#include <busbar/registry/registry.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace busbar::registry {
+
+struct ClusterOptions {
+  std::string node;                         ///< this node's name
+  std::string cluster = "busbar";           ///< nodes of another cluster's name are refused, in words
+  std::uint64_t incarnation = 0;            ///< see incarnation.hpp
+  std::string listen = "tcp://127.0.0.1:*";  ///< where the registry's ROUTER binds; a wildcard port is read back
+  std::string advertise;                    ///< the host part that others are told, in place of the bound one
+  std::string call_address;                 ///< as it goes into the record, advertised already
+  std::vector<std::string> seeds;           ///< registry addresses of nodes that may know others; our own is passed over
+  std::chrono::milliseconds heartbeat{1'000};
+  std::chrono::milliseconds lost_after{3'000};
+};
+
+enum class NodeState {
+  self,        ///< this node
+  joining,     ///< known by its record; calls cannot be sent there yet
+  up,          ///< routable
+  unreachable  ///< a member by the registry's plane, but its call plane is down
+};
+std::string_view name_of(NodeState state) noexcept;
+
+/// A row of `busbar nodes`.
+struct NodeRow {
+  std::string name;
+  NodeState state{};
+  std::string call_address;
+  std::string registry_address;
+  std::uint64_t incarnation = 0;
+  std::chrono::system_clock::time_point since{};  ///< when this node learnt of it
+  std::chrono::microseconds round_trip{};         ///< of the last heartbeat; 0: none yet
+  std::size_t services = 0;
+};
+
+/// What a membership tells, and what it needs from whoever can reach nodes. Threads: the cluster's own, one call at a
+/// time, with nothing held; each must be short and must not call the cluster back, but for `rows`.
+class ClusterListener {
+ public:
+  virtual ~ClusterListener() = default;
+  /// A node has been met, or an incarnation of it that is new: makes what reaches it. The registry shares it.
+  virtual std::shared_ptr<RemoteNode> node_joined(const NodeRecord& record) = 0;
+  /// It is gone: said goodbye, died, or was replaced by a later incarnation. Calls under way there end at once (C-D9).
+  virtual void node_left(const std::shared_ptr<RemoteNode>& node, std::string_view reason) = 0;
+  /// This node's name is held by another live one (C-G7), or the cluster refuses it for another reason: it stays
+  /// outside. In words for an operator.
+  virtual void refused(std::string_view reason) = 0;
+  /// This node has taken a higher incarnation, because it heard of one of its own name (C-G9): to be stored.
+  virtual void incarnation_raised(std::uint64_t incarnation) = 0;
+  /// Something that an operator may want to read: another cluster's name, another version, a broken message.
+  virtual void warn(std::string_view text) = 0;
+};
+
+/// The registry's sockets could not be opened. `what()` is for an operator.
+class ClusterError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Ownership: registry and listener outlive `stop`. Threads: one of its own, "busbar-registry"; every function may be
+/// called from any other.
+class Cluster {
+ public:
+  /// Binds, so that `address` is known; nothing is sent or received before `start`. Errors: ClusterError.
+  Cluster(ClusterOptions options, Registry& registry, ClusterListener& listener);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  /// Where others reach this node's registry: what they give to `--join`. Advertised.
+  const std::string& address() const noexcept;
+  /// The one in use now; it may have been raised since the options were made.
+  std::uint64_t incarnation() const noexcept;
+  /// Begins: dials the seeds, serves others, and follows the registry's local services.
+  void start();
+  /// Whether every seed has been tried once, and each that answered has been joined.
+  bool introduced() const noexcept;
+  /// This node first, then the others by name. From a snapshot: never waits for the cluster's thread.
+  std::vector<NodeRow> rows() const;
+  /// A node's link for calls has come up or gone down: takes it into account at once, on the calling thread.
+  void routability_changed();
+  /// Says goodbye to everybody, and ends the thread. A second call does nothing.
+  void stop() noexcept;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace busbar::registry

@@ -1,0 +1,80 @@
+// The only place where ZeroMQ sockets are made: every option that must be set is set here, before bind or connect
+// (an option that is set later is mostly ignored). Used by both planes.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <zmq.hpp>
+
+namespace busbar::registry::net {
+
+/// A socket could not be opened. `what()` names the address and the reason, for an operator.
+class SocketError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct SocketOptions {
+  std::size_t max_message = 64 * 1024 * 1024;      ///< of a frame; the sender checks it first (docs/protocol.md)
+  std::chrono::milliseconds heartbeat{1'000};      ///< how often the connection is tested
+  std::chrono::milliseconds lost_after{3'000};     ///< how long it may be silent
+  std::chrono::milliseconds handshake{3'000};      ///< how long connecting, and the handshake, may take
+  int high_water_mark = 1'000;                     ///< frames that ZeroMQ queues for one connection and direction
+};
+
+/// A ZeroMQ context with `max_sockets` and `io_threads` set; its I/O threads block all signals.
+zmq::context_t make_context(int io_threads, int max_sockets);
+
+/// A bound ROUTER: mandatory routing, so that what cannot be delivered is an error; linger 0; IPv6. Errors: SocketError.
+zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options);
+
+/// A DEALER for one connection to `address`: it never queues for a peer that is not there (IMMEDIATE), and never
+/// reconnects by itself: after a disconnect, or a connect that failed, a new one is made. No routing id of its own.
+/// Not yet connected, so that it can be monitored first. Errors: SocketError.
+zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options);
+
+/// The address that a socket was bound to, with its real port.
+std::string bound_address(zmq::socket_t& socket);
+
+/// What others are told: `bound` with its host replaced by `advertise`, where that is not empty. A wildcard host is never
+/// announced: it becomes the first address of this machine that is not the loopback's, or the loopback's where there is
+/// none. Errors: SocketError where `advertise` is no host.
+std::string advertised_address(const std::string& bound, const std::string& advertise);
+
+/// Whether only this machine can reach it: a loopback address or a Unix socket (`ipc://`).
+bool is_local_address(std::string_view address);
+
+/// Whether it is an address that sockets can be bound to (`bind`) or connected to: tcp://HOST:PORT, ipc://PATH.
+bool is_address(std::string_view address, bool bind);
+
+/// What happens to a socket's connections, read in the poll loop of who owns the socket.
+/// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
+class Monitor {
+ public:
+  enum class Event : std::uint8_t { connected, handshake_succeeded, handshake_failed, disconnected, connect_failed, closed, accepted };
+  struct Happened {
+    Event event;
+    int value;  ///< a descriptor (connected, disconnected, accepted), or an errno
+  };
+
+  /// Errors: SocketError.
+  Monitor(zmq::context_t& context, zmq::socket_t& watched);
+  ~Monitor();
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  /// The next event, or nothing: then `socket()` is to be polled.
+  std::optional<Happened> next();
+  zmq::socket_t& socket() noexcept { return events_; }
+
+ private:
+  void* watched_;
+  zmq::socket_t events_;
+};
+
+}  // namespace busbar::registry::net
