@@ -104,7 +104,14 @@ zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options)
   return socket;
 }
 
-std::string bound_address(zmq::socket_t& socket) { return socket.get(zmq::sockopt::last_endpoint); }
+std::string bound_address(zmq::socket_t& socket) {
+  std::string address = socket.get(zmq::sockopt::last_endpoint);
+  // What was bound to an IPv4 address comes back as one of IPv6, because that is switched on.
+  constexpr std::string_view kMapped = "tcp://[::ffff:";
+  if (!address.starts_with(kMapped)) return address;
+  address.erase(address.rfind(']'), 1);
+  return address.replace(0, kMapped.size(), "tcp://");
+}
 
 Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched)
     : watched_(watched.handle()), events_(make_socket(context, zmq::socket_type::pair)) {

@@ -58,6 +58,7 @@ bool is_address(std::string_view address, bool bind);
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
 /// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's
 /// process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes after these.
+/// What is sent in the moment between a disconnect and the close of the socket may still be taken, and is lost.
 /// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
 class Monitor {
  public:
