@@ -113,7 +113,7 @@ class Membership {
   };
   /// Somebody claims the name of a member that may be alive: the member is asked (C-G7).
   struct Challenge {
-    LinkId link = 0;
+    LinkId link{};  // 0: not yet asked
     std::uint64_t nonce = 0;
     Time deadline{};
     std::vector<Newcomer> newcomers;
