@@ -4,12 +4,11 @@
 
 namespace busbar::registry {
 
-void Departed::put(const std::string& name, std::uint64_t incarnation, bool said_goodbye, Time now) {
-  auto [entry, is_new] = entries_.try_emplace(name, Entry{incarnation, said_goodbye, now + kRemembered});
-  if (!is_new && entry->second.incarnation <= incarnation) {
-    said_goodbye = said_goodbye || (entry->second.incarnation == incarnation && entry->second.said_goodbye);
-    entry->second = {incarnation, said_goodbye, now + kRemembered};
-  }
+void Departed::put(const NodeRecord& record, bool is_over, Time now) {
+  Entry& entry = entries_[record.name];
+  if (entry.incarnation > record.incarnation) return;
+  is_over = is_over || (entry.incarnation == record.incarnation && entry.is_over);
+  entry = {record.incarnation, is_over, record.registry_address, now + kRemembered};
   if (entries_.size() > kMost) {
     entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& left, const auto& right) {
       return left.second.until < right.second.until;

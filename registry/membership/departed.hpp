@@ -15,13 +15,14 @@ class Departed {
  public:
   struct Entry {
     std::uint64_t incarnation = 0;
-    bool said_goodbye = false;  ///< this incarnation is over; one that was only lost may come back
+    bool is_over = false;  ///< it said goodbye, or was replaced; one that was only lost may come back
+    std::string registry_address;
     Time until{};
   };
   static constexpr std::chrono::minutes kRemembered{10};
   static constexpr std::size_t kMost = 10'000;  ///< then the one that left first is forgotten
 
-  void put(const std::string& name, std::uint64_t incarnation, bool said_goodbye, Time now);
+  void put(const NodeRecord& record, bool is_over, Time now);
   /// Null: not known to have left. Ownership: valid until the next change.
   const Entry* find(std::string_view name) const;
   /// It is a member again.

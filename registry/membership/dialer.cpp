@@ -6,16 +6,23 @@ namespace busbar::registry {
 
 void Dialer::add_seed(const std::string& address, Time now) {
   add(address, now);
-  links_.at(address).is_seed = true;
+  if (Link* link = at_address(address)) link->is_seed = true;
 }
 
 void Dialer::add(const std::string& address, Time now, Duration delay) {
+  if (links_.size() >= kMostAddresses) return;
   Link link;
   link.address = address;
   link.next_dial = now + delay;
   link.give_up = now + kGiveUpAfter;
   link.delay = kFirstDelay;
   links_.try_emplace(address, std::move(link));
+}
+
+void Dialer::hurry(const std::string& address, Time now) {
+  add(address, now);
+  Link* link = at_address(address);
+  if (link != nullptr && link->state == Link::State::waiting) link->next_dial = now;
 }
 
 void Dialer::tick(Time now, std::mt19937_64& random, Actions& actions) {
@@ -52,7 +59,7 @@ Link* Dialer::to_node(std::string_view name) {
 
 Link* Dialer::at_address(std::string_view address) {
   const auto found = links_.find(address);
-  return found == links_.end() || found->second.id == LinkId{} ? nullptr : &found->second;
+  return found == links_.end() ? nullptr : &found->second;
 }
 
 bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {

@@ -40,13 +40,16 @@ class Dialer {
   static constexpr std::chrono::milliseconds kFirstDelay{100};
   static constexpr std::chrono::milliseconds kLongestDelay{10'000};
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
+  static constexpr std::size_t kMostAddresses = 20'000;
 
   /// `lost_after`: a link on which nothing is heard for that long is dropped.
   explicit Dialer(Duration lost_after) : lost_after_(lost_after) {}
 
   void add_seed(const std::string& address, Time now);
-  /// Does nothing for an address that is known already.
+  /// Dials it from now on; does nothing for an address that is known already, or beyond kMostAddresses.
   void add(const std::string& address, Time now, Duration delay = Duration::zero());
+  /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
+  void hurry(const std::string& address, Time now);
   /// Dials those that are due, drops those that are silent, and forgets those that are given up.
   void tick(Time now, std::mt19937_64& random, Actions& actions);
 
@@ -54,7 +57,7 @@ class Dialer {
   Link* find(LinkId id);
   /// The link that is greeted by a node of that name, or null.
   Link* to_node(std::string_view name);
-  /// Whether there is a link that is coming up or up at that address.
+  /// What is known of an address, or null.
   Link* at_address(std::string_view address);
 
   /// The link is welcomed by `node`. False: another link reaches it already; this one is closed and must not be used.

@@ -113,54 +113,58 @@ class Membership {
   };
   /// Somebody claims the name of a member that may be alive: the member is asked (C-G7).
   struct Challenge {
-    LinkId link{};  // 0: not yet asked
     std::uint64_t nonce = 0;
     Time deadline{};
     std::vector<Newcomer> newcomers;
   };
   enum class Phase { idle, running, over };
 
-  // messages (membership.cpp)
+  // membership.cpp: inputs, and what members say
   template <class Body>
   Actions input(Time now, Body body);
   void take_on_link(Link& link, const wire::Message& message);
-  void take_from_caller(CallerId caller, const wire::Message& message);
-  void take_announce(const Caller& caller, const NodeRecord& record);
-  void take_heartbeat(CallerId id, Caller& caller, const wire::Heartbeat& heartbeat);
-  void take_ack(Link& link, const wire::HeartbeatAck& ack);
+  void take_from_caller(CallerId id, const wire::Message& message);
+  void take_from_known(CallerId id, Caller& caller, const wire::Message& message);
+  void take_announce(CallerId id, const Caller& caller, const NodeRecord& record);
+  void take_heartbeat(CallerId id, const Caller& caller, const wire::Heartbeat& heartbeat);
+  void take_ack(const Link& link, const wire::HeartbeatAck& ack);
   void take_goodbye(std::string_view name, std::uint64_t incarnation);
   void learn_peers(const std::vector<wire::PeerAddress>& peers);
   void announce();
-  void say_hello(Link& link);
+  void say_hello(const Link& link);
+  void send(LinkId link, wire::Message message);
+  void send(CallerId caller, wire::Message message);
+  void warn(const std::string& text);
 
-  // introductions (introduction.cpp)
+  // introduction.cpp: who may come in, and whether this node may
   void take_hello(CallerId caller, const wire::Hello& hello);
   void take_welcome(Link& link, const wire::Welcome& welcome);
   void take_refused(Link& link, const wire::Refused& refused);
-  void introduce(Newcomer newcomer);
+  void take_pong(const Link& link, const wire::Pong& pong);
+  void introduce(const Newcomer& newcomer);
   void admit(const Newcomer& newcomer);
+  void admit_caller(CallerId caller, const NodeRecord& record);
+  void admit_link(LinkId id, const NodeRecord& record);
   void refuse(const Newcomer& newcomer, const char* code, const std::string& text, std::uint64_t incarnation);
-  void refuse_name(const Newcomer& newcomer, const std::string& held_by);
-  void challenge(const Member& holder, Newcomer newcomer);
+  void refuse_stale(const Newcomer& newcomer, std::uint64_t known);
+  void refuse_name(const Newcomer& newcomer, const std::string& held_at);
+  void challenge(const Member& holder, const Newcomer& newcomer);
   void holder_lives(const std::string& name);
-  void holder_is_gone(const std::string& name, std::string_view reason);
+  void holder_is_gone(const std::string& name);
   void raise_incarnation(std::uint64_t known);
   void be_refused(const std::string& text);
 
-  // members (members.cpp)
-  void put_record(const NodeRecord& record);
-  void remove(const std::string& name, std::string_view reason, bool said_goodbye);
+  // members.cpp: who is in, and what time does to them
+  bool put_record(const NodeRecord& record);
+  void remove(std::string name, std::string_view reason, bool is_over);
   void tell_of(const NodeRecord& record);
+  void watch_challenges();
   void watch_members();
   void send_heartbeats();
   void exchange_peers();
   void forget_old();
   std::vector<wire::PeerAddress> known_peers(std::string_view except) const;
   Member* find_member(std::string_view name);
-
-  void send(LinkId link, wire::Message message);
-  void send(CallerId caller, wire::Message message);
-  void warn(const std::string& text);
 
   const MembershipOptions options_;
   NodeRecord record_;

@@ -26,17 +26,18 @@ void serialize(Archive& archive, NodeRecord& record) {
 namespace wire {
 namespace {
 
+/// What every message has; the rest is read once that is known.
 struct Head {
   std::string type;
   std::uint32_t major = kMajor;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(cereal::make_nvp("type", type), field("major", major, kMajor));
+  }
 };
 
 }  // namespace
 
-template <class Archive>
-void serialize(Archive& archive, Head& head) {
-  archive(cereal::make_nvp("type", head.type), field("major", head.major, kMajor));
-}
 template <class Archive>
 void serialize(Archive& archive, PeerAddress& peer) {
   archive(cereal::make_nvp("name", peer.name), cereal::make_nvp("incarnation", peer.incarnation),
