@@ -89,6 +89,9 @@ class Call final : public busbar_call, public Task {
   /// The same for an attempt at another node that was begun with this seat.
   bool wait_at_peer(Seat& seat) noexcept;
 
+  /// For the seat of an attempt at another node.
+  Waiter& waiter() noexcept { return waiter_; }
+
   /// What came back; `base` is the message to put it on. After a delivery.
   void put_outcome(Message& base);
   /// Takes the message out of the call, or copies it while its handler may still read it.

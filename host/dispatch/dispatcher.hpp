@@ -95,6 +95,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
+  /// What people are to be told of a dry run of this service, if anything: not every service heeds one (C-D10).
+  std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept { refusing_.store(true, std::memory_order_relaxed); }

@@ -186,6 +186,19 @@ void Dispatcher::forward(Call& call) {
 
 // --------------------------------------------------------------------------------------------------------- for clients
 
+std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run) const {
+  if (dry_run == DryRun::no) return {};
+  const bool safe = registry_.lookup(service, [](const registry::ServiceEntry* entry) {
+    if (entry == nullptr) return true;
+    if (entry->local != nullptr) return static_cast<const Endpoint&>(*entry->local).dry_run_safe();
+    return std::all_of(entry->remote.begin(), entry->remote.end(),
+                       [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
+  });
+  if (safe) return {};
+  return "service \"" + std::string(service) +
+         "\" does not declare itself dry-run safe: it may have done what a real call does";
+}
+
 // A client's call is a call of this node: anybody may serve it.
 void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, const Envelope& request) {
   const std::uint64_t attempt = request.attempt;
@@ -197,7 +210,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   message.with_origin_node(node_);
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
-    const std::string warning = dry_run_warning(outcome);
+    const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
     client->answer(write_client_answer(attempt, outcome, node_, warning), false);
   };
   DispatchOptions options;

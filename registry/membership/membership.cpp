@@ -50,6 +50,7 @@ Actions Membership::start(Time now) {
   now_ = now;
   next_heartbeat_ = now + options_.heartbeat;
   next_exchange_ = now + kExchangeEvery;
+  has_been_member_ = options_.seeds.empty();  // it begins a cluster
   for (const std::string& seed : options_.seeds) {
     if (!is_address(seed)) {
       warn("could not join through seed \"" + seed + "\": expected an address such as tcp://host:port");

@@ -169,7 +169,7 @@ class Membership {
   const MembershipOptions options_;
   NodeRecord record_;
   Phase phase_ = Phase::idle;
-  bool has_been_member_ = false;  // somebody has welcomed this node
+  bool has_been_member_ = false;  // somebody has welcomed this node, or it begins a cluster
   Time now_{};
   Time next_heartbeat_{};
   Time next_exchange_{};
