@@ -274,6 +274,25 @@ TEST_F(ThreeNodes, APartitionHealsByItself) {
   EXPECT_EQ(disagreement(network), "");
 }
 
+TEST_F(ThreeNodes, TwoThatHaveGivenEachOtherUpFindEachOtherThroughAThird) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from != "a" && to != "a"; };
+  network.run(2h);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+  network.drop = nullptr;
+  network.run(30s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, ACallerThatWasForgottenSaysHelloAgain) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from == "b" && to == "a"; };
+  network.run(5min);  // what a says still reaches b
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("c"));
+  network.drop = nullptr;
+  network.run(16s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
 TEST_F(ThreeNodes, NobodyIsLostWhileAllIsQuiet) {
   network.run(1h);
   EXPECT_THAT(network["a"].left, IsEmpty());
@@ -447,6 +466,19 @@ TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {
   network.ask("a", x, wire::HeartbeatAck{});
   EXPECT_EQ(network["a"].machine->ignored() - before, 6U);
   EXPECT_EQ(network["a"].view.at("b").incarnation, 10U);
+}
+
+TEST_F(ThreeNodes, AConnectionThatWasRefusedSpeaksForNobodyAnyMore) {
+  const CallerId x = network.stranger();
+  network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x", 5)});
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = record_of("x", 6)});
+  EXPECT_EQ(network["a"].view.at("x").incarnation, 6U);
+  const auto answers = network.ask("a", x, wire::Heartbeat{"x", 5, 1, 0});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(std::get<wire::Refused>(answers[0]).incarnation, 6U);
+  const std::uint64_t before = network["a"].machine->ignored();
+  EXPECT_THAT(network.ask("a", x, wire::Ping{1}), IsEmpty());
+  EXPECT_EQ(network["a"].machine->ignored() - before, 1U);
 }
 
 TEST_F(ThreeNodes, AnotherClustersNodeIsRefusedInWords) {
