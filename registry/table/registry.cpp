@@ -34,7 +34,7 @@ void Registry::withdraw_router(const std::string& router) {
 void Registry::publish() {
   std::vector<ServiceEntry> entries;
   for (const auto& [router, services] : routers_) {
-    for (const auto& service : services) entries.push_back({service->service(), service});
+    for (const auto& service : services) entries.push_back({service->service(), service, {}});
   }
   auto next = std::make_unique<const ServiceTable>(std::move(entries));
   table_.store(next.get(), std::memory_order_release);
