@@ -21,8 +21,7 @@ Sent Connection::answer(std::span<const std::uint8_t> envelope, bool more_follow
 Sent Connection::put(std::span<const std::uint8_t> envelope) noexcept {
   const MutexLock lock(mutex_);
   if (gone()) return Sent::kDown;
-  if (envelope.size() > most_waiting_ ||
-      waiting_.load(std::memory_order_relaxed) > most_waiting_ - envelope.size()) {
+  if (envelope.size() > most_waiting_ || waiting_.load(std::memory_order_relaxed) > most_waiting_ - envelope.size()) {
     return Sent::kFull;
   }
   try {

@@ -72,6 +72,8 @@ class SharedRouter {
   };
   /// Sends what waits, then receives.
   Next next(ReceivedBatch& batch) noexcept;
+  /// Sends what waits, and does not receive.
+  void send_waiting() noexcept;
   /// Waits for a request, a ring or `other` (a descriptor) to be readable; returns whether the latter is.
   bool sleep(Next why, int other) noexcept;
   /// Sends past all queues, to whom there is no connection yet. Lost where the socket does not take it.
@@ -87,7 +89,7 @@ class SharedRouter {
   void flush_as_worker() noexcept;
   bool send_listed(bool as_worker) noexcept BUSBAR_REQUIRES(socket_mutex_);
   bool take_listed(bool as_worker) noexcept BUSBAR_REQUIRES(socket_mutex_);
-  void send_waiting(const std::shared_ptr<Connection>& connection) noexcept BUSBAR_REQUIRES(socket_mutex_);
+  void send_all(const std::shared_ptr<Connection>& connection) noexcept BUSBAR_REQUIRES(socket_mutex_);
   Outcome send_frame(const std::shared_ptr<Connection>& connection, AnswerFrame& frame) noexcept
       BUSBAR_REQUIRES(socket_mutex_);
   void retry_blocked() noexcept BUSBAR_REQUIRES(socket_mutex_);
