@@ -312,7 +312,7 @@ TEST_P(CallServerGone, AKilledProcessIsNoticed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, CallServerGone, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "ipc" : "tcp"; });
+                         [](const auto& over) { return over.param ? "ipc" : "tcp"; });
 
 TEST(CallServer, AnAddressThatCannotBeBoundIsAnErrorThatNamesIt) {
   Served served;
