@@ -27,7 +27,7 @@ enum class Sent : std::uint8_t {
 /// Where a thread that blocks for the answer of one call sits while it waits at a peer. On that thread's stack.
 class Seat {
  public:
-  explicit Seat(Waiter& waiter) noexcept : waiter(waiter) {}
+  explicit Seat(Waiter& of_thread) noexcept : waiter(of_thread) {}
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 

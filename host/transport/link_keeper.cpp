@@ -63,32 +63,27 @@ void LinkKeeper::descriptors(std::vector<pollfd>& into) {
 
 bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
   try {
-    if (state_ == State::up) return keep_up(now, polled_ == 0 || polled[offset_].revents != 0);
-    if (const auto reason = link_->dropped(); reason && state_ != State::closing) {
-      close_socket();
-      state_ = State::over;
-      due_ = kNever;
-      return false;
-    }
-    switch (state_) {
-      case State::resting:
-        if (now >= due_) dial(now);
-        return false;
-      case State::connecting:
-        connect_further(now);
-        return false;
-      case State::greeting:
-        return greet_further(now);
-      case State::closing:
-        close(now);
-        return false;
-      default:
-        return false;
-    }
+    const bool news = polled_ == 0 || polled[offset_].revents != 0;
+    return state_ == State::up ? keep_up(now, news) : come_up(now);
   } catch (const std::exception& error) {
-    fail(now, error.what());
+    if (state_ != State::up) fail(now, error.what());
     return false;
   }
+}
+
+bool LinkKeeper::come_up(Nanos now) {
+  if (state_ == State::closing) {
+    close(now);
+  } else if (link_->needs_keeper() && link_->dropped()) {
+    finish();
+  } else if (state_ == State::resting && now >= due_) {
+    dial(now);
+  } else if (state_ == State::connecting) {
+    connect_further(now);
+  } else if (state_ == State::greeting) {
+    return greet_further(now);
+  }
+  return false;
 }
 
 void LinkKeeper::dial(Nanos now) {
@@ -158,7 +153,7 @@ bool LinkKeeper::say_hello() {
   hello.max_message = options_.max_message;
   cbor::ByteSink bytes;
   wire::write_envelope(bytes, hello);
-  const auto view = bytes.view();
+  const auto view = bytes.bytes();
   return zmq_send(socket_.handle(), view.data(), view.size(), ZMQ_DONTWAIT) >= 0;
 }
 
@@ -233,7 +228,17 @@ void LinkKeeper::close(Nanos now) {
   auto socket = link_->release();
   if (!socket) return;
   socket_ = std::move(*socket);
-  rest(now);
+  if (link_->dropped()) {
+    finish();
+  } else {
+    rest(now);
+  }
+}
+
+void LinkKeeper::finish() noexcept {
+  close_socket();
+  state_ = State::over;
+  due_ = kNever;
 }
 
 void LinkKeeper::fail(Nanos now, std::string_view reason) noexcept {

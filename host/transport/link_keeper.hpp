@@ -50,6 +50,7 @@ class LinkKeeper {
     over,
   };
 
+  bool come_up(Nanos now);
   void dial(Nanos now);
   void connect_further(Nanos now);
   bool greet_further(Nanos now);
@@ -61,6 +62,7 @@ class LinkKeeper {
   void close(Nanos now);
   void fail(Nanos now, std::string_view reason) noexcept;
   void rest(Nanos now) noexcept;
+  void finish() noexcept;
   std::optional<std::string> bad_news();
   void close_socket() noexcept;
 
