@@ -28,24 +28,27 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
   void ask_next() {
     if (next_ == nodes_.size()) return give_up();
+    const Nanos left = deadline_ - now_ns();
+    if (left < kMillisecond) return time_out();
     wire::AdminRequest question;
     question.verb = wire::admin_verb::kDescribe;
     question.service = service_;
-    cbor::ByteSink body;
-    cbor::encode(question, body);
-    dispatcher_.query_async(nodes_[next_], body.take(), deadline_ - now_ns(),
-                            [self = shared_from_this()](const auto& answer) { self->on_answer(answer); });
+    dispatcher_.query_async(
+        nodes_[next_], Payload::of(question),
+        [self = shared_from_this()](const Message& outcome) { self->on_outcome(outcome.response()); },
+        static_cast<std::uint32_t>(left / kMillisecond));
   }
 
  private:
-  void on_answer(const std::optional<std::vector<std::uint8_t>>& body) {
+  void on_outcome(const Response& outcome) {
     const std::string& node = nodes_[next_++];
-    if (!body) {
-      failure_ = {std::string(kUnreachable), "node " + in_quotes(node) + " could not be asked, or did not answer"};
+    if (!outcome.succeeded()) {
+      failure_ = {std::string(code::kBadRpc),
+                  "node " + in_quotes(node) + " did not answer: " + std::string(outcome.text())};
       return ask_next();
     }
     try {
-      auto told = cbor::decode<wire::AdminAnswer>(*body);
+      auto told = outcome.value_as<wire::AdminAnswer>();
       if (told.document) {
         told.seq = seq_;
         return answer_(wire::frame_of(told));
@@ -59,13 +62,17 @@ class Asking : public std::enable_shared_from_this<Asking> {
     ask_next();
   }
 
+  void time_out() {
+    next_ = nodes_.size();
+    if (!failure_) failure_ = {std::string(code::kBadRpc), "nobody has answered in time"};
+    give_up();
+  }
+
   void give_up() {
     if (!failure_) failure_ = {"service_unavailable", "nobody provides it"};
     answer_(
         error_frame(seq_, failure_->code, "could not describe service " + in_quotes(service_) + ": " + failure_->text));
   }
-
-  static constexpr std::string_view kUnreachable = badrpc::kNodedown;
 
   Dispatcher& dispatcher_;
   const std::uint64_t seq_;

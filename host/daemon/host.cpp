@@ -101,7 +101,7 @@ Stopped Host::stop() {
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
   admin_->wind_down(left());
-  node_.dispatcher().refuse_requests("stopping");
+  node_.dispatcher().refuse_requests();
   plugins_.withdraw();
   admin_->stop(left());
   const PoolStopped pool = node_.drain(deadline);

@@ -15,6 +15,7 @@
 
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
+#include "dispatch/peer.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -25,6 +26,8 @@ struct DispatchOptions {
   /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
   /// message's deadline or the call around it leaves is not exceeded (C-D8).
   std::uint32_t timeout_ms = 0;
+  /// Only this node may serve it; unknown or dead: badrpc(nodedown). Empty: any.
+  std::string_view node = {};
 };
 
 inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
@@ -63,12 +66,12 @@ class PendingCall {
 
 /// Threads: every function may be called from any thread, and from inside a handler (C-D14).
 /// Errors: none thrown but std::bad_alloc; whatever goes wrong is the response.
-class Dispatcher {
+class Dispatcher : public PeerEvents, public RequestEvents {
  public:
   /// Ownership: everything given outlives the dispatcher, which outlives every call; the supervisor, which looks at
   /// this one's deadlines, has been stopped before the dispatcher goes.
   Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor, EventStream& events);
-  ~Dispatcher();
+  ~Dispatcher() override;
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
@@ -98,6 +101,19 @@ class Dispatcher {
   std::vector<Provider> discover_service(const Message& message) const;
 
   const std::string& node() const noexcept { return node_; }
+
+  // stubs
+  void refuse_requests() noexcept {}
+  void on_envelope(Peer&, const wire::Envelope&) noexcept override {}
+  void on_down(Peer&, std::string_view) noexcept override {}
+  void on_request(const std::shared_ptr<Requester>&, const wire::Envelope&) noexcept override {}
+  void on_gone(const Requester&) noexcept override {}
+  void on_query(std::function<void(const std::shared_ptr<Requester>&, std::uint64_t attempt, wire::Bytes body)>) {}
+  void query_async(std::string_view, Payload, Callback callback, std::uint32_t) {
+    Message outcome("x");
+    outcome.error("badrpc");
+    callback(std::move(outcome));
+  }
 
   // -- for calls
 
