@@ -50,8 +50,9 @@ inline bool is_float(const Head& head) noexcept { return head.first >= kHalf && 
 /// Errors: MalformedPayload, after which the reader is of no use.
 class Reader {
  public:
-  explicit Reader(std::span<const std::uint8_t> bytes)
-      : begin(bytes.data()), position(bytes.data()), end(bytes.data() + bytes.size()) {
+  /// `subject` is what its errors say could not be read; a text that outlives the reader.
+  explicit Reader(std::span<const std::uint8_t> bytes, const char* subject = "the payload")
+      : begin(bytes.data()), position(bytes.data()), end(bytes.data() + bytes.size()), subject_(subject) {
     if (bytes.size() > std::numeric_limits<std::uint32_t>::max()) fail("it is larger than 4 GiB");
   }
 
@@ -143,7 +144,7 @@ class Reader {
   }
 
   [[noreturn, gnu::noinline, gnu::cold]] void fail(const char* what) const {
-    throw MalformedPayload("could not read the payload: " + std::string(what) + " (byte " +
+    throw MalformedPayload("could not read " + std::string(subject_) + ": " + what + " (byte " +
                            std::to_string(position - begin) + " of " + std::to_string(end - begin) + ")");
   }
 
@@ -192,6 +193,8 @@ class Reader {
       position += item.value;
     }
   }
+
+  const char* subject_;
 };
 
 /// Where the entries of one map are, and the proof that no key comes twice. Four bytes an entry, none on the heap up to

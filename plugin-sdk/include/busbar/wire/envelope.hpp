@@ -1,8 +1,10 @@
 // The envelopes of the call plane: what nodes and clients say to each other over DEALER and ROUTER (docs/protocol.md).
 //
-// A ZeroMQ message has one frame; a frame holds one or more envelopes, one behind the other (a CBOR sequence, RFC 8742).
-// An envelope is a CBOR map with small integers as keys. Payloads are byte strings with one CBOR item in them, which
-// nobody on the way looks into. Unknown keys are skipped; an envelope of another major version is not read further.
+// A ZeroMQ message has one frame; a frame holds one or more envelopes, one behind the other (a CBOR sequence, RFC
+// 8742). An envelope is a CBOR map with small integers as keys. Payloads are byte strings with one CBOR item in them,
+// which nobody on the way looks into. Unknown keys are skipped. Of every major version, `type`, `major` and `attempt`
+// come first and in that order, and they, `name` and `text` keep their keys and kinds: so that a refusal can always be
+// read.
 #pragma once
 
 #include <busbar/cbor/reader.hpp>
@@ -19,7 +21,7 @@ inline constexpr std::uint32_t kCallProtocolMajor = 1;
 inline constexpr std::uint32_t kCallProtocolMinor = 0;
 
 enum class EnvelopeType : std::uint8_t {
-  none = 0,  ///< one of a later minor version: to be passed over
+  none = 0,       ///< one of a later minor version: to be passed over
   hello = 1,      ///< DEALER, first of a connection: who I am
   welcome = 2,    ///< ROUTER, its answer: who I am
   refused = 3,    ///< ROUTER: why this connection, or this request, is not served
@@ -47,7 +49,7 @@ struct Envelope {
   // hello, welcome
   std::uint32_t minor = 0;
   std::string_view cluster;
-  std::string_view node;  ///< also: answer (who answered, for clients), forwarded (who will answer)
+  std::string_view node;          ///< also: answer (who answered, for clients), forwarded (who will answer)
   std::uint64_t incarnation = 0;  ///< also: forwarded
   Role role = Role::client;
   std::uint64_t max_message = 0;  ///< the largest frame that the sender of this accepts, in bytes
@@ -70,14 +72,14 @@ struct Envelope {
   Bytes aggregate_meta;
   // a request that was forwarded (C-R6): neither authorized nor forwarded again
   bool is_forwarded = false;
-  std::string_view answer_to;              ///< the node to answer, where it is not the one that sends this
+  std::string_view answer_to;  ///< the node to answer, where it is not the one that sends this
   std::uint64_t answer_to_incarnation = 0;
-  std::uint64_t answer_attempt = 0;        ///< that node's attempt
+  std::uint64_t answer_attempt = 0;  ///< that node's attempt
 
   // request and answer
   Bytes assigns;  ///< answer: absent where the handler left them as they were
   Bytes events;
-  bool has_assigns = false;  ///< answer: `assigns` replaces the message's, also when it is empty
+  bool has_assigns = false;  ///< answer: `assigns` replaces the message's, also when it is empty; read: it was there
 
   // answer; also `text` (for people) and `name` (a code) of refused
   std::uint8_t kind = 0;  ///< busbar_response_kind
@@ -97,11 +99,14 @@ struct Envelope {
 
 /// Appends the envelope to `sink`; fields that are empty or 0 are left out. `major` is written as given.
 /// Errors: std::bad_alloc, then `sink` holds what it held.
-void write_envelope(cbor::ByteSink& sink, const Envelope& envelope);
+inline void write_envelope(cbor::ByteSink& sink, const Envelope& envelope);
 
-/// Reads the next envelope of a frame, and takes it off `frame`. A type that is not known gives `none`; of another
-/// major only `type`, `major`, `attempt` and what else could be read is meant. Texts are checked to be UTF-8.
-/// Errors: MalformedPayload for bytes that are no envelope; nothing of the frame behind it can be read then.
-Envelope read_envelope(Bytes& frame);
+/// Reads the next envelope of a frame, which must not be empty, and takes it off `frame`. A type that is not known
+/// gives `none`. Of another major only `type`, `major`, `attempt` and what else could be read is meant. Texts are
+/// checked to be UTF-8; what is in byte strings is not looked at. Errors: MalformedPayload for bytes that are no
+/// envelope: then `frame` is as it was, and of no further use.
+inline Envelope read_envelope(Bytes& frame);
 
 }  // namespace busbar::wire
+
+#include <busbar/wire/envelope_codec.hpp>  // IWYU pragma: export
