@@ -61,7 +61,7 @@ json remote_facts(const Node& node, const ServiceEntry& entry) {
 
 json services_document(const Node& node) {
   json list = json::array();
-  for (const ServiceEntry& entry : node.registry().entries()) {
+  for (const ServiceEntry& entry : node.registry().known_services()) {
     list.push_back(entry.local != nullptr ? local_facts(node, entry) : remote_facts(node, entry));
   }
   return {{"services", std::move(list)}};

@@ -135,7 +135,7 @@ TEST(Registry, TellsHowOldItsTableIs) {
 TEST(Registry, ListsEveryEntryInTheOrderOfNames) {
   Registry registry;
   registry.register_router("r", services_of("r", {"b", "a"}));
-  const auto entries = registry.entries();
+  const auto entries = registry.known_services();
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].name, "a");
   EXPECT_EQ(entries[1].local->service(), "b");

@@ -32,6 +32,7 @@ enum class Listing { public_, private_, all };
 struct TableFacts {
   std::uint64_t version = 0;  // counts publications
   std::size_t services = 0;
+  std::size_t nodes = 0;            // other nodes that are known, routable or not
   std::chrono::milliseconds age{};  // since the last publication
 };
 
@@ -63,7 +64,8 @@ class Registry {
   std::shared_ptr<RemoteNode> find_node(std::string_view name) const;
 
   /// Has `tell` called after each change of the local services, on the thread that made it, with nothing held. Must be
-  /// short. One at a time: replaces the one before; an empty function ends it, and on return none is running.
+  /// short and not throw. One at a time: replaces the one before; an empty function ends it, and on return none is
+  /// running.
   void on_local_change(std::function<void()> tell);
   /// The public services of this node, as its record lists them.
   std::vector<RemoteService> local_record() const;
@@ -80,7 +82,7 @@ class Registry {
   std::vector<std::shared_ptr<LocalProvider>> list(Listing which) const;
 
   /// Every service that this node knows, with its providers, in the order of their names: a copy.
-  std::vector<ServiceEntry> entries() const;
+  std::vector<ServiceEntry> known_services() const;
 
   TableFacts facts() const;
 
@@ -97,15 +99,27 @@ class Registry {
 
  private:
   using Services = std::vector<std::shared_ptr<LocalProvider>>;
+  using Table = std::unique_ptr<const ServiceTable>;
+  struct Node {
+    std::shared_ptr<RemoteNode> node;
+    std::shared_ptr<const std::vector<RemoteService>> services;
+  };
+  struct LocalListener;
 
-  void publish() BUSBAR_REQUIRES(mutex_);
+  /// Returns the table before, which no lookup uses any more: to be destroyed without the lock, because what it holds
+  /// the last reference to may do anything at its end.
+  [[nodiscard]] Table publish() BUSBAR_REQUIRES(mutex_);
+  std::vector<ServiceEntry> entries() const BUSBAR_REQUIRES(mutex_);
+  void tell_local_change();
   bool wait_for_publication_after(std::uint64_t seen, std::chrono::steady_clock::time_point until) const;
 
   std::atomic<const ServiceTable*> table_;  // what lookups read; owned by owned_table_
 
   mutable Mutex mutex_;  // for writers, and for readers that want more than a lookup
   std::map<std::string, Services> routers_ BUSBAR_GUARDED_BY(mutex_);
-  std::unique_ptr<const ServiceTable> owned_table_ BUSBAR_GUARDED_BY(mutex_);
+  std::map<std::string, Node, std::less<>> nodes_ BUSBAR_GUARDED_BY(mutex_);
+  std::shared_ptr<LocalListener> listener_ BUSBAR_GUARDED_BY(mutex_);
+  Table owned_table_ BUSBAR_GUARDED_BY(mutex_);
   mutable std::condition_variable_any published_;
   std::uint64_t version_ BUSBAR_GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point published_at_ BUSBAR_GUARDED_BY(mutex_);
