@@ -109,6 +109,18 @@ TEST_F(Cluster, C_G4_OneThatIsKilledIsGoneAndComesBackAnew) {
   EXPECT_EQ(cluster["a"].call("echo", 1).json["value"], 1);
 }
 
+TEST_F(Cluster, AProgramThatHasANodeInItIsAFullClient) {
+  cluster.add("a");
+  cluster.add("b", {"greeter"});
+  Command command;
+  command.arguments = {BUSBAR_CLIENT, cluster.seed(), "Ada"};
+  command.scratch = cluster["a"].root();
+  const Ended ended = run(command);
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "Hello, Ada!\n");
+  EXPECT_TRUE(cluster.wait_until_whole()) << "it has said goodbye";
+}
+
 TEST_F(Cluster, C_G7_ANameThatIsHeldEndsTheLaterHostInWords) {
   cluster.add("a", {"greeter"});
   TestHost& second = cluster.make("second");
