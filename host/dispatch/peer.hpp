@@ -54,11 +54,11 @@ class Peer : public registry::RemoteNode {
   /// Sends a request for a caller that will then `wait`: at once, where nobody works the socket; that is then this
   /// thread's seat. Otherwise queued. After kYes, `wait` must follow.
   virtual Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept = 0;
-  /// For a caller whose request was answered for by somebody else (C-R6): takes a seat without sending.
-  virtual void join(Seat& seat) noexcept = 0;
   /// Waits until the seat's waiter is done or was nudged, or the deadline has come; works the socket meanwhile where
   /// that falls to this thread, and passes it on when it leaves. The seat is free afterwards.
   virtual void wait(Seat& seat, Nanos deadline) noexcept = 0;
+  /// Has the thread that works the socket look whether its waiter is done, if it sleeps: for who completed it elsewhere.
+  virtual void ring() noexcept = 0;
 };
 
 /// What a peer has for dispatch. Threads: whoever works the peer's socket; several for several peers.

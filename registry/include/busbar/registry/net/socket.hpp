@@ -20,30 +20,33 @@ class SocketError : public std::runtime_error {
 };
 
 struct SocketOptions {
-  std::size_t max_message = 64 * 1024 * 1024;      ///< of a frame; the sender checks it first (docs/protocol.md)
-  std::chrono::milliseconds heartbeat{1'000};      ///< how often the connection is tested
-  std::chrono::milliseconds lost_after{3'000};     ///< how long it may be silent
-  std::chrono::milliseconds handshake{3'000};      ///< how long connecting, and the handshake, may take
-  int high_water_mark = 1'000;                     ///< frames that ZeroMQ queues for one connection and direction
+  std::size_t max_message = 64 * 1024 * 1024;   ///< of a frame; the sender checks it first (docs/protocol.md)
+  std::chrono::milliseconds heartbeat{1'000};   ///< how often the connection is tested
+  std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent
+  std::chrono::milliseconds handshake{3'000};   ///< how long connecting, and the handshake, may take
+  int high_water_mark = 1'000;                  ///< frames that ZeroMQ queues for one connection and direction
 };
 
 /// A ZeroMQ context with `max_sockets` and `io_threads` set; its I/O threads block all signals.
 zmq::context_t make_context(int io_threads, int max_sockets);
 
-/// A bound ROUTER: mandatory routing, so that what cannot be delivered is an error; linger 0; IPv6. Errors: SocketError.
+/// A bound ROUTER: mandatory routing, so that what cannot be delivered is an error; linger 0; IPv6. Errors:
+/// SocketError.
 zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options);
 
 /// A DEALER for one connection to `address`: it never queues for a peer that is not there (IMMEDIATE), and never
 /// reconnects by itself: after a disconnect, or a connect that failed, a new one is made. No routing id of its own.
 /// Not yet connected, so that it can be monitored first. Errors: SocketError.
+/// The owner makes a new one when the monitor says `connect_failed`, `handshake_failed` or `disconnected`, or nothing
+/// at all within twice `handshake`: a host name that cannot be resolved is no event.
 zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options);
 
 /// The address that a socket was bound to, with its real port.
 std::string bound_address(zmq::socket_t& socket);
 
-/// What others are told: `bound` with its host replaced by `advertise`, where that is not empty. A wildcard host is never
-/// announced: it becomes the first address of this machine that is not the loopback's, or the loopback's where there is
-/// none. Errors: SocketError where `advertise` is no host.
+/// What others are told: `bound` with its host replaced by `advertise`, where that is not empty. A wildcard host is
+/// never announced: it becomes the first address of this machine that is not the loopback's, or the loopback's where
+/// there is none. Errors: SocketError where `advertise` is no host.
 std::string advertised_address(const std::string& bound, const std::string& advertise);
 
 /// Whether only this machine can reach it: a loopback address or a Unix socket (`ipc://`).
@@ -52,11 +55,22 @@ bool is_local_address(std::string_view address);
 /// Whether it is an address that sockets can be bound to (`bind`) or connected to: tcp://HOST:PORT, ipc://PATH.
 bool is_address(std::string_view address, bool bind);
 
-/// What happens to a socket's connections, read in the poll loop of who owns the socket.
+/// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
+/// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's
+/// process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes after these.
+/// What is sent in the moment between a disconnect and the close of the socket may still be taken, and is lost.
 /// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
 class Monitor {
  public:
-  enum class Event : std::uint8_t { connected, handshake_succeeded, handshake_failed, disconnected, connect_failed, closed, accepted };
+  enum class Event : std::uint8_t {
+    connected,
+    handshake_succeeded,
+    handshake_failed,
+    disconnected,
+    connect_failed,  // of a DEALER
+    closed,          // of a ROUTER: it listens no more
+    accepted
+  };
   struct Happened {
     Event event;
     int value;  ///< a descriptor (connected, disconnected, accepted), or an errno
@@ -74,6 +88,7 @@ class Monitor {
 
  private:
   void* watched_;
+  bool connecting_ = false;  // a DEALER: what closes is an attempt to connect
   zmq::socket_t events_;
 };
 

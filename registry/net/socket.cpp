@@ -1,0 +1,164 @@
+#include "busbar/registry/net/socket.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include <zmq.h>
+
+namespace busbar::registry::net {
+
+namespace {
+
+int milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, 3'600'000));
+}
+
+// What both ends of a connection have in common.
+void set_common(zmq::socket_t& socket, const SocketOptions& options) {
+  namespace opt = zmq::sockopt;
+  socket.set(opt::linger, 0);  // otherwise one unsent message keeps a process from ending
+  socket.set(opt::ipv6, true);
+  socket.set(opt::maxmsgsize, static_cast<std::int64_t>(options.max_message));
+  socket.set(opt::sndhwm, options.high_water_mark);
+  socket.set(opt::rcvhwm, options.high_water_mark);
+  // ZeroMQ counts the timeout from a heartbeat that it sends, which may be one interval after the last sign of life.
+  socket.set(opt::heartbeat_ivl, milliseconds(options.heartbeat));
+  socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
+  socket.set(opt::handshake_ivl, milliseconds(options.handshake));
+}
+
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type) {
+  try {
+    return zmq::socket_t(context, type);
+  } catch (const zmq::error_t& error) {
+    const int limit = zmq_ctx_get(context.handle(), ZMQ_MAX_SOCKETS);
+    throw SocketError("cannot open a socket: " + std::string(error.what()) + "; at most " + std::to_string(limit) +
+                      " sockets are allowed here, and as many descriptors as `ulimit -n` says");
+  }
+}
+
+const char* hint_for_bind(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return "; another process uses it: take another port, or * for any free one";
+    case EADDRNOTAVAIL:
+    case ENODEV:
+      return "; this machine has no such address";
+    case EACCES:
+      return "; this needs a right that the process does not have";
+    default:
+      return "";
+  }
+}
+
+// The events that are asked for: each of them is a message, so not more than are used.
+constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
+                        ZMQ_EVENT_CLOSED | ZMQ_EVENT_ACCEPTED;
+
+// Receives what is there already. False: nothing is, or the context ends.
+bool receive(zmq::socket_t& socket, zmq::message_t& message) {
+  for (;;) {
+    if (zmq_msg_recv(message.handle(), socket.handle(), ZMQ_DONTWAIT) >= 0) return true;
+    if (zmq_errno() != EINTR) return false;
+  }
+}
+
+}  // namespace
+
+zmq::context_t make_context(int io_threads, int max_sockets) {
+  zmq::context_t context(io_threads, max_sockets);  // libzmq's threads block all signals by themselves
+  context.set(zmq::ctxopt::blocky, 0);
+  return context;
+}
+
+zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options) {
+  if (!is_address(address, true)) {
+    throw SocketError(
+        "cannot listen on '" + address +
+        "': this is no address; expected tcp://HOST:PORT, where * stands for any host or port, or ipc://PATH");
+  }
+  zmq::socket_t socket = make_socket(context, zmq::socket_type::router);
+  try {
+    set_common(socket, options);
+    socket.set(zmq::sockopt::router_mandatory, true);
+    socket.bind(address);
+  } catch (const zmq::error_t& error) {
+    throw SocketError("cannot listen on " + address + ": " + error.what() + hint_for_bind(error.num()));
+  }
+  return socket;
+}
+
+zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options) {
+  zmq::socket_t socket = make_socket(context, zmq::socket_type::dealer);
+  try {
+    set_common(socket, options);
+    socket.set(zmq::sockopt::immediate, true);
+    socket.set(zmq::sockopt::reconnect_ivl, -1);
+    socket.set(zmq::sockopt::connect_timeout, milliseconds(options.handshake));
+  } catch (const zmq::error_t& error) {
+    throw SocketError(std::string("cannot set up a socket: ") + error.what());
+  }
+  return socket;
+}
+
+std::string bound_address(zmq::socket_t& socket) {
+  std::string address = socket.get(zmq::sockopt::last_endpoint);
+  // What was bound to an IPv4 address comes back as one of IPv6, because that is switched on.
+  constexpr std::string_view kMapped = "tcp://[::ffff:";
+  if (!address.starts_with(kMapped)) return address;
+  address.erase(address.rfind(']'), 1);
+  return address.replace(0, kMapped.size(), "tcp://");
+}
+
+Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched)
+    : watched_(watched.handle()), events_(make_socket(context, zmq::socket_type::pair)) {
+  static std::atomic<std::uint64_t> made{0};
+  const std::string address = "inproc://busbar-monitor-" + std::to_string(made.fetch_add(1));
+  connecting_ = watched.get(zmq::sockopt::type) == ZMQ_DEALER;
+  // libzmq's I/O thread would wait for room in this queue, and everything else with it.
+  events_.set(zmq::sockopt::rcvhwm, 0);
+  events_.set(zmq::sockopt::linger, 0);
+  if (zmq_socket_monitor(watched_, address.c_str(), kEvents) != 0) {
+    throw SocketError(std::string("cannot watch a socket: ") + zmq_strerror(zmq_errno()));
+  }
+  try {
+    events_.connect(address);
+  } catch (const zmq::error_t& error) {
+    zmq_socket_monitor(watched_, nullptr, 0);
+    throw SocketError(std::string("cannot watch a socket: ") + error.what());
+  }
+}
+
+// In this order: closing the listener first can block libzmq's I/O thread for ever.
+Monitor::~Monitor() { zmq_socket_monitor(watched_, nullptr, 0); }
+
+std::optional<Monitor::Happened> Monitor::next() {
+  zmq::message_t message;  // sixteen bits that name the event, and thirty-two of its value
+  zmq::message_t address;  // not used: a DEALER has one connection
+  if (!receive(events_, message)) return std::nullopt;
+  if (message.more()) receive(events_, address);
+  std::uint16_t event = 0;
+  std::int32_t value = 0;
+  if (message.size() < sizeof event + sizeof value) return std::nullopt;
+  std::memcpy(&event, message.data(), sizeof event);
+  std::memcpy(&value, message.data<char>() + sizeof event, sizeof value);
+  switch (event) {
+    case ZMQ_EVENT_CONNECTED:
+      return Happened{Event::connected, value};
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+      return Happened{Event::handshake_succeeded, value};
+    case ZMQ_EVENT_DISCONNECTED:
+      return Happened{Event::disconnected, value};
+    case ZMQ_EVENT_ACCEPTED:
+      return Happened{Event::accepted, value};
+    case ZMQ_EVENT_CLOSED:
+      return Happened{connecting_ ? Event::connect_failed : Event::closed, value};
+    default:
+      return Happened{Event::handshake_failed, value};
+  }
+}
+
+}  // namespace busbar::registry::net
