@@ -15,7 +15,7 @@ namespace busbar::cli {
 
 struct CallClientOptions {
   std::string address;                         ///< tcp://HOST:PORT or ipc://PATH
-  std::string cluster;                         ///< the host's must be the same
+  std::string cluster{};                       ///< the host's must be the same
   std::chrono::milliseconds greeting{3'000};   ///< how long connecting and the greeting may take together
   std::chrono::milliseconds query{10'000};     ///< how long a question about the host itself may take
   std::chrono::milliseconds slack{2'000};      ///< what an answer may take beyond the call's own time
