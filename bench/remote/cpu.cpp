@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "remote/busbar_side.hpp"
 #include "remote/figures.hpp"
 #include "remote/load.hpp"
 

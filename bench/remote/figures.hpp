@@ -18,5 +18,10 @@ struct RemoteOptions {
 void measure_remote_latency(const RemoteOptions& options);
 void measure_remote_throughput(const RemoteOptions& options);
 void measure_remote_cpu(const RemoteOptions& options);
+void measure_known(const RemoteOptions& options);
+void measure_killed(const RemoteOptions& options);
+
+// What a process does that was started with `--serve announcer`: registers a service for each line that it reads.
+void serve_announcer();
 
 }  // namespace bench

@@ -1,8 +1,8 @@
 // One call at a time: from the typed request to the decoded answer, against a raw round trip.
 #include <cstdio>
 
+#include "remote/busbar_side.hpp"
 #include "remote/figures.hpp"
-#include "remote/side.hpp"
 
 namespace bench {
 

@@ -20,14 +20,10 @@ class Side : public Handoff {
   virtual pid_t server() const = 0;
 };
 
-enum class Service { kInline, kPooled };
-enum class Callers { kOneThread, kBlockingThreads };  // who makes the calls that are under way together
-
 // Starts the server where the placement's worker is, and then the client where its caller is.
 using MakeSide = std::function<std::unique_ptr<Side>(const Placement&)>;
 
 MakeSide raw_side();
-MakeSide busbar_side(Service service, Callers callers = Callers::kOneThread);
 
 // What a server does that was started with `--serve raw`; does not return.
 void serve_raw();

@@ -1,6 +1,7 @@
 // Calls a second with 64 under way, against raw messages with 64 under way.
 #include <cstdio>
 
+#include "remote/busbar_side.hpp"
 #include "remote/figures.hpp"
 #include "remote/load.hpp"
 
