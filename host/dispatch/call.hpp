@@ -1,11 +1,13 @@
-// One call that is being served: who waits for it, who may still answer it, and what was answered.
+// One call: who waits for it, who may still answer it, and what was answered.
 //
-// A call ends once: it is *delivered*, or its caller is *gone* (timed out, cancelled). It is answered once: the first
-// reply claims it, every other is refused. Both are bits of one word, so that each race has one winner.
+// A call is attempted at one provider after the other until one has served it: here, by a router of this node, and at
+// other nodes. It ends once: it is *delivered*, or its caller is *gone* (timed out, cancelled). Each race has one
+// winner, because what is raced for is a bit or a number of one word.
 //
-// Two groups hold a call. The waiting side holds one reference until the call has ended. The answering side, counted
+// Three groups hold a call. The waiting side holds one reference until the call has ended. The answering side, counted
 // in `answerers_`, is the runner and every retained reply handle; when the last of them goes without an answer, the
-// caller is told so at once (C-R4). When both groups are gone, the call returns to its slab.
+// caller is told so at once (C-R4). An attempt at another node holds one until somebody has claimed its number: the
+// answer, the end of the connection, or whoever gives it up. When all are gone, the call returns to its slab.
 #pragma once
 
 #include <busbar/abi.h>
@@ -13,11 +15,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "dispatch/callback.hpp"
 #include "dispatch/instance.hpp"
+#include "dispatch/peer.hpp"
 #include "pool/clock.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -30,40 +34,73 @@ namespace busbar::host {
 
 class Dispatcher;
 
-/// What the runner is to do.
-enum class Purpose : std::uint8_t { serve, authorize_only };
+/// What is wanted of the provider.
+enum class Purpose : std::uint8_t {
+  serve,
+  authorize_only,  ///< the router's verdict alone (C-D11)
+  query            ///< of a node rather than a service: the message's request is what is asked
+};
+
+/// What became of an attempt at another node.
+enum class AttemptSent : std::uint8_t {
+  kUnderWay,
+  kRefused,  ///< it certainly was not started; the reason has been noted
+  kOver      ///< meanwhile the call has ended: timed out or cancelled
+};
 
 class Call final : public busbar_call, public Task {
  public:
+  static constexpr unsigned kIndexBits = 20;
+
   Call() noexcept;
   static Call* of(busbar_call* call) noexcept { return static_cast<Call*>(call); }
   static const Call* of(const busbar_call* call) noexcept { return static_cast<const Call*>(call); }
   /// The call whose handler runs on this thread, or null.
   static Call* current() noexcept;
 
-  // -- the waiting side
+  // -- the waiting side (call.cpp)
 
   /// Makes a fresh call of a slot from the slab. `message` must stay where it is until the call has ended, unless
-  /// `own_message` is used. The endpoint's instance has been entered.
-  void begin(Dispatcher& dispatcher, Endpoint& endpoint, Purpose purpose, const Message& message, Nanos deadline,
+  /// `own_message` is used. The endpoint's instance has been entered; null: it is not attempted here.
+  void begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, const Message& message, Nanos deadline,
              std::uint32_t timeout_ms, bool runs_inline) noexcept;
   /// Takes the message into the call: for handlers that may outlive their caller's wait.
   void own_message(Message&& message) noexcept;
   /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller. `begun` is
   /// when the dispatch began.
   void deliver_to(Callback callback, Nanos begun) noexcept;
-  /// Has the deadline of such a call watched from now on; false where its answer is there already. By the thread that
-  /// holds the runner's part of it.
-  bool watch() noexcept;
+  /// Has the answer sent to whoever asked from another node, in place of a waiting caller. `attempt` is its number.
+  void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
+  /// Only this node may serve it.
+  void only_at(std::string_view node) { only_node_ = Text(node); }
+  /// The provider is not asked for leave again, and chooses no other (C-R6).
+  void mark_forwarded() noexcept { is_forwarded_ = true; }
 
-  /// Waits for the answer. False: the deadline came first, the caller is gone, and a late answer will be discarded.
+  /// Has the deadline of a call with a callback watched from now on; false where its answer is there already. By the
+  /// thread that holds the runner's part of it.
+  bool watch() noexcept;
+  /// The same for a call that goes on to another provider; and its end: false where the deadline or a canceller was
+  /// first.
+  void watch_again() noexcept { watched_deadline_.store(deadline_, std::memory_order_seq_cst); }
+  bool unwatch() noexcept { return watched_deadline_.exchange(kNever, std::memory_order_acq_rel) != kClaimed; }
+
+  /// Waits for the answer of an attempt here. False: the deadline came first, the caller is gone, and a late answer
+  /// will be discarded.
   bool wait(YieldGuard& guard, Supervisor& supervisor) noexcept;
+  /// The same for an attempt at another node that was begun with this seat.
+  bool wait_at_peer(Seat& seat) noexcept;
+
+  /// For the seat of an attempt at another node.
+  Waiter& waiter() noexcept { return waiter_; }
+
   /// What came back; `base` is the message to put it on. After a delivery.
   void put_outcome(Message& base);
   /// Takes the message out of the call, or copies it while its handler may still read it.
   Message take_message();
   const Message& message() const noexcept { return *message_; }
   const Response& response() const noexcept { return response_; }
+  /// By whoever is about to deliver, or has been delivered to.
+  void set_response(Response response) noexcept { response_ = std::move(response); }
 
   /// Ends the call as timed out if it is one of this dispatcher's and its deadline has come. Returns the deadline that
   /// is still to be watched, or kNever. By the supervisor's thread.
@@ -71,8 +108,10 @@ class Call final : public busbar_call, public Task {
   /// Nobody wants the answer any more. True: the callback will not be called. For a call with a callback, by who holds
   /// a reference.
   bool cancel() noexcept;
+  /// Hands the outcome to the callback, and lets the waiting side go.
+  void finish_callback();
 
-  // -- the answering side
+  // -- the answering side (serving.cpp)
 
   /// Authorizes and handles on this thread. What the handler answers on this thread is *staged*: kept until `settle`.
   void serve() noexcept;
@@ -92,20 +131,64 @@ class Call final : public busbar_call, public Task {
   void keep_ids() noexcept;
 
   Nanos deadline() const noexcept { return deadline_; }
+  std::uint32_t timeout_ms() const noexcept { return timeout_ms_; }
+  Purpose purpose() const noexcept { return purpose_; }
   bool runs_inline() const noexcept { return runs_inline_; }
-  bool caller_gone() const noexcept {
-    return (state_.load(std::memory_order_acquire) & kGone) != 0 || now_ns() >= deadline_;
-  }
-  Endpoint& endpoint() const noexcept { return *endpoint_; }
+  bool caller_gone() const noexcept;
+  /// Null where it is not attempted here.
+  Endpoint* endpoint() const noexcept { return endpoint_; }
   std::string_view message_id() const noexcept { return kept_id_.empty() ? message_->id() : kept_id_.view(); }
   std::string_view correlation_id() const noexcept {
     return kept_id_.empty() ? message_->correlation_id() : kept_correlation_id_.view();
   }
-
   /// What a message that it causes inherits, where that has none of its own.
   const Payload& logger_metadata() const noexcept {
     return kept_id_.empty() ? message_->logger_metadata() : kept_metadata_;
   }
+
+  // -- attempts at other nodes (attempt.cpp)
+
+  /// Where in the slab it lies; part of its attempts' numbers.
+  std::uint32_t index() const noexcept { return index_; }
+  static std::uint32_t index_of(std::uint64_t attempt) noexcept { return attempt & ((1U << kIndexBits) - 1); }
+
+  /// Sends the call to a peer. With a seat for a caller that waits on this thread, else for a callback.
+  AttemptSent attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* seat, Nanos now);
+  /// Makes the attempt of that number one's own to end; false where it has ended already.
+  bool claim_attempt(std::uint64_t attempt) noexcept;
+  /// The attempt is claimed and was answered with this. `from`: whose socket the answer came through, or null.
+  void attempt_answered(const Peer* from, const wire::Envelope& answer) noexcept;
+  /// The attempt of that number, if it is under way, will be answered by another node (C-R6); null: which is not known.
+  void move_attempt(std::uint64_t attempt, std::string_view node, std::shared_ptr<Peer> to) noexcept;
+  /// Ends the attempt if it is at this peer, which is gone.
+  void peer_down(const Peer& peer, std::string_view reason) noexcept;
+  /// Gives up whatever attempt is under way, and returns its number; 0: there was none.
+  std::uint64_t abandon_attempt() noexcept;
+
+  /// Whether what came back lets the call go on to another provider (C-D4, C-D15, C-D18), or to the one that the router
+  /// has chosen (C-R6). After a delivery.
+  bool asks_for_another() const noexcept;
+  /// Before the next attempt: notes who gave which reason, and makes the call as if it had not been answered.
+  void prepare_next();
+  const std::vector<NodeReason>& tried() const noexcept { return tried_; }
+  bool has_tried(std::string_view node) const noexcept;
+  /// No provider is left: the response becomes what that means.
+  void no_provider_left();
+  std::string_view only_node() const noexcept { return only_node_.view(); }
+  /// The node that the last attempt was at; empty: it was here.
+  std::string_view last_node() const noexcept { return peer_ ? std::string_view(peer_->name()) : std::string_view{}; }
+  bool is_forwarded() const noexcept { return is_forwarded_; }
+  bool forwards() const noexcept { return forwards_; }
+
+  // -- for a requester at another node
+
+  const std::shared_ptr<Requester>& requester() const noexcept { return requester_; }
+  std::uint64_t requester_attempt() const noexcept { return requester_attempt_.load(std::memory_order_relaxed); }
+  bool certainly_unstarted() const noexcept { return unstarted_; }
+  const Payload* changed_assigns() const noexcept { return assigns_changed_ ? &assigns_ : nullptr; }
+  const Payload& events() const noexcept { return events_; }
+  /// Marks the call as given up if it is this one of the requester. By any thread, for any slot.
+  void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
 
   // -- references: one for each group, and one for each canceller
 
@@ -121,6 +204,9 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint32_t kRunning = 8;     // its handler may read the message
   static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
   static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
+  static constexpr std::uint64_t kMoving = 1;      // in attempt_: being handed to another peer
+
+  enum class Ending : std::uint8_t { waiter, callback, requester };
 
   struct ReplyBuffer {
     busbar_buffer c_buffer;
@@ -138,13 +224,22 @@ class Call final : public busbar_call, public Task {
   void stage(Response response) noexcept;  // by the runner
   void authorize_and_handle();
   bool authorize(const busbar_message& view);
+  bool chosen_here(const busbar_message& view);
   void handle(const busbar_message& view);
   void take_reply(const busbar_reply& reply);
-  void deliver() noexcept;
+  void deliver(const Peer* from = nullptr) noexcept;
+  bool give_up_waiting() noexcept;
   void expire_waiter() noexcept;
   void expire_callback() noexcept;
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
+  void forget_others() noexcept;
+
+  std::uint64_t open_attempt(std::shared_ptr<Peer> peer) noexcept;
+  void take_answer(const wire::Envelope& answer);
+  std::string refusal_reason() const;
+  void attempt_lost(const std::string& why, const Peer* from) noexcept;
+  void end_attempt() noexcept;
 
   // constant from begin() on
   std::atomic<Dispatcher*> dispatcher_{nullptr};  // atomic: the supervisor looks at slots that are being reused
@@ -152,11 +247,13 @@ class Call final : public busbar_call, public Task {
   const Message* message_ = nullptr;
   Nanos deadline_ = 0;
   std::uint32_t timeout_ms_ = 0;
+  std::uint32_t index_ = 0;  // the slab's
   Purpose purpose_ = Purpose::serve;
   DryRun dry_run_ = DryRun::no;
+  Ending ending_ = Ending::waiter;
   bool runs_inline_ = false;
-  bool has_callback_ = false;
-  bool staged_ = false;  // the runner's: its handler has answered on this thread
+  bool staged_ = false;        // the runner's: its handler has answered on this thread
+  bool is_forwarded_ = false;  // came from a node that has authorized and chosen; or goes to one that must do neither
 
   std::atomic<std::uint32_t> state_{0};
   std::atomic<std::uint32_t> references_{0};
@@ -177,7 +274,29 @@ class Call final : public busbar_call, public Task {
   Payload events_;
   bool assigns_changed_ = false;
   bool outcome_taken_ = false;
+  bool unstarted_ = false;  // the handler was certainly not started
+  bool lost_ = false;       // the peer went while the attempt was under way
+  bool forwards_ = false;   // the router has chosen only_node_
   ReplyBuffer reply_buffer_;
+
+  // the attempt at another node
+  std::atomic<std::uint64_t> attempt_{0};          // its number, while it is under way
+  std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
+  std::atomic<std::uint32_t> counted_{0};          // the peer's count of it: 1 by who posted it, 2 by who ended it
+  std::uint64_t attempts_made_ = 0;                // of this slot, ever: no number is used twice (C-D6)
+  std::shared_ptr<Peer> peer_;                     // where it was sent, and where its caller sits
+  std::shared_ptr<Peer> moved_to_;                 // who answers it instead (C-R6)
+  bool idempotent_ = false;
+  bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
+  std::vector<NodeReason> tried_;
+  Text only_node_;
+
+  // for a requester at another node
+  std::shared_ptr<Requester> requester_;
+  std::atomic<const Requester*> requested_by_{nullptr};
+  std::atomic<std::uint64_t> requester_attempt_{0};
+  std::atomic<std::uint64_t> served_as_{0};  // a number of its own for each such call of this slot; 0: none
+  std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
 
   Call* next_free_ = nullptr;  // the slab's
 };

@@ -45,14 +45,17 @@ void CallSlab::refill(Store& store) {
     ++store.count;
   }
   if (store.count != 0) return;
-  auto chunk = std::make_unique<Chunk>();
-  for (auto& call : chunk->calls) {
+  const std::size_t count = chunk_count_.load(std::memory_order_relaxed);
+  if (count == kMostChunks) throw std::bad_alloc();
+  chunks_[count] = std::make_unique<Chunk>();
+  auto index = static_cast<std::uint32_t>(count * kBatch);
+  for (auto& call : chunks_[count]->calls) {
+    call.index_ = index++;
     call.next_free_ = store.first;
     store.first = &call;
     ++store.count;
   }
-  chunk->next = chunks_.load(std::memory_order_relaxed);
-  chunks_.store(chunk.release(), std::memory_order_release);
+  chunk_count_.store(count + 1, std::memory_order_release);
 }
 
 void CallSlab::give_back(Store& store, std::size_t keep) noexcept {

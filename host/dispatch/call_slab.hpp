@@ -18,23 +18,31 @@ class CallSlab {
   /// The one slab of the process: threads keep free slots at hand, and a thread may serve several hosts.
   static CallSlab& instance();
 
-  /// A free slot; from this thread's own store, without a lock, but for every 32nd. Errors: std::bad_alloc.
+  /// A free slot; from this thread's own store, without a lock, but for every 32nd. Errors: std::bad_alloc, also when a
+  /// million are in use.
   Call& acquire();
   void recycle(Call& call) noexcept;
+
+  /// The slot of that number (Call::index), in use or free; null where there is none.
+  Call* find(std::uint32_t index) noexcept {
+    if (index / kBatch >= chunk_count_.load(std::memory_order_acquire)) return nullptr;
+    return &chunks_[index / kBatch]->calls[index % kBatch];
+  }
 
   /// Calls `visit` with every slot, free ones included.
   template <class Visit>
   void for_each(Visit&& visit) {
-    for (Chunk* chunk = chunks_.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
-      for (auto& call : chunk->calls) visit(call);
+    const std::size_t count = chunk_count_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (auto& call : chunks_[i]->calls) visit(call);
     }
   }
 
  private:
   static constexpr std::size_t kBatch = 32;
+  static constexpr std::size_t kMostChunks = (std::size_t{1} << Call::kIndexBits) / kBatch;
   struct Chunk {
     std::array<Call, kBatch> calls;
-    Chunk* next = nullptr;
   };
   struct Store;  // a thread's own
 
@@ -43,7 +51,9 @@ class CallSlab {
   void refill(Store& store);
   void give_back(Store& store, std::size_t keep) noexcept;
 
-  std::atomic<Chunk*> chunks_{nullptr};  // only grows
+  // Only grows; an entry is written before the count that includes it.
+  std::array<std::unique_ptr<Chunk>, kMostChunks> chunks_;
+  std::atomic<std::size_t> chunk_count_{0};
   Mutex mutex_;
   Call* free_ BUSBAR_GUARDED_BY(mutex_) = nullptr;
 };

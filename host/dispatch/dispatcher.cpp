@@ -6,6 +6,7 @@
 #include <future>
 
 #include "dispatch/call_slab.hpp"
+#include "dispatch/start.hpp"
 
 namespace busbar::host {
 
@@ -27,28 +28,6 @@ class InlineDepth {
 
 }  // namespace
 
-// When a call began, and when it must have ended.
-struct Dispatcher::Start {
-  std::uint64_t at_ticks = 0;
-  Nanos now = 0;
-  Nanos slack = 0;               // how far `now` may be behind
-  Nanos latest = kNever;         // what parent and message leave
-  std::uint32_t timeout_ms = 0;  // as asked for; 0: the service's own
-
-  struct Budget {
-    Nanos deadline;
-    std::uint32_t timeout_ms;
-  };
-  Budget budget(const Endpoint& endpoint) const noexcept {
-    const std::uint32_t asked = timeout_ms != 0 ? timeout_ms : endpoint.default_timeout_ms();
-    const Nanos wanted = now + slack + asked * kMillisecond;
-    if (wanted <= latest) return {wanted, asked};
-    // Rounded up, so that what is left of a millisecond is not reported as a timeout of none.
-    const Nanos left = std::max<Nanos>(latest - now, 0);
-    return {latest, static_cast<std::uint32_t>((left + kMillisecond - 1) / kMillisecond)};
-  }
-};
-
 Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor,
                        EventStream& events)
     : node_(std::move(node)), registry_(registry), pool_(pool), supervisor_(supervisor), events_(events) {
@@ -61,13 +40,13 @@ Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& poo
 
 Dispatcher::~Dispatcher() = default;
 
-Dispatcher::Start Dispatcher::start_of(const Endpoint& endpoint, const Call* parent, const Message& message,
+Dispatcher::Start Dispatcher::start_of(bool may_be_inexact, const Call* parent, const Message& message,
                                        DispatchOptions options) const {
   Start start;
   start.at_ticks = ticks();
   start.timeout_ms = std::min(options.timeout_ms, kMaxTimeoutMs);
-  if (endpoint.is_inline() && !wants(EventKind::service_responded)) {
-    // Nobody waits for its deadline while it runs: a recent time will do, and costs less than half.
+  if (may_be_inexact && !wants(EventKind::service_responded)) {
+    // An inline service: nobody waits for its deadline while it runs. A recent time will do, and costs less than half.
     start.now = recent_ns(start.at_ticks);
     start.slack = kRecent;
   } else {
@@ -83,9 +62,10 @@ Dispatcher::Start Dispatcher::start_of(const Endpoint& endpoint, const Call* par
 
 // ------------------------------------------------------------------------------------------------------ discovery
 
-// Enters the instance that provides the service, so that it cannot go away; null where nobody does.
-Endpoint* Dispatcher::find(const Message& message) const {
+// Enters the instance that provides the service here, so that it cannot go away; null where nobody does.
+Endpoint* Dispatcher::find(const Message& message, std::string_view only_node) const {
   if (wants(EventKind::discovering_service)) emit(EventKind::discovering_service, message);
+  if (!only_node.empty() && only_node != node_) return nullptr;
   return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> Endpoint* {
     if (entry == nullptr || entry->local == nullptr) return nullptr;
     auto* endpoint = static_cast<Endpoint*>(entry->local.get());
@@ -94,12 +74,17 @@ Endpoint* Dispatcher::find(const Message& message) const {
   });
 }
 
-void Dispatcher::settle_unserved(Message& message) const {
+void Dispatcher::settle_unserved(Message& message, std::string_view only_node) const {
   const std::string name(message.service_name());
   message.strip_for_return();
   if (!is_service_name(name)) {
     message.respond(Response::error(code::kMalformed, "the service's name (" + std::to_string(name.size()) +
                                                           " bytes) does not match " + std::string(kServiceNameRule)));
+    return;
+  }
+  if (!only_node.empty() && only_node != node_) {
+    message.respond(Response::bad_rpc(badrpc::kNodedown,
+                                      "no node \"" + std::string(only_node) + "\" is known that calls can be sent to"));
     return;
   }
   emit(EventKind::service_not_found, message);
@@ -108,8 +93,13 @@ void Dispatcher::settle_unserved(Message& message) const {
 
 std::vector<Provider> Dispatcher::discover_service(const Message& message) const {
   return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> std::vector<Provider> {
-    if (entry == nullptr || entry->local == nullptr) return {};
-    return {{"local", entry->local->router()}};
+    std::vector<Provider> providers;
+    if (entry == nullptr) return providers;
+    if (entry->local != nullptr) providers.push_back({"local", entry->local->router()});
+    for (const auto& remote : entry->remote) {
+      if (remote.node->routable()) providers.push_back({remote.node->name(), remote.service->router});
+    }
+    return providers;
   });
 }
 
@@ -118,14 +108,14 @@ std::vector<Provider> Dispatcher::discover_service(const Message& message) const
 void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOptions options) {
   if (message.halted()) return;
   if (refuse_to_block(message)) return;
-  Endpoint* endpoint = find(message);
-  if (endpoint == nullptr) return settle_unserved(message);
-  const Start start = start_of(*endpoint, parent, message, options);
-  if (endpoint->is_inline()) {
-    serve_inline(*endpoint, message, start);
-  } else {
-    serve_pooled(*endpoint, message, start);
+  if (Endpoint* endpoint = find(message, options.node)) [[likely]] {
+    const Start start = start_of(endpoint->is_inline(), parent, message, options);
+    return endpoint->is_inline() ? serve_inline(*endpoint, message, options, start)
+                                 : serve_pooled(*endpoint, message, options, start);
   }
+  const Candidate provider = find_remote(message.service_name(), options.node, nullptr);
+  if (provider.peer == nullptr) return settle_unserved(message, options.node);
+  serve_remotely(provider, message, options, start_of(false, parent, message, options));
 }
 
 bool Dispatcher::refuse_to_block(Message& message) const {
@@ -138,16 +128,18 @@ bool Dispatcher::refuse_to_block(Message& message) const {
   return true;
 }
 
-void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start& start) {
-  const auto budget = start.budget(endpoint);
+void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
+  const auto budget = start.budget(endpoint.default_timeout_ms());
   report_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
-  call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
+  call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
+  if (!options.node.empty()) [[unlikely]]
+    call.only_at(options.node);
   run_here(call, start);
-  if (call.answered_alone()) {
+  if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
+    count_end(call, call.response());
     call.put_outcome(message);
-    report_end(endpoint, message, start.now);
-    conclude(message, endpoint);
+    report_end(call, message, start.now);
     call.end_alone();
     return;
   }
@@ -155,20 +147,12 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Start&
   // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all
   // the same: the call has been started, so that `overloaded` would send it to another node a second time.
   const BlockingScope blocking;
-  if (call.wait(pool_.yield_guard(), supervisor_)) {
-    call.put_outcome(message);
-  } else {
-    message.strip_for_return();
-    message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
-  }
-  report_end(endpoint, message, start.now);
-  conclude(message, endpoint);
-  call.release();
+  finish_blocking(call, message, start, call.wait(pool_.yield_guard(), supervisor_));
 }
 
 // Runs an inline service on this thread, and sees to it that it is short.
 void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
-  InlineRun run(call.endpoint().inline_record(), start.at_ticks);
+  InlineRun run(call.endpoint()->inline_record(), start.at_ticks);
   {
     const InlineDepth depth;
     call.serve();
@@ -178,30 +162,46 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
   if (run.broke_promise(took)) report_slow_run(call, took);
 }
 
-void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, const Start& start) {
+void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
   const BlockingScope blocking;
   if (!blocking) {
     endpoint.instance().leave();
-    message.strip_for_return();
-    message.respond(Response::error(code::kOverloaded, "every thread of the pool waits for a nested call"));
-    return;
+    return refuse_as_overloaded(message);
   }
-  const auto budget = start.budget(endpoint);
+  const auto budget = start.budget(endpoint.default_timeout_ms());
   report_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
-  call.begin(*this, endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  if (!options.node.empty()) [[unlikely]]
+    call.only_at(options.node);
   call.own_message(std::move(message));
   submit(call, start.now);
-  if (call.wait(pool_.yield_guard(), supervisor_)) {
-    message = call.take_message();
+  const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
+  message = Message::blank();
+  finish_blocking(call, message, start, in_time);
+}
+
+void Dispatcher::refuse_as_overloaded(Message& message) {
+  message.strip_for_return();
+  message.respond(Response::error(code::kOverloaded, "every thread of the pool waits for a nested call"));
+}
+
+// The last step of a blocking dispatch whose attempt here has ended: `message` becomes what came back.
+void Dispatcher::finish_blocking(Call& call, Message& message, const Start& start, bool in_time) {
+  report_end(call, call.message(), start.now);
+  count_end(call, in_time ? call.response() : Response::service_timeout({}, {}, 0));
+  if (in_time && call.asks_for_another()) in_time = ask_others(call, start.now);
+  conclude(call, message, in_time);
+}
+
+void Dispatcher::conclude(Call& call, Message& message, bool in_time) {
+  if (&call.message() != &message) message = in_time ? call.take_message() : call.message();
+  if (in_time) {
     call.put_outcome(message);
   } else {
-    message = call.message();
     message.strip_for_return();
-    message.respond(Response::service_timeout(message.service_name(), message.id(), budget.timeout_ms));
+    message.respond(Response::service_timeout(message.service_name(), message.id(), call.timeout_ms()));
   }
-  report_end(endpoint, message, start.now);
-  conclude(message, endpoint);
   call.release();
 }
 
@@ -214,17 +214,6 @@ void Dispatcher::submit(Call& call, Nanos now) noexcept {
     case Submitted::kStopped:
       return call.refuse(Response::bad_rpc(badrpc::kUnloaded, "the host is stopping"));
   }
-}
-
-void Dispatcher::conclude(Message& message, Endpoint& endpoint, Purpose purpose) {
-  const Response& response = message.response();
-  const bool overloaded = response.is_error(code::kOverloaded);
-  if (overloaded || response.is_error(code::kTryAnotherNode)) {
-    // This node is the only provider that can be asked, and it has said no.
-    const std::string reason(overloaded ? code::kOverloaded : response.reason());
-    message.respond(Response::no_nodes_available({{"local", reason}}));
-  }
-  if (purpose == Purpose::serve && !message.response().succeeded()) endpoint.instance().count_error();
 }
 
 // --------------------------------------------------------------------------------------- the asynchronous dispatch
@@ -244,18 +233,17 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
     run_callback(callback, std::move(message));
     return nullptr;
   }
-  Endpoint* endpoint = find(message);
+  Endpoint* endpoint = purpose == Purpose::query ? nullptr : find(message, options.node);
   if (endpoint == nullptr) {
-    settle_unserved(message);
-    run_callback(callback, std::move(message));
-    return nullptr;
+    return launch_remotely(purpose, parent, std::move(message), std::move(callback), options, cancellable);
   }
-  const Start start = start_of(*endpoint, parent, message, options);
-  const auto budget = start.budget(*endpoint);
+  const Start start = start_of(endpoint->is_inline(), parent, message, options);
+  const auto budget = start.budget(endpoint->default_timeout_ms());
   if (purpose == Purpose::serve) report_start(*endpoint, message);
   const bool runs_inline = endpoint->is_inline();
   Call& call = CallSlab::instance().acquire();
-  call.begin(*this, *endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
+  call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
+  if (!options.node.empty()) call.only_at(options.node);
   call.own_message(std::move(message));
   if (cancellable) call.retain();
   call.deliver_to(std::move(callback), start.now);
@@ -324,7 +312,7 @@ AuthorizationAnswer Dispatcher::authorized(Message message, DispatchOptions opti
 // ------------------------------------------------------------------------------------------------------ observation
 
 void Dispatcher::report_slow_run(const Call& call, Nanos took) const noexcept {
-  Endpoint& endpoint = call.endpoint();
+  Endpoint& endpoint = *call.endpoint();
   endpoint.count_slow_run();
   if (!wants(EventKind::inline_service_too_slow)) return;
   Event event;
@@ -348,26 +336,32 @@ void Dispatcher::report_start(const Endpoint& endpoint, const Message& message) 
   emit(EventKind::service_request_received, message, &endpoint);
 }
 
-void Dispatcher::report_end(const Endpoint& endpoint, const Message& message, Nanos begun) const noexcept {
-  if (!wants(EventKind::service_responded)) return;
-  emit(EventKind::service_responded, message, &endpoint, now_ns() - begun);
+void Dispatcher::report_end(const Call& call, const Message& message, Nanos begun) const noexcept {
+  if (call.purpose() != Purpose::serve || !wants(EventKind::service_responded)) return;
+  const std::string_view peer = call.last_node();
+  emit(EventKind::service_responded, message, peer.empty() ? call.endpoint() : nullptr, now_ns() - begun, peer);
+}
+
+void Dispatcher::count_end(const Call& call, const Response& response) noexcept {
+  if (call.endpoint() == nullptr || !call.last_node().empty() || call.purpose() != Purpose::serve) return;
+  if (!response.succeeded() && !call.forwards()) call.endpoint()->instance().count_error();
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept {
-  emit(kind, call.message(), &call.endpoint(), duration);
+  emit(kind, call.message(), call.endpoint(), duration);
 }
 
+// `node`: where it happens, if not here.
 void Dispatcher::emit(EventKind kind, const Message& message, const Endpoint* endpoint, Nanos duration,
-                      std::string_view reason) const noexcept {
+                      std::string_view node) const noexcept {
   if (!wants(kind)) return;
   Event event;
   event.kind = kind;
   event.service = message.service_name();
   event.message_id = message.id();
   event.correlation_id = message.correlation_id();
-  event.node = node_;
+  event.node = node.empty() ? std::string_view(node_) : node;
   event.origin = message.origin_node();
-  event.reason = reason;
   event.duration = duration;
   if (endpoint != nullptr) {
     event.plugin = endpoint->router();

@@ -5,7 +5,7 @@
 #include <busbar/message.hpp>
 #include <busbar/registry/registry.hpp>
 
-#include <chrono>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,6 +15,9 @@
 
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
+#include "dispatch/client_calls.hpp"
+#include "dispatch/peer.hpp"
+#include "dispatch/pending_call.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -25,9 +28,15 @@ struct DispatchOptions {
   /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
   /// message's deadline or the call around it leaves is not exceeded (C-D8).
   std::uint32_t timeout_ms = 0;
+  /// Only this node may serve it; nobody of that name, or no connection: badrpc(nodedown). Empty: any (C-D2).
+  std::string_view node = {};
 };
 
 inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
+
+/// A question to a node that another one asks: the admin side answers it through `requester`, under `attempt`.
+using QueryHandler =
+    std::function<void(const std::shared_ptr<Requester>& requester, std::uint64_t attempt, wire::Bytes body)>;
 
 /// Where a service can be called: this node (`local`) or a peer, and the router there (C-D12).
 struct Provider {
@@ -41,34 +50,14 @@ struct AuthorizationAnswer {
   Response response;  ///< no: the refusal · failed: the badrpc
 };
 
-/// An asynchronous call that can be given up. Ownership: holds its call's slot. Threads: any, one at a time.
-class PendingCall {
- public:
-  PendingCall() = default;
-  explicit PendingCall(Call* call) noexcept : call_(call) {}
-  PendingCall(PendingCall&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
-  PendingCall& operator=(PendingCall&& other) noexcept {
-    std::swap(call_, other.call_);
-    return *this;
-  }
-  ~PendingCall() {
-    if (call_ != nullptr) call_->release();
-  }
-  /// Gives the call up: its handler sees that its caller is gone. True: the callback will not be called any more.
-  bool cancel() noexcept { return call_ != nullptr && call_->cancel(); }
-
- private:
-  Call* call_ = nullptr;
-};
-
 /// Threads: every function may be called from any thread, and from inside a handler (C-D14).
 /// Errors: none thrown but std::bad_alloc; whatever goes wrong is the response.
-class Dispatcher {
+class Dispatcher final : public PeerEvents, public RequestEvents {
  public:
   /// Ownership: everything given outlives the dispatcher, which outlives every call; the supervisor, which looks at
   /// this one's deadlines, has been stopped before the dispatcher goes.
   Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor, EventStream& events);
-  ~Dispatcher();
+  ~Dispatcher() override;
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
@@ -99,6 +88,26 @@ class Dispatcher {
 
   const std::string& node() const noexcept { return node_; }
 
+  // -- other nodes (remote.cpp: calls to them; requests.cpp: calls from them)
+
+  /// Asks a node about itself, as its admin socket is asked: `body` is an AdminRequest. The outcome is ok with the
+  /// AdminAnswer as its value, or what went wrong. Ends within `timeout_ms`.
+  void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
+  /// Who answers what other nodes and clients ask. Once, before the first request.
+  void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
+  /// What people are to be told of a dry run of this service, if anything: not every service heeds one (C-D10).
+  std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
+  /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
+  /// on.
+  void refuse_requests() noexcept { refusing_.store(true, std::memory_order_relaxed); }
+  /// Answers that came too late, or twice, and were dropped (C-D6).
+  std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
+
+  void on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept override;
+  void on_down(Peer& peer, std::string_view reason) noexcept override;
+  void on_request(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope) noexcept override;
+  void on_gone(const Requester& requester) noexcept override;
+
   // -- for calls
 
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
@@ -107,21 +116,33 @@ class Dispatcher {
   }
   /// Calls a callback with blocking dispatches forbidden.
   void run_callback(const Callback& callback, Message&& outcome) const noexcept;
-  /// The last step of a call that a provider ended: counts it, and makes of what the provider answered what the caller
-  /// gets (C-D4, C-D15).
-  static void conclude(Message& message, Endpoint& endpoint, Purpose purpose = Purpose::serve);
-  /// Tells the observers that a call that began at `begun` has been answered.
-  void report_end(const Endpoint& endpoint, const Message& message, Nanos begun) const noexcept;
+  /// An attempt of a call with a callback has been answered: goes on to the next provider, or ends the call.
+  void go_on(Call& call, Nanos begun) noexcept;
+  /// A call for a requester has been answered: sends the answer, or the call on to the node that was chosen.
+  void answer(Call& call) noexcept;
+  void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
+  /// Tells the observers that an attempt of a call that began at `begun` has been answered.
+  void report_end(const Call& call, const Message& message, Nanos begun) const noexcept;
+  /// Counts an attempt here that failed.
+  static void count_end(const Call& call, const Response& response) noexcept;
 
  private:
   struct Start;
+  struct Candidate {
+    std::shared_ptr<Peer> peer;  // null: there is none
+    bool idempotent = false;
+    std::uint32_t timeout_ms = 0;
+  };
 
-  Start start_of(const Endpoint& endpoint, const Call* parent, const Message& message, DispatchOptions options) const;
-  Endpoint* find(const Message& message) const;
-  void settle_unserved(Message& message) const;
+  Start start_of(bool may_be_inexact, const Call* parent, const Message& message, DispatchOptions options) const;
+  Endpoint* find(const Message& message, std::string_view only_node) const;
+  void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;
-  void serve_inline(Endpoint& endpoint, Message& message, const Start& start);
-  void serve_pooled(Endpoint& endpoint, Message& message, const Start& start);
+  static void refuse_as_overloaded(Message& message);
+  void serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
+  void serve_pooled(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
+  void finish_blocking(Call& call, Message& message, const Start& start, bool in_time);
+  static void conclude(Call& call, Message& message, bool in_time);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
                bool cancellable);
   void run_here(Call& call, const Start& start) const noexcept;
@@ -130,13 +151,35 @@ class Dispatcher {
   void report_start(const Endpoint& endpoint, const Message& message) const noexcept;
   void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,
-            std::string_view reason = {}) const noexcept;
+            std::string_view node = {}) const noexcept;
+
+  // remote.cpp
+  Candidate find_remote(std::string_view service, std::string_view only_node, const Call* call) const;
+  void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
+  Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
+                        DispatchOptions options, bool cancellable);
+  bool ask_others(Call& call, Nanos begun);
+  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
+  void take_answer(const Peer* from, const wire::Envelope& envelope) noexcept;
+  void take_forwarded(const wire::Envelope& envelope) noexcept;
+
+  // requests.cpp
+  void take_request(const std::shared_ptr<Requester>& from, const wire::Envelope& request);
+  void serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const wire::Envelope& request);
+  void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
+  void forward(Call& call);
+  void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
+  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation) const;
 
   const std::string node_;
   registry::Registry& registry_;
   Pool& pool_;
   Supervisor& supervisor_;
   EventStream& events_;
+  QueryHandler on_query_;
+  ClientCalls client_calls_;
+  std::atomic<bool> refusing_{false};
+  std::atomic<std::uint64_t> late_answers_{0};
 };
 
 }  // namespace busbar::host

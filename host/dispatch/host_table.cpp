@@ -151,7 +151,7 @@ void log(void* context, const busbar_call* call, std::uint32_t level, busbar_tex
   }
   const Call& self = *Call::of(call);
   logger.write(level_of(level), line,
-               {{"service", self.endpoint().service()},
+               {{"service", self.endpoint()->service()},
                 {"message_id", self.message_id()},
                 {"correlation_id", self.correlation_id()}});
 }

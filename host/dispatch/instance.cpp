@@ -14,16 +14,21 @@ registry::Visibility visibility_of(const busbar_service& service) {
   return (service.flags & BUSBAR_SERVICE_PRIVATE) != 0 ? registry::Visibility::private_ : registry::Visibility::public_;
 }
 
+registry::ServiceFacts facts_of(const busbar_service& service) {
+  const auto has = [&](std::uint32_t flag) { return (service.flags & flag) != 0; };
+  return {has(BUSBAR_SERVICE_INLINE), has(BUSBAR_SERVICE_IDEMPOTENT), has(BUSBAR_SERVICE_DRY_RUN_SAFE),
+          service.timeout_ms};
+}
+
 }  // namespace
 
 Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::string router)
-    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service)),
+    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(service)),
       instance_(instance),
       c_service_(&service),
       doc_(to_string(service.doc)),
-      flags_(service.flags),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
-      inline_((service.flags & BUSBAR_SERVICE_INLINE) != 0) {}
+      inline_(declared().is_inline) {}
 
 Instance::Instance(InstanceFacts facts, Dispatcher& dispatcher, Logger log)
     : facts_(std::move(facts)), dispatcher_(dispatcher), log_(std::move(log)), c_host_(make_host_table(*this)) {}

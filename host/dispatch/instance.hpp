@@ -27,8 +27,8 @@ class Endpoint final : public registry::LocalProvider {
   Instance& instance() const noexcept { return instance_; }
   const busbar_service& c_service() const noexcept { return *c_service_; }
   const std::string& doc() const noexcept { return doc_; }
-  bool idempotent() const noexcept { return (flags_ & BUSBAR_SERVICE_IDEMPOTENT) != 0; }
-  bool dry_run_safe() const noexcept { return (flags_ & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0; }
+  bool idempotent() const noexcept { return declared().idempotent; }
+  bool dry_run_safe() const noexcept { return declared().dry_run_safe; }
   /// The timeout for callers that name none, in milliseconds.
   std::uint32_t default_timeout_ms() const noexcept { return default_timeout_ms_; }
 
@@ -44,7 +44,6 @@ class Endpoint final : public registry::LocalProvider {
   Instance& instance_;
   const busbar_service* const c_service_;
   const std::string doc_;
-  const std::uint32_t flags_;
   const std::uint32_t default_timeout_ms_;
   std::atomic<bool> inline_;
   InlineRecord inline_record_;

@@ -4,7 +4,6 @@
 #include <busbar/registry/service_table.hpp>
 #include <busbar/wire/envelope.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -27,14 +26,14 @@ enum class Sent : std::uint8_t {
 /// Where a thread that blocks for the answer of one call sits while it waits at a peer. On that thread's stack.
 class Seat {
  public:
-  explicit Seat(Waiter& of_thread) noexcept : waiter(of_thread) {}
+  explicit Seat(Waiter& callers) noexcept : waiter(callers) {}
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 
   Waiter& waiter;
 
   // the peer's
-  std::atomic<bool> driving{false};  ///< this thread is the one that works the peer's socket
+  bool driving = false;  ///< this thread is the one that works the peer's socket
   bool listed = false;
   Seat* next = nullptr;
   Seat* previous = nullptr;
@@ -55,11 +54,12 @@ class Peer : public registry::RemoteNode {
   /// Sends a request for a caller that will then `wait`: at once, where nobody works the socket; that is then this
   /// thread's seat. Otherwise queued. After kYes, `wait` must follow.
   virtual Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept = 0;
-  /// For a caller whose request was answered for by somebody else (C-R6): takes a seat without sending.
-  virtual void join(Seat& seat) noexcept = 0;
   /// Waits until the seat's waiter is done or was nudged, or the deadline has come; works the socket meanwhile where
   /// that falls to this thread, and passes it on when it leaves. The seat is free afterwards.
   virtual void wait(Seat& seat, Nanos deadline) noexcept = 0;
+  /// Has the thread that works the socket look whether its waiter is done, if it sleeps: for who completed it
+  /// elsewhere.
+  virtual void ring() noexcept = 0;
 };
 
 /// What a peer has for dispatch. Threads: whoever works the peer's socket; several for several peers.

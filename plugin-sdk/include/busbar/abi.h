@@ -20,9 +20,9 @@
  *   [worker]       a pool thread of the host, or for an inline service the caller's thread: many at once
  *   [any]          thread-safe; the host may call it, or may be called, from any thread
  *
- * Life of a plugin: entry → create → start → (authorize, handle, healthy)* → stop → destroy. `create` makes the
- * object and names its services, without any effect on the world: it also runs in a child process that tries the
- * library, and at build time. `start` may open files and connections. After `stop` has returned no thread, timer or
+ * Life of a plugin: entry → create → start → (authorize, choose_node, handle, healthy)* → stop → destroy. `create`
+ * makes the object and names its services, without any effect on the world: it also runs in a child process that tries
+ * the library, and at build time. `start` may open files and connections. After `stop` has returned no thread, timer or
  * callback of the plugin may be left; `destroy` frees the object, and then the library may be unmapped. Each
  * successful create is followed by exactly one destroy, each successful start by exactly one stop.
  */
@@ -39,7 +39,7 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 0
+#define BUSBAR_ABI_MINOR 1 /* 1: choose_node */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -253,6 +253,13 @@ typedef enum busbar_authorization {
   BUSBAR_REFUSED = 2    /* the plugin has given its own error with `reply` */
 } busbar_authorization;
 
+/* Where a call is to run (C-R6). Made by the host; the plugin sets `size` and the first bytes of `name`. */
+typedef struct busbar_node_choice {
+  uint32_t struct_size;
+  uint32_t size; /* 0: here */
+  char name[64]; /* a node's name; this node's own means here, too */
+} busbar_node_choice;
+
 typedef enum busbar_handled {
   BUSBAR_REPLIED = 0, /* `reply` was called */
   BUSBAR_NO_REPLY = 1 /* somebody who retained the call will answer */
@@ -283,6 +290,12 @@ typedef struct busbar_router {
 
   /* Frees the object, this struct included. [loader] */
   void (*destroy)(void* self);
+
+  /* Where the call runs, asked after `authorize` has let it through: here, or on the node that it names, where neither
+   * is asked again (C-R6). An inline service can only choose here. Anything but BUSBAR_DONE answers the call with what
+   * was given to `reply`, else badrpc(exit). May be null: always here. Since minor 1. [worker] */
+  busbar_status (*choose_node)(void* self, const busbar_service* service, busbar_call* call,
+                               const busbar_message* message, busbar_node_choice* choice);
 } busbar_router;
 
 /* ------------------------------------------------------------------------------ the descriptor and the ELF note */

@@ -13,11 +13,14 @@
 #include <busbar/abi.h>
 #include <busbar/router.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace busbar {
@@ -34,6 +37,7 @@ struct RouterBinding {
           binding->router_ = std::make_unique<Plugin>();
           binding->router_->host_ = host;
           binding->describe();
+          if constexpr (chooses_node<Plugin>()) binding->c_router_.choose_node = &choose_node;
           return &binding.release()->c_router_;
         },
         nullptr);
@@ -53,6 +57,17 @@ struct RouterBinding {
     c_router_.authorize = &authorize;
     c_router_.handle = &handle;
     c_router_.destroy = &destroy;
+  }
+
+  /// Whether a router has a `choose_node` of its own: others are not asked, which saves each of their calls the question.
+  /// One that cannot be seen from here (a private override) counts as its own.
+  template <class Plugin>
+  static constexpr bool chooses_node() {
+    if constexpr (requires { &Plugin::choose_node; }) {
+      return !std::is_same_v<decltype(&Plugin::choose_node), std::string (Router::*)(const Message&)>;
+    } else {
+      return true;
+    }
   }
 
   static RouterBinding& of(void* self) { return *static_cast<RouterBinding*>(self); }
@@ -151,6 +166,19 @@ struct RouterBinding {
       detail::send_reply(*binding.host_, call, authorization.refusal());
       return BUSBAR_REFUSED;
     });
+  }
+
+  static busbar_status choose_node(void* self, const busbar_service*, busbar_call* call, const busbar_message* view,
+                                   busbar_node_choice* choice) {
+    RouterBinding& binding = of(self);
+    const auto status = binding.serve(call, view, BUSBAR_FAILED, [&](Message& message) -> std::uint32_t {
+      const std::string node = binding.router_->choose_node(message);
+      // One that is too long names no node; cut off it is none either, and is refused with its beginning.
+      choice->size = static_cast<std::uint32_t>(std::min(node.size(), sizeof choice->name));
+      std::memcpy(choice->name, node.data(), choice->size);
+      return BUSBAR_DONE;
+    });
+    return static_cast<busbar_status>(status);
   }
 
   static std::uint32_t handle(void* self, const busbar_service* service, busbar_call* call,

@@ -129,6 +129,12 @@ class Router {
     (void)message;
     return forbidden();
   }
+  /// Where a call runs that `authorize` has let through (C-R6): on the node that is named, which asks neither again, or
+  /// here where the name is empty. Override it publicly. Threads: many at once.
+  virtual std::string choose_node(const Message& message) {
+    (void)message;
+    return {};
+  }
   /// Opens what the services need; `config` is the table [plugin.NAME]. What it throws fails the load.
   virtual void start(const Payload& config) { (void)config; }
   /// Ends everything that `start` began, threads and reply handles included. What it throws is logged.

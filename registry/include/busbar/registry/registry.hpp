@@ -31,6 +31,7 @@ enum class Listing { public_, private_, all };
 struct TableFacts {
   std::uint64_t version = 0;  // counts publications
   std::size_t services = 0;
+  std::size_t nodes = 0;            // other nodes that are known, routable or not
   std::chrono::milliseconds age{};  // since the last publication
 };
 
@@ -62,7 +63,8 @@ class Registry {
   std::shared_ptr<RemoteNode> find_node(std::string_view name) const;
 
   /// Has `tell` called after each change of the local services, on the thread that made it, with nothing held. Must be
-  /// short. One at a time: replaces the one before; an empty function ends it, and on return none is running.
+  /// short and not throw. One at a time: replaces the one before; an empty function ends it, and on return none is
+  /// running.
   void on_local_change(std::function<void()> tell);
   /// The public services of this node, as its record lists them.
   std::vector<RemoteService> local_record() const;
@@ -82,14 +84,26 @@ class Registry {
 
  private:
   using Services = std::vector<std::shared_ptr<LocalProvider>>;
+  using Table = std::unique_ptr<const ServiceTable>;
+  struct Node {
+    std::shared_ptr<RemoteNode> node;
+    std::shared_ptr<const std::vector<RemoteService>> services;
+  };
+  struct LocalListener;
 
-  void publish() BUSBAR_REQUIRES(mutex_);
+  /// Returns the table before, which no lookup uses any more: to be destroyed without the lock, because what it holds
+  /// the last reference to may do anything at its end.
+  [[nodiscard]] Table publish() BUSBAR_REQUIRES(mutex_);
+  std::vector<ServiceEntry> entries() const BUSBAR_REQUIRES(mutex_);
+  void tell_local_change();
 
   std::atomic<const ServiceTable*> table_;  // what lookups read; owned by owned_table_
 
   mutable Mutex mutex_;  // for writers, and for readers that want more than a lookup
   std::map<std::string, Services> routers_ BUSBAR_GUARDED_BY(mutex_);
-  std::unique_ptr<const ServiceTable> owned_table_ BUSBAR_GUARDED_BY(mutex_);
+  std::map<std::string, Node, std::less<>> nodes_ BUSBAR_GUARDED_BY(mutex_);
+  std::shared_ptr<LocalListener> listener_ BUSBAR_GUARDED_BY(mutex_);
+  Table owned_table_ BUSBAR_GUARDED_BY(mutex_);
   std::uint64_t version_ BUSBAR_GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point published_at_ BUSBAR_GUARDED_BY(mutex_);
 };

@@ -15,12 +15,20 @@ namespace busbar::registry {
 
 enum class Visibility : std::uint8_t { public_, private_ };
 
+/// What callers may know of a service before they call it.
+struct ServiceFacts {
+  bool is_inline = false;
+  bool idempotent = false;
+  bool dry_run_safe = false;
+  std::uint32_t timeout_ms = 0;  ///< for callers that name none; 0: 5,000
+};
+
 /// A service that this node itself provides. Whoever registers derives from it and keeps there what it needs to serve.
 /// Ownership: shared by the tables that list it; destroyed with the last of them.
 class LocalProvider {
  public:
-  LocalProvider(std::string service, std::string router, Visibility visibility)
-      : service_(std::move(service)), router_(std::move(router)), visibility_(visibility) {}
+  LocalProvider(std::string service, std::string router, Visibility visibility, ServiceFacts facts = {})
+      : service_(std::move(service)), router_(std::move(router)), visibility_(visibility), facts_(facts) {}
   virtual ~LocalProvider() = default;
   LocalProvider(const LocalProvider&) = delete;
   LocalProvider& operator=(const LocalProvider&) = delete;
@@ -28,16 +36,18 @@ class LocalProvider {
   const std::string& service() const noexcept { return service_; }
   const std::string& router() const noexcept { return router_; }
   Visibility visibility() const noexcept { return visibility_; }
+  /// As it was declared, and as other nodes are told.
+  const ServiceFacts& declared() const noexcept { return facts_; }
 
  private:
   const std::string service_;
   const std::string router_;
   const Visibility visibility_;
+  const ServiceFacts facts_;
 };
 
-/// Another node, for one incarnation of it. Whoever can reach it derives from it and keeps there what it needs to do so.
-/// Ownership: shared by the tables that list its services and by the calls that go there.
-/// Threads: any.
+/// Another node, for one incarnation of it. Whoever can reach it derives from it and keeps there what it needs to do
+/// so. Ownership: shared by the tables that list its services and by the calls that go there. Threads: any.
 class RemoteNode {
  public:
   RemoteNode(std::string name, std::uint64_t incarnation) : name_(std::move(name)), incarnation_(incarnation) {}
@@ -71,7 +81,7 @@ struct RemoteProvider {
 struct ServiceEntry {
   std::string name;
   std::shared_ptr<LocalProvider> local;  // null: not provided here
-  std::vector<RemoteProvider> remote;    // in the order of the nodes' names; each was routable when this was published
+  std::vector<RemoteProvider> remote{};  // in the order of the nodes' names; each was routable when this was published
 };
 
 /// A hash table with open addressing whose slots hold the name itself, so that a lookup touches one or two cache

@@ -1,0 +1,49 @@
+#include "dispatch/client_calls.hpp"
+
+namespace busbar::host {
+
+bool ClientCalls::begin(const Requester& client, std::uint64_t attempt) {
+  const MutexLock lock(mutex_);
+  return calls_.try_emplace({&client, attempt}).second;
+}
+
+void ClientCalls::hold(const Requester& client, std::uint64_t attempt, PendingCall call) {
+  const MutexLock lock(mutex_);
+  const auto row = calls_.find({&client, attempt});
+  if (row != calls_.end()) std::swap(row->second, call);
+}
+
+// What is taken out here is let go without the lock.
+
+void ClientCalls::end(const Requester& client, std::uint64_t attempt) noexcept {
+  std::map<Key, PendingCall>::node_type taken;
+  const MutexLock lock(mutex_);
+  taken = calls_.extract({&client, attempt});
+}
+
+void ClientCalls::cancel(const Requester& client, std::uint64_t attempt) noexcept {
+  PendingCall call;
+  {
+    const MutexLock lock(mutex_);
+    const auto row = calls_.find({&client, attempt});
+    if (row == calls_.end()) return;
+    std::swap(row->second, call);
+    calls_.erase(row);
+  }
+  call.cancel();
+}
+
+void ClientCalls::cancel_all(const Requester& client) noexcept {
+  for (;;) {
+    std::uint64_t attempt = 0;
+    {
+      const MutexLock lock(mutex_);
+      const auto row = calls_.lower_bound({&client, 0});
+      if (row == calls_.end() || row->first.first != &client) return;
+      attempt = row->first.second;
+    }
+    cancel(client, attempt);
+  }
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,204 @@
+// Calls to other nodes: which one, and which one next.
+#include <algorithm>
+#include <random>
+
+#include "dispatch/call_slab.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/message_envelope.hpp"
+#include "dispatch/start.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+// Evenly distributed enough to share calls out; a generator of the thread's own costs no lock (xorshift, Marsaglia
+// 2003).
+std::size_t random_below(std::size_t bound) {
+  static thread_local std::uint64_t state = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}() | 1;
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return static_cast<std::size_t>(state % bound);
+}
+
+std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node) {
+  return std::static_pointer_cast<Peer>(node);
+}
+
+constexpr std::uint32_t kUsualTimeoutMs = 5'000;  // C-D5
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------- providers
+
+// A provider that the call has not tried, at random (C-D3); with `only_node` that one, whatever its record says.
+Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::string_view only_node,
+                                              const Call* call) const {
+  const auto untried = [&](const registry::RemoteNode& node) {
+    return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
+  };
+  if (!only_node.empty()) {
+    const auto node = registry_.find_node(only_node);
+    return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
+  }
+  return registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
+    if (entry == nullptr || entry->remote.empty()) return {};
+    const auto& providers = entry->remote;
+    const std::size_t first = providers.size() == 1 ? 0 : random_below(providers.size());
+    for (std::size_t i = 0; i < providers.size(); ++i) {
+      // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
+      const auto& provider = providers[(first + i) % providers.size()];
+      if (!untried(*provider.node)) continue;
+      const std::uint32_t own = provider.service->timeout_ms;
+      return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
+    }
+    return {};
+  });
+}
+
+// ----------------------------------------------------------------------------------------------------------- attempts
+
+// Sends the call to the next provider that takes it. Not under way: the response says that none is left, or the call is
+// over.
+AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate) {
+  for (;;) {
+    if (candidate.peer == nullptr) {
+      candidate = find_remote(call.message().service_name(), call.only_node(), &call);
+    }
+    if (candidate.peer == nullptr) {
+      call.no_provider_left();
+      return AttemptSent::kRefused;
+    }
+    const Nanos now = now_ns();
+    if (now >= call.deadline()) return AttemptSent::kOver;
+    if (call.purpose() == Purpose::serve &&
+        events_.wants_any(mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service))) {
+      emit(EventKind::service_found, call.message(), nullptr, 0, candidate.peer->name());
+      emit(EventKind::invoking_service, call.message(), nullptr, 0, candidate.peer->name());
+    }
+    const AttemptSent sent = call.attempt_at(std::exchange(candidate.peer, nullptr), candidate.idempotent, seat, now);
+    if (sent != AttemptSent::kRefused || !call.asks_for_another()) return sent;
+    call.prepare_next();
+  }
+}
+
+// For a caller that waits on this thread, and whose last attempt asks for another. False: its time is over.
+bool Dispatcher::ask_others(Call& call, Nanos begun) {
+  while (call.asks_for_another()) {
+    call.prepare_next();
+    Seat seat(call.waiter());
+    const AttemptSent sent = next_attempt(call, &seat, {});
+    if (sent == AttemptSent::kRefused) return true;
+    if (sent == AttemptSent::kOver) return false;
+    const bool in_time = call.wait_at_peer(seat);
+    report_end(call, call.message(), begun);
+    if (!in_time) return false;
+  }
+  return true;
+}
+
+void Dispatcher::serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start) {
+  const BlockingScope blocking;
+  if (!blocking) return refuse_as_overloaded(message);
+  const auto budget = start.budget(first.timeout_ms);
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  if (!options.node.empty()) call.only_at(options.node);
+  bool in_time = false;
+  {
+    Seat seat(call.waiter());
+    const AttemptSent sent = next_attempt(call, &seat, first);
+    in_time = sent == AttemptSent::kRefused;
+    if (sent == AttemptSent::kUnderWay) {
+      in_time = call.wait_at_peer(seat);
+      report_end(call, message, start.now);
+    }
+    if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
+      in_time = ask_others(call, start.now);
+  }
+  conclude(call, message, in_time);
+}
+
+Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
+                                  DispatchOptions options, bool cancellable) {
+  Candidate first = find_remote(message.service_name(), options.node, nullptr);
+  if (first.peer == nullptr) {
+    settle_unserved(message, options.node);
+    run_callback(callback, std::move(message));
+    return nullptr;
+  }
+  const Start start = start_of(false, parent, message, options);
+  const auto budget = start.budget(first.timeout_ms);
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
+  if (!options.node.empty()) call.only_at(options.node);
+  call.own_message(std::move(message));
+  call.retain();  // it may be over before this function is
+  call.deliver_to(std::move(callback), start.now);
+  call.watch_again();
+  supervisor_.wake_at(budget.deadline);
+  if (next_attempt(call, nullptr, std::move(first)) == AttemptSent::kRefused && call.unwatch()) call.finish_callback();
+  if (cancellable) return &call;
+  call.release();
+  return nullptr;
+}
+
+void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
+  report_end(call, call.message(), begun);
+  count_end(call, call.response());
+  if (call.asks_for_another()) {
+    call.prepare_next();
+    // From here on the call may be ended by others; whoever called us holds it.
+    call.watch_again();
+    supervisor_.wake_at(call.deadline());
+    if (next_attempt(call, nullptr, {}) != AttemptSent::kRefused || !call.unwatch()) return;
+  }
+  call.finish_callback();
+}
+
+void Dispatcher::tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept { peer.post(write_cancel(attempt), false); }
+
+void Dispatcher::query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms) {
+  Message question = Message::blank();
+  question.with_raw_request(std::move(body));
+  launch(Purpose::query, Call::current(), std::move(question), std::move(callback), {timeout_ms, node}, false);
+}
+
+// ------------------------------------------------------------------------------------------------------- what comes
+// back
+
+void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept {
+  switch (envelope.type) {
+    case wire::EnvelopeType::answer:
+    case wire::EnvelopeType::document:
+    case wire::EnvelopeType::refused:
+      return take_answer(&peer, envelope);
+    case wire::EnvelopeType::forwarded:
+      return take_forwarded(envelope);
+    default:
+      return;  // of a later minor version
+  }
+}
+
+void Dispatcher::take_answer(const Peer* from, const wire::Envelope& envelope) noexcept {
+  Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
+  if (call == nullptr || !call->claim_attempt(envelope.attempt)) {
+    late_answers_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  call->attempt_answered(from, envelope);
+}
+
+void Dispatcher::take_forwarded(const wire::Envelope& envelope) noexcept {
+  Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
+  if (call == nullptr) return;
+  auto node = registry_.find_node(envelope.node);
+  if (node != nullptr && node->incarnation() != envelope.incarnation) node = nullptr;
+  call->move_attempt(envelope.attempt, envelope.node, as_peer(node));
+}
+
+void Dispatcher::on_down(Peer& peer, std::string_view reason) noexcept {
+  CallSlab::instance().for_each([&](Call& call) { call.peer_down(peer, reason); });
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,228 @@
+// Calls from other nodes and from clients.
+#include <busbar/names.hpp>
+
+#include <algorithm>
+
+#include "dispatch/call_slab.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/message_envelope.hpp"
+#include "dispatch/start.hpp"
+#include "log/text.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+using wire::Envelope;
+using wire::EnvelopeType;
+
+// Answers a node that did not send the request itself, through our own connection to it (C-R6).
+class ForwardedFor final : public Requester {
+ public:
+  explicit ForwardedFor(std::shared_ptr<Peer> peer) noexcept : peer_(std::move(peer)) {}
+  Sent answer(std::span<const std::uint8_t> envelope, bool) noexcept override { return peer_->post(envelope, false); }
+  bool gone() const noexcept override { return !peer_->routable(); }
+  wire::Role role() const noexcept override { return wire::Role::node; }
+  const std::string& name() const noexcept override { return peer_->name(); }
+  std::uint64_t incarnation() const noexcept override { return peer_->incarnation(); }
+
+ private:
+  const std::shared_ptr<Peer> peer_;
+};
+
+// What is wrong with a request's fields, in words; empty: nothing.
+std::string fault_of(const Envelope& request) {
+  if (!is_service_name(request.service)) {
+    return "the service's name (" + std::to_string(request.service.size()) + " bytes) does not match " +
+           std::string(kServiceNameRule);
+  }
+  for (const std::string_view id : {request.message_id, request.correlation_id, request.causation_id}) {
+    if (!id.empty() && !is_message_id(id)) return "an id of the message is not 1 to 128 of [A-Za-z0-9_-]";
+  }
+  if (request.message_id.empty()) return "the message has no id";
+  if (request.dry_run > BUSBAR_DRY_RUN_VERBOSE) return "the message's dry_run is none";
+  return {};
+}
+
+void answer_bare(Requester& to, std::uint64_t attempt, const Response& response, bool unstarted) {
+  to.answer(write_bare_answer(attempt, response, unstarted), false);
+}
+
+}  // namespace
+
+void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelope& envelope) noexcept {
+  try {
+    switch (envelope.type) {
+      case EnvelopeType::request:
+        return take_request(from, envelope);
+      case EnvelopeType::answer:  // of a call that was forwarded there
+        if (from->role() == wire::Role::node) take_answer(nullptr, envelope);
+        return;
+      case EnvelopeType::cancel:
+        return cancel_for(*from, envelope.attempt);
+      case EnvelopeType::query:
+        if (on_query_) on_query_(from, envelope.attempt, envelope.body);
+        return;
+      default:
+        return;  // of a later minor version
+    }
+  } catch (const MalformedPayload& malformed) {
+    answer_bare(*from, envelope.attempt, Response::error(code::kMalformed, malformed.what()), true);
+  } catch (const std::bad_alloc&) {
+    // Nothing to answer with: the caller's budget ends it.
+  }
+}
+
+void Dispatcher::on_gone(const Requester& requester) noexcept {
+  // Calls for nodes ask the requester itself (Call::caller_gone).
+  if (requester.role() == wire::Role::client) client_calls_.cancel_all(requester);
+}
+
+void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) noexcept {
+  if (requester.role() == wire::Role::client) return client_calls_.cancel(requester, attempt);
+  CallSlab::instance().for_each([&](Call& call) { call.cancel_for(requester, attempt); });
+}
+
+void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Envelope& request) {
+  if (const std::string fault = fault_of(request); !fault.empty()) {
+    return answer_bare(*from, request.attempt, Response::error(code::kMalformed, fault), false);
+  }
+  if (refusing_.load(std::memory_order_relaxed)) {
+    return answer_bare(*from, request.attempt, Response::try_another_node("stopping"), true);
+  }
+  if (from->role() == wire::Role::client) {
+    if (!request.is_forwarded) return dispatch_for_client(from, request);
+    return answer_bare(*from, request.attempt,
+                       Response::error(code::kForbidden, "only a node can forward a call, and this is a client"), true);
+  }
+  if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
+  if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
+    serve_for(std::move(waiting), request.answer_attempt, request);
+  }
+}
+
+std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) const {
+  auto peer = registry_.find_node(node);
+  if (peer == nullptr || peer->incarnation() != incarnation) return nullptr;
+  return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
+}
+
+// ------------------------------------------------------------------------------------------------------ for other
+// nodes
+
+// Serves what another node asks for: by a router of this one, and only what is public (C-R1).
+void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
+  Endpoint* endpoint = registry_.lookup(request.service, [](const registry::ServiceEntry* entry) -> Endpoint* {
+    if (entry == nullptr || entry->local == nullptr) return nullptr;
+    if (entry->local->visibility() != registry::Visibility::public_) return nullptr;
+    auto* found = static_cast<Endpoint*>(entry->local.get());
+    found->instance().enter();
+    return found;
+  });
+  if (endpoint == nullptr) {
+    return answer_bare(*requester, attempt, Response::service_unavailable(request.service), true);
+  }
+  const bool runs_inline = endpoint->is_inline();
+  Start start;
+  start.at_ticks = ticks();
+  start.now = now_ns();
+  const std::uint64_t longest = std::uint64_t{kMaxTimeoutMs} * 1000;
+  const Nanos deadline = start.now + static_cast<Nanos>(std::min(request.remaining_us, longest)) * kMicrosecond;
+  const Message borrowed = Message::borrow(message_view(request));
+  Call& call = CallSlab::instance().acquire();
+  call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
+             static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
+  call.answer_to(std::move(requester), attempt);
+  if (request.is_forwarded) call.mark_forwarded();
+  emit(EventKind::service_request_received, borrowed, endpoint);
+  if (!runs_inline) {
+    call.own_message(Message(borrowed));
+    return submit(call, start.now);
+  }
+  run_here(call, start);
+  if (!call.answered_alone()) call.own_message(Message(borrowed));  // somebody goes on with it
+  call.settle();
+}
+
+void Dispatcher::answer(Call& call) noexcept {
+  try {
+    if (call.forwards()) return forward(call);
+    count_end(call, call.response());
+    Requester& requester = *call.requester();
+    if (!requester.gone() && requester.answer(write_answer(call), false) == Sent::kTooLarge) {
+      answer_bare(
+          requester, call.requester_attempt(),
+          Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what node " + requester.name() + " accepts"),
+          false);
+    }
+  } catch (const std::bad_alloc&) {
+    // Nothing to answer with: the caller's budget ends it.
+  }
+  call.release();
+}
+
+// Sends a call on to the node that its router has chosen, which answers the caller's node itself (C-R6).
+void Dispatcher::forward(Call& call) {
+  Requester& requester = *call.requester();
+  const auto node = registry_.find_node(call.only_node());
+  const auto refuse = [&](const Response& response) {
+    answer_bare(requester, call.requester_attempt(), response, false);
+  };
+  const std::string chosen = "node \"" + std::string(call.only_node()) + "\", which choose_node has named";
+  if (node == nullptr || !node->routable()) {
+    refuse(Response::bad_rpc(badrpc::kNodedown, chosen + ", is not connected"));
+  } else {
+    const Nanos remaining = std::max<Nanos>(call.deadline() - now_ns(), kMicrosecond);
+    // The word goes first: most often it is there before the answer.
+    requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), true);
+    const Sent sent = static_cast<Peer&>(*node).post(write_forwarded_request(call, remaining), false);
+    if (sent == Sent::kDown) refuse(Response::bad_rpc(badrpc::kNodedown, chosen + ", is not connected"));
+    if (sent == Sent::kFull) refuse(Response::error(code::kOverloaded, "too much waits to be sent to " + chosen));
+    if (sent == Sent::kTooLarge) {
+      refuse(Response::error(code::kMalformed, "the request is larger than what is accepted by " + chosen));
+    }
+  }
+  call.release();
+}
+
+// --------------------------------------------------------------------------------------------------------- for clients
+
+std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run) const {
+  if (dry_run == DryRun::no) return {};
+  const bool safe = registry_.lookup(service, [](const registry::ServiceEntry* entry) {
+    if (entry == nullptr) return true;
+    if (entry->local != nullptr) return static_cast<const Endpoint&>(*entry->local).dry_run_safe();
+    return std::all_of(entry->remote.begin(), entry->remote.end(),
+                       [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
+  });
+  if (safe) return {};
+  return "service \"" + std::string(service) +
+         "\" does not declare itself dry-run safe: it may have done what a real call does";
+}
+
+// A client's call is a call of this node: anybody may serve it.
+void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, const Envelope& request) {
+  const std::uint64_t attempt = request.attempt;
+  if (!client_calls_.begin(*client, attempt)) {
+    return answer_bare(*client, attempt, Response::error(code::kMalformed, "this attempt's number is in use"), true);
+  }
+  Message message(Message::borrow(message_view(request)));
+  message = Message(message);  // a copy owns
+  message.with_origin_node(node_);
+  const auto callback = [this, client, attempt](Message&& outcome) {
+    client_calls_.end(*client, attempt);
+    const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
+    client->answer(write_client_answer(attempt, outcome, node_, warning), false);
+  };
+  DispatchOptions options;
+  options.node = request.only_node;
+  if (request.remaining_us != 0) {
+    const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
+    options.timeout_ms = static_cast<std::uint32_t>(ms);
+  }
+  const Purpose purpose = request.authorize_only ? Purpose::authorize_only : Purpose::serve;
+  client_calls_.hold(*client, attempt,
+                     PendingCall(launch(purpose, nullptr, std::move(message), callback, options, true)));
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,240 @@
+// A call where it is served: by a router of this node.
+#include <busbar/names.hpp>
+
+#include <algorithm>
+
+#include "dispatch/call.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/foreign_response.hpp"
+#include "log/text.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+thread_local constinit Call* current_call = nullptr;
+
+// Marks the call as the one that this thread runs; handlers nest when an inline service is called from another.
+class RunningHere {
+ public:
+  explicit RunningHere(Call& call) noexcept : outer_(std::exchange(current_call, &call)) {}
+  ~RunningHere() { current_call = outer_; }
+  RunningHere(const RunningHere&) = delete;
+  RunningHere& operator=(const RunningHere&) = delete;
+
+ private:
+  Call* outer_;
+};
+
+// Whether a plugin's bytes are one whole item of this kind. Others will read it long after the plugin was told that its
+// answer is good.
+bool is_item(busbar_bytes bytes, cbor::detail::Major kind) noexcept {
+  try {
+    cbor::detail::Reader reader({bytes.data, bytes.size});
+    const auto head = reader.item_head(0);
+    reader.skip_body(head, 0);
+    reader.expect_end();
+    return head.major() == kind;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Call* Call::current() noexcept { return current_call; }
+
+// ------------------------------------------------------------------------------------------------ the reply buffer
+
+Call::ReplyBuffer::ReplyBuffer() noexcept : c_buffer{} {
+  c_buffer.grow = [](busbar_buffer* self, std::size_t capacity) {
+    Block& storage = reinterpret_cast<ReplyBuffer*>(self)->block;  // its first member
+    try {
+      storage.grow(capacity);
+    } catch (const std::bad_alloc&) {
+      return -1;
+    }
+    self->data = storage.data();
+    self->capacity = storage.capacity();
+    return 0;
+  };
+}
+
+Payload Call::ReplyBuffer::take(std::size_t size) noexcept {
+  c_buffer.data = nullptr;
+  c_buffer.size = c_buffer.capacity = 0;
+  return Payload::own(std::move(block), size);
+}
+
+// --------------------------------------------------------------------------------------------- the answering side
+
+void Call::stage(Response response) noexcept {
+  if (!claim_answer()) return;
+  response_ = std::move(response);
+  assigns_changed_ = false;
+  staged_ = true;
+}
+
+busbar_status Call::reply(const busbar_reply& reply) noexcept {
+  if (reply.struct_size < sizeof(busbar_reply) || reply.response == nullptr) return BUSBAR_INVALID;
+  if (reply.response->struct_size < sizeof(busbar_response)) return BUSBAR_INVALID;
+  const std::uint32_t kind = reply.response->kind;
+  if (kind == BUSBAR_RESPONSE_NONE || kind > BUSBAR_RESPONSE_ERROR) return BUSBAR_INVALID;
+  if (reply.events.size != 0 && !is_item(reply.events, cbor::detail::kArray)) return BUSBAR_INVALID;
+  if (reply.assigns.size != 0 && !is_item(reply.assigns, cbor::detail::kMap)) return BUSBAR_INVALID;
+  if (!claim_answer()) return BUSBAR_ALREADY_ANSWERED;
+  try {
+    take_reply(reply);
+  } catch (const std::exception&) {
+    response_ = Response::bad_rpc(badrpc::kExit, "the host had no memory for the answer");
+  }
+  if (current_call == this) {
+    staged_ = true;
+  } else {
+    deliver();
+  }
+  return BUSBAR_DONE;
+}
+
+void Call::take_reply(const busbar_reply& reply) {
+  const busbar_response& from = *reply.response;
+  Payload value;
+  if ((from.flags & BUSBAR_RESPONSE_HAS_VALUE) != 0 && from.value.size != 0) {
+    const bool in_buffer = from.value.data == reply_buffer_.c_buffer.data;
+    value = in_buffer ? reply_buffer_.take(from.value.size) : Payload::copy({from.value.data, from.value.size});
+  }
+  take_response(response_, from, std::move(value));
+  assigns_changed_ = (reply.flags & BUSBAR_REPLY_ASSIGNS) != 0;
+  if (assigns_changed_) assigns_ = Payload::copy({reply.assigns.data, reply.assigns.size});
+  if (dry_run_ == DryRun::verbose) events_ = Payload::copy({reply.events.data, reply.events.size});
+}
+
+void Call::serve() noexcept {
+  const RunningHere here(*this);
+  try {
+    authorize_and_handle();
+  } catch (...) {
+    // The C++ SDK lets none through; a plugin in another language may. Nothing of it is kept: its type may be unmapped.
+    stage(Response::bad_rpc(badrpc::kExit, "an exception left the plugin's handler"));
+  }
+}
+
+void Call::authorize_and_handle() {
+  busbar_response unused{};
+  busbar_message view = message_->c_view(unused);
+  view.deadline_us = deadline_ / kMicrosecond;
+  if (!is_forwarded_) {  // C-R6: the node that forwarded it has asked both
+    if (!authorize(view)) return;
+    if (purpose_ == Purpose::authorize_only) {
+      stage(Response::ok());
+      return;
+    }
+    if (!chosen_here(view)) return;
+  }
+  handle(view);
+}
+
+bool Call::authorize(const busbar_message& view) {
+  dispatcher().emit(EventKind::checking_if_service_call_is_authorized, *this);
+  const busbar_router& router = endpoint_->instance().router();
+  const std::uint32_t verdict = router.authorize == nullptr
+                                    ? static_cast<std::uint32_t>(BUSBAR_FORBIDDEN)
+                                    : router.authorize(router.self, &endpoint_->c_service(), this, &view);
+  if (verdict == BUSBAR_AUTHORIZED) return true;
+  if (verdict == BUSBAR_FORBIDDEN) stage(Response::forbidden());
+  if (!staged_) {
+    stage(Response::bad_rpc(badrpc::kBadReturn, "authorize returned neither a verdict nor an error"));
+  } else if (response_.kind() != Response::Kind::error) {
+    response_ = Response::bad_rpc(badrpc::kBadReturn, "authorize answered with something that is no error");
+  }
+  return false;
+}
+
+// Asks the router where the call is to run (C-R6). False: not here, or it could not say; then that is staged.
+bool Call::chosen_here(const busbar_message& view) {
+  const busbar_router& router = endpoint_->instance().router();
+  if (router.choose_node == nullptr) return true;
+  busbar_node_choice choice{};
+  choice.struct_size = sizeof choice;
+  const busbar_status status = router.choose_node(router.self, &endpoint_->c_service(), this, &view, &choice);
+  if (staged_) return false;
+  if (status != BUSBAR_DONE) {
+    stage(Response::bad_rpc(badrpc::kExit, "choose_node failed without saying why"));
+    return false;
+  }
+  const std::string_view node(choice.name, std::min<std::size_t>(choice.size, sizeof choice.name));
+  if (node.empty() || node == dispatcher().node()) return true;
+  if (runs_inline_) {
+    stage(Response::bad_rpc(badrpc::kBadReturn, "choose_node named another node for an inline service"));
+  } else if (!is_node_name(node)) {
+    stage(Response::bad_rpc(badrpc::kBadReturn, "choose_node answered " + in_quotes(node) + ", which does not match " +
+                                                    std::string(kNodeNameRule)));
+  } else {
+    only_node_ = Text(node);
+    forwards_ = true;
+    stage(Response());
+  }
+  return false;
+}
+
+void Call::handle(const busbar_message& view) {
+  const busbar_router& router = endpoint_->instance().router();
+  const bool timed = dispatcher().wants(EventKind::execution_finished);
+  const Nanos begun = timed ? now_ns() : 0;
+  dispatcher().emit(EventKind::executing_service, *this);
+  const std::uint32_t handled = router.handle(router.self, &endpoint_->c_service(), this, &view);
+  if (timed) dispatcher().emit(EventKind::execution_finished, *this, now_ns() - begun);
+  if (handled != BUSBAR_NO_REPLY && (state_.load(std::memory_order_acquire) & kAnswered) == 0) {
+    stage(Response::bad_rpc(badrpc::kBadReturn, "the handler said that it had answered, but gave no valid answer"));
+  }
+}
+
+void Call::settle() noexcept {
+  state_.fetch_and(~kRunning, std::memory_order_acq_rel);
+  if (staged_) deliver();  // an answer from another thread has delivered itself
+  release_answerer();
+}
+
+void Call::release_answerer() noexcept {
+  if (answerers_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (claim_answer()) {
+    response_ = Response::bad_rpc(badrpc::kBadReturn, "reply dropped");
+    assigns_changed_ = false;
+    deliver();
+  }
+  release();
+}
+
+void Call::run() noexcept {
+  if (caller_gone()) {
+    // C-D8: what ran out of time while it queued is not started.
+    stage(Response::service_timeout(message_->service_name(), message_->id(), timeout_ms_));
+    return;
+  }
+  serve();
+}
+
+bool Call::caller_gone() const noexcept {
+  if ((state_.load(std::memory_order_acquire) & kGone) != 0 || now_ns() >= deadline_) return true;
+  if (ending_ != Ending::requester) return false;
+  return requester_->gone() || given_up_.load(std::memory_order_acquire) == served_as_.load(std::memory_order_relaxed);
+}
+
+void Call::finish() noexcept { settle(); }
+
+void Call::drop() noexcept { refuse(Response::bad_rpc(badrpc::kUnloaded, "the host is stopping")); }
+
+void Call::refuse(Response why) noexcept {
+  unstarted_ = true;
+  stage(std::move(why));
+  settle();
+}
+
+void Call::keep_ids() noexcept {
+  if (!kept_id_.empty()) return;
+  kept_id_ = Text(message_->id());
+  kept_correlation_id_ = Text(message_->correlation_id());
+  kept_metadata_ = message_->logger_metadata();
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,32 @@
+#include "membership/departed.hpp"
+
+#include <algorithm>
+
+namespace busbar::registry {
+
+void Departed::put(const NodeRecord& record, bool is_over, Time now) {
+  Entry& entry = entries_[record.name];
+  if (entry.incarnation > record.incarnation) return;
+  is_over = is_over || (entry.incarnation == record.incarnation && entry.is_over);
+  entry = {record.incarnation, is_over, record.registry_address, now + kRemembered};
+  if (entries_.size() > kMost) {
+    entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& left, const auto& right) {
+      return left.second.until < right.second.until;
+    }));
+  }
+}
+
+const Departed::Entry* Departed::find(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+void Departed::erase(std::string_view name) {
+  if (const auto found = entries_.find(name); found != entries_.end()) entries_.erase(found);
+}
+
+void Departed::expire(Time now) {
+  std::erase_if(entries_, [now](const auto& entry) { return entry.second.until <= now; });
+}
+
+}  // namespace busbar::registry

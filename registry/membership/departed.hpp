@@ -1,0 +1,37 @@
+// Whom this node remembers to have left, so that late messages cannot bring back what is gone.
+#pragma once
+
+#include "membership/types.hpp"
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace busbar::registry {
+
+/// Threads: one at a time.
+class Departed {
+ public:
+  struct Entry {
+    std::uint64_t incarnation = 0;
+    bool is_over = false;  ///< it said goodbye, or was replaced; one that was only lost may come back
+    std::string registry_address;
+    Time until{};
+  };
+  static constexpr std::chrono::minutes kRemembered{10};
+  static constexpr std::size_t kMost = 10'000;  ///< then the one that left first is forgotten
+
+  void put(const NodeRecord& record, bool is_over, Time now);
+  /// Null: not known to have left. Ownership: valid until the next change.
+  const Entry* find(std::string_view name) const;
+  /// It is a member again.
+  void erase(std::string_view name);
+  /// Forgets those whose time is over.
+  void expire(Time now);
+
+ private:
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+}  // namespace busbar::registry

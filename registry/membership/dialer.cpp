@@ -1,0 +1,183 @@
+#include "membership/dialer.hpp"
+
+#include <algorithm>
+
+namespace busbar::registry {
+
+void Dialer::add_seed(const std::string& address, Time now) {
+  add(address, now);
+  if (Link* link = at_address(address)) link->is_seed = true;
+}
+
+void Dialer::add(const std::string& address, Time now, Duration delay) {
+  if (links_.size() >= kMostAddresses) return;
+  Link link;
+  link.address = address;
+  link.next_dial = now + delay;
+  link.give_up = now + kGiveUpAfter;
+  link.delay = kFirstDelay;
+  links_.try_emplace(address, std::move(link));
+}
+
+void Dialer::hurry(const std::string& address, Time now) {
+  add(address, now);
+  Link* link = at_address(address);
+  if (link != nullptr && link->state == Link::State::waiting) link->next_dial = now;
+}
+
+void Dialer::tick(Time now, std::mt19937_64& random, Actions& actions) {
+  for (auto at = links_.begin(); at != links_.end();) {
+    Link& link = (at++)->second;  // it may be forgotten
+    switch (link.state) {
+      case Link::State::waiting:
+        if (!link.is_seed && now >= link.give_up) {
+          forget(link, now, random, actions);
+        } else if (now >= link.next_dial) {
+          dial(link, now, actions);
+        }
+        break;
+      case Link::State::connecting:
+      case Link::State::up:
+      case Link::State::greeted:
+        if (now < link.heard + lost_after_) break;
+        warn_of_seed(link, "no answer", actions);
+        drop(link, now, random, actions);
+        break;
+      case Link::State::parked:
+        break;
+    }
+  }
+}
+
+Link* Dialer::find(LinkId id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+Link* Dialer::to_node(std::string_view name) {
+  const auto found = by_node_.find(name);
+  return found == by_node_.end() ? nullptr : found->second;
+}
+
+Link* Dialer::at_address(std::string_view address) {
+  const auto found = links_.find(address);
+  return found == links_.end() ? nullptr : &found->second;
+}
+
+bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
+  link.tried = true;
+  const auto [at, is_first] = by_node_.try_emplace(node, &link);
+  if (at->second == &link) {
+    link.state = Link::State::greeted;
+    link.node = node;
+    link.delay = kFirstDelay;
+    link.told = false;
+    return true;
+  }
+  actions.push_back(Close{link.id});
+  end(link);
+  if (link.is_seed) {
+    link.state = Link::State::parked;
+    link.node = node;
+  } else {
+    links_.erase(links_.find(link.address));
+  }
+  return false;
+}
+
+void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
+  if (link.id != LinkId{}) actions.push_back(Close{link.id});
+  if (slowly) link.delay = kLongestDelay;
+  end(link);
+  wait(link, now, random);
+}
+
+void Dialer::lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions) {
+  warn_of_seed(link, reason, actions);
+  end(link);
+  wait(link, now, random);
+}
+
+void Dialer::forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good) {
+  if (link.is_seed && !for_good) return drop(link, now, random, actions);
+  if (link.id != LinkId{}) actions.push_back(Close{link.id});
+  end(link);
+  links_.erase(links_.find(link.address));
+}
+
+void Dialer::unpark(std::string_view node, Time now) {
+  for (auto& [address, link] : links_) {
+    if (link.state != Link::State::parked || link.node != node) continue;
+    link.state = Link::State::waiting;
+    link.node.clear();
+    link.next_dial = now + kFirstDelay;
+  }
+}
+
+void Dialer::close_all(Actions& actions) {
+  for (const auto& [address, link] : links_) {
+    if (link.id != LinkId{}) actions.push_back(Close{link.id});
+  }
+  links_.clear();
+  by_id_.clear();
+  by_node_.clear();
+}
+
+void Dialer::forgive_silence(Time now) {
+  for (auto& [address, link] : links_) link.heard = std::max(link.heard, now);
+}
+
+bool Dialer::introduced() const {
+  return std::all_of(links_.begin(), links_.end(),
+                     [](const auto& entry) { return !entry.second.is_seed || entry.second.tried; });
+}
+
+Time Dialer::next_deadline() const {
+  Time next = Time::max();
+  for (const auto& [address, link] : links_) {
+    if (link.state == Link::State::waiting) {
+      next = std::min(next, link.is_seed ? link.next_dial : std::min(link.next_dial, link.give_up));
+    } else if (link.state != Link::State::parked) {
+      next = std::min(next, link.heard + lost_after_);
+    }
+  }
+  return next;
+}
+
+void Dialer::dial(Link& link, Time now, Actions& actions) {
+  link.id = LinkId{++last_id_};
+  link.state = Link::State::connecting;
+  link.heard = now;
+  by_id_.emplace(link.id, &link);
+  actions.push_back(Connect{link.id, link.address});
+}
+
+/// There is no connection any more.
+void Dialer::end(Link& link) {
+  by_id_.erase(link.id);
+  link.id = LinkId{};
+  if (link.state == Link::State::greeted) by_node_.erase(by_node_.find(link.node));
+  link.node.clear();
+  link.state = Link::State::waiting;
+}
+
+/// The delay is spread by a fifth to either side, so that nodes which lost the same peer do not all come back at once.
+/// One that was just reset had been greeted: the hour in which it may come back begins now.
+void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
+  link.tried = true;
+  if (link.delay == kFirstDelay) link.give_up = now + kGiveUpAfter;
+  const auto fifth = static_cast<std::uint64_t>(link.delay.count() / 5);
+  const Duration jitter{static_cast<Duration::rep>(random() % (2 * fifth + 1)) - static_cast<Duration::rep>(fifth)};
+  link.next_dial = now + link.delay + jitter;
+  link.delay = std::min<Duration>(2 * link.delay, kLongestDelay);
+}
+
+/// Once, until it has been reached.
+void Dialer::warn_of_seed(Link& link, std::string_view reason, Actions& actions) {
+  if (!link.is_seed || link.told || link.state == Link::State::greeted) return;
+  link.told = true;
+  actions.push_back(Warn{"could not reach seed " + link.address + ": " + std::string(reason) +
+                         "; it is tried again until it is there"});
+}
+
+}  // namespace busbar::registry

@@ -1,0 +1,101 @@
+// Which addresses this node dials, when, and what has become of it. One link at a time for each address.
+#pragma once
+
+#include "membership/types.hpp"
+
+#include <map>
+#include <random>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace busbar::registry {
+
+/// An address that is dialled, and the link to it, if there is one.
+struct Link {
+  enum class State {
+    waiting,     ///< dialled again when it is time
+    connecting,  ///< the driver was asked
+    up,          ///< connected: hello was said, no welcome has come
+    greeted,     ///< welcomed by `node`
+    parked       ///< another link reaches the node; dialled again when that one is gone. Seeds only
+  };
+  std::string address;
+  LinkId id{};  ///< 0: there is none
+  State state = State::waiting;
+  bool is_seed = false;  ///< dialled for ever
+  bool tried = false;    ///< it has been seen once what comes of dialling it
+  bool told = false;     ///< a seed: it was warned of that it cannot be reached
+  std::string node;      ///< greeted, parked: who is reached
+  Time heard{};          ///< connecting: when that began; up, greeted: when something came last
+  Time next_dial{};      ///< waiting
+  Time give_up{};        ///< waiting, not a seed: forgotten then
+  Duration delay{};      ///< before the next attempt; doubles
+
+  bool is_up() const { return state == State::up || state == State::greeted; }
+};
+
+/// Threads: one at a time. Ownership: links are the dialer's, valid until they are forgotten.
+class Dialer {
+ public:
+  static constexpr std::chrono::milliseconds kFirstDelay{100};
+  static constexpr std::chrono::milliseconds kLongestDelay{10'000};
+  static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
+  static constexpr std::size_t kMostAddresses = 20'000;
+
+  /// `lost_after`: a link on which nothing is heard for that long is dropped.
+  explicit Dialer(Duration lost_after) : lost_after_(lost_after) {}
+
+  void add_seed(const std::string& address, Time now);
+  /// Dials it from now on; does nothing for an address that is known already, or beyond kMostAddresses.
+  void add(const std::string& address, Time now, Duration delay = Duration::zero());
+  /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
+  void hurry(const std::string& address, Time now);
+  /// Dials those that are due, drops those that are silent, and forgets those that are given up.
+  void tick(Time now, std::mt19937_64& random, Actions& actions);
+
+  /// Null: no such link any more.
+  Link* find(LinkId id);
+  /// The link that is greeted by a node of that name, or null.
+  Link* to_node(std::string_view name);
+  /// What is known of an address, or null.
+  Link* at_address(std::string_view address);
+
+  /// The link is welcomed by `node`. False: another link reaches it already; this one is closed and must not be used.
+  bool greeted(Link& link, const std::string& node, Actions& actions);
+  /// Ends the link, if there is one, and dials again after a delay; at the slowest pace when `slowly`.
+  void drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly = false);
+  /// As `drop`, of a link that the driver has lost.
+  void lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions);
+  /// Ends the link, and dials that address no more; a seed that is not `for_good` is dialled again later.
+  void forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good = false);
+  /// A node is no member any more: seeds that were passed over because of it are dialled again.
+  void unpark(std::string_view node, Time now);
+  void close_all(Actions& actions);
+  /// This node itself stood still: nobody is blamed for that time.
+  void forgive_silence(Time now);
+
+  bool introduced() const;
+  Time next_deadline() const;
+  /// Calls `use(link)` for each that is up, in the order of the addresses.
+  template <class Use>
+  void for_each_up(Use use) {
+    for (auto& [address, link] : links_) {
+      if (link.is_up()) use(link);
+    }
+  }
+
+ private:
+  void dial(Link& link, Time now, Actions& actions);
+  void end(Link& link);
+  void wait(Link& link, Time now, std::mt19937_64& random);
+  void warn_of_seed(Link& link, std::string_view reason, Actions& actions);
+
+  const Duration lost_after_;
+  std::map<std::string, Link, std::less<>> links_;  // by address
+  std::unordered_map<LinkId, Link*> by_id_;
+  std::map<std::string, Link*, std::less<>> by_node_;  // those that are greeted
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace busbar::registry

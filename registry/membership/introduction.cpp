@@ -1,0 +1,202 @@
+// Who may come in, and whether this node may (contract, C-G7 and C-G9).
+#include "membership/membership.hpp"
+
+#include "record/record_check.hpp"
+
+#include <algorithm>
+
+namespace busbar::registry {
+namespace {
+
+constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
+constexpr std::size_t kMostCallers = 20'000;
+
+}  // namespace
+
+void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
+  const NodeRecord& record = hello.record;
+  if (hello.cluster != options_.cluster) {
+    const std::string text = "it belongs to cluster \"" + hello.cluster + "\", node " + record_.name +
+                             " to cluster \"" + options_.cluster + "\"";
+    warn("refused node " + record.name + " at " + record.registry_address + ": " + text);
+    return refuse({caller, record}, wire::kRefusedCluster, text, 0);
+  }
+  const auto known = callers_.find(caller);
+  if (known != callers_.end() && known->second.name != record.name) {
+    ++ignored_;
+    return warn("passed over a hello of node " + record.name + " on a connection of node " + known->second.name);
+  }
+  if (record.name != record_.name) return introduce({caller, record});
+  if (record.registry_address == record_.registry_address)
+    return send(caller, wire::Welcome{.record = record_, .peers = {}});
+  refuse_name({caller, record}, record_.registry_address);
+}
+
+void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
+  const NodeRecord& record = welcome.record;
+  if (record.name == record_.name) {
+    if (record.registry_address == record_.registry_address)  // one of the seeds is this node
+      return dialer_.forget(link, now_, random_, actions_, true);
+    warn("node at " + link.address + " has this node's name, and has let it in: it is passed over");
+    return dialer_.drop(link, now_, random_, actions_, true);
+  }
+  if (link.state == Link::State::greeted && link.node != record.name) {
+    ++ignored_;
+    return;
+  }
+  introduce({link.id, record});
+  learn_peers(welcome.peers);
+}
+
+void Membership::take_refused(Link& link, const wire::Refused& refused) {
+  if (refused.code == wire::kRefusedStaleIncarnation && refused.incarnation < kMaxIncarnation) {
+    if (refused.incarnation >= record_.incarnation) raise_incarnation(refused.incarnation);
+    return;  // else it answers a hello from before this node had a higher one
+  }
+  const std::string text = "could not join through " + link.address + ": " + refused.text;
+  if (refused.code == wire::kRefusedNameHeld && !has_been_member_) return be_refused(text);
+  warn(text);
+  const std::string node = link.node;
+  dialer_.drop(link, now_, random_, actions_, true);
+  if (!node.empty()) remove(node, "it refused this node: " + refused.text, false);
+}
+
+/// Decides by what is known of that name: nothing, an earlier start, or one that may be alive.
+void Membership::introduce(const Newcomer& newcomer) {
+  const NodeRecord& record = newcomer.record;
+  const Member* member = find_member(record.name);
+  if (member == nullptr) {
+    const auto* departed = departed_.find(record.name);
+    const bool is_stale = departed != nullptr && (record.incarnation < departed->incarnation ||
+                                                  (record.incarnation == departed->incarnation && departed->is_over));
+    return is_stale ? refuse_stale(newcomer, departed->incarnation) : admit(newcomer);
+  }
+  const NodeRecord& known = member->record;
+  if (record.incarnation < known.incarnation) return refuse_stale(newcomer, known.incarnation);
+  if (record.registry_address != known.registry_address) return challenge(*member, newcomer);
+  if (record.incarnation > known.incarnation) {  // who held that address is gone, as another one has it
+    Link* link = dialer_.to_node(record.name);
+    if (link != nullptr && newcomer.source != Source(link->id)) dialer_.forget(*link, now_, random_, actions_);
+    remove(record.name, "replaced by a later start of it", true);
+  }
+  admit(newcomer);
+}
+
+void Membership::admit(const Newcomer& newcomer) {
+  if (const auto* caller = std::get_if<CallerId>(&newcomer.source)) {
+    admit_caller(*caller, newcomer.record);
+  } else {
+    admit_link(std::get<LinkId>(newcomer.source), newcomer.record);
+  }
+}
+
+void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
+  if (callers_.size() >= kMostCallers && !callers_.contains(caller)) {
+    return warn("passed over node " + record.name + ": more than 20000 connections");
+  }
+  callers_[caller] = {record.name, record.incarnation, now_};
+  const bool is_news = dialer_.at_address(record.registry_address) == nullptr;
+  const bool is_new = put_record(record);
+  send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name)});
+  if (!is_new) return;
+  if (dialer_.to_node(record.name) == nullptr) dialer_.hurry(record.registry_address, now_);
+  if (is_news) tell_of(record);
+}
+
+void Membership::admit_link(LinkId id, const NodeRecord& record) {
+  Link* link = dialer_.find(id);
+  if (link == nullptr) return;  // it ended while it was asked whether another one is alive
+  has_been_member_ = true;
+  put_record(record);
+  dialer_.greeted(*link, record.name, actions_);
+  if (challenges_.contains(record.name)) holder_lives(record.name);
+}
+
+void Membership::refuse(const Newcomer& newcomer, const char* code, const std::string& text,
+                        std::uint64_t incarnation) {
+  if (const auto* caller = std::get_if<CallerId>(&newcomer.source)) {
+    callers_.erase(*caller);
+    send(*caller, wire::Refused{code, text, incarnation});
+  } else if (Link* link = dialer_.find(std::get<LinkId>(newcomer.source))) {
+    dialer_.drop(*link, now_, random_, actions_, code == wire::kRefusedNameHeld);
+  }
+}
+
+void Membership::refuse_stale(const Newcomer& newcomer, std::uint64_t known) {
+  refuse(newcomer, wire::kRefusedStaleIncarnation,
+         "incarnation " + std::to_string(newcomer.record.incarnation) + " of node " + newcomer.record.name +
+             " is not later than " + std::to_string(known) + ", which is known",
+         known);
+}
+
+void Membership::refuse_name(const Newcomer& newcomer, const std::string& held_at) {
+  const std::string& name = newcomer.record.name;
+  warn("refused a second node named " + name + ", at " + newcomer.record.registry_address + ": the one at " + held_at +
+       " is alive");
+  refuse(newcomer, wire::kRefusedNameHeld,
+         "the name \"" + name + "\" is held by another live node, at " + held_at +
+             "; give this one another name, or stop that one",
+         0);
+}
+
+/// A member is asked whether it is alive, where its link gives a chance that it is.
+void Membership::challenge(const Member& holder, const Newcomer& newcomer) {
+  const NodeRecord& record = holder.record;
+  if (newcomer.record.incarnation == record.incarnation)
+    warn("two nodes are named " + record.name + " and have the same incarnation, at " + record.registry_address +
+         " and at " + newcomer.record.registry_address);
+  Link* link = dialer_.to_node(record.name);
+  const bool is_greeted = link != nullptr;
+  if (link == nullptr) link = dialer_.at_address(record.registry_address);
+  const bool may_live = link != nullptr && link->id != LinkId{};
+  auto [at, is_new] = challenges_.try_emplace(record.name);
+  auto& newcomers = at->second.newcomers;
+  std::erase_if(newcomers, [&](const Newcomer& other) { return other.source == newcomer.source; });
+  if (newcomers.size() < kMostNewcomers) newcomers.push_back(newcomer);
+  if (!may_live) return holder_is_gone(std::string(record.name));
+  if (!is_new) return;
+  at->second.nonce = random_();
+  at->second.deadline = now_ + kPongWithin;
+  if (is_greeted) send(link->id, wire::Ping{at->second.nonce});  // else its welcome will tell
+}
+
+void Membership::take_pong(const Link& link, const wire::Pong& pong) {
+  const auto asked = challenges_.find(link.node);
+  const Member* member = find_member(link.node);
+  if (asked == challenges_.end() || member == nullptr || asked->second.nonce != pong.nonce) return;
+  const std::string name = link.node;
+  if (pong.name == name && pong.incarnation == member->record.incarnation) {
+    holder_lives(name);
+  } else {
+    holder_is_gone(name);
+  }
+}
+
+void Membership::holder_lives(const std::string& name) {
+  const auto asked = challenges_.extract(name);
+  const Member* member = find_member(name);
+  if (!asked || member == nullptr) return;
+  for (const Newcomer& newcomer : asked.mapped().newcomers) refuse_name(newcomer, member->record.registry_address);
+}
+
+void Membership::holder_is_gone(const std::string& name) {
+  if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
+  remove(name, "replaced by a later start of it", true);
+}
+
+/// The others know a later start of this node than its clock does (C-G9).
+void Membership::raise_incarnation(std::uint64_t known) {
+  record_.incarnation = known + 1;
+  record_.version = 1;
+  actions_.push_back(IncarnationRaised{record_.incarnation});
+  dialer_.for_each_up([&](Link& link) { say_hello(link); });
+}
+
+void Membership::be_refused(const std::string& text) {
+  while (!members_.empty()) remove(members_.begin()->first, "this node was refused", true);
+  dialer_.close_all(actions_);
+  actions_.push_back(RefusedHere{text});
+  phase_ = Phase::over;
+}
+
+}  // namespace busbar::registry

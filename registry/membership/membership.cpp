@@ -1,0 +1,338 @@
+#include "membership/membership.hpp"
+
+#include "record/record_check.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace busbar::registry {
+namespace {
+
+constexpr std::chrono::seconds kExchangeEvery{10};
+constexpr std::size_t kMostWarnings = 1'000;
+
+std::uint64_t microseconds_of(Time now) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count());
+}
+
+}  // namespace
+
+Membership::Membership(MembershipOptions options, std::vector<RemoteService> services)
+    : options_(std::move(options)), random_(options_.random_seed), dialer_(options_.lost_after) {
+  record_.name = options_.node;
+  record_.incarnation = options_.incarnation;
+  record_.version = 1;
+  record_.call_address = options_.call_address;
+  record_.registry_address = options_.registry_address;
+  set_services(std::move(services));
+}
+
+/// Others would not read a record with more.
+void Membership::set_services(std::vector<RemoteService> services) {
+  if (services.size() > kMaxServices) {
+    warn("this node offers " + std::to_string(services.size()) + " public services; the cluster is told of " +
+         std::to_string(kMaxServices));
+    services.resize(kMaxServices);
+  }
+  record_.services = std::move(services);
+}
+
+/// What each input has in common. A node that itself stood still (stopped, or starved of CPU) has not listened, so it
+/// blames nobody for silence in that time: what they said may still be waiting to be read.
+template <class Body>
+Actions Membership::input(Time now, Body body) {
+  if (phase_ != Phase::running) return {};
+  now = std::max(now, now_);
+  if (now - now_ > 2 * options_.heartbeat) {
+    dialer_.forgive_silence(now);
+    for (auto& [name, member] : members_) member.heard = now;
+    for (auto& [id, caller] : callers_) caller.heard = now;
+    for (auto& [name, asked] : challenges_) asked.deadline = now + kPongWithin;
+  }
+  now_ = now;
+  body();
+  return std::exchange(actions_, {});
+}
+
+Actions Membership::start(Time now) {
+  if (phase_ != Phase::idle) return {};
+  phase_ = Phase::running;
+  now_ = now;
+  next_heartbeat_ = now + options_.heartbeat;
+  next_exchange_ = now + kExchangeEvery;
+  has_been_member_ = options_.seeds.empty();  // it begins a cluster
+  for (const std::string& seed : options_.seeds) {
+    if (!is_address(seed)) {
+      warn("could not join through seed \"" + seed + "\": expected an address such as tcp://host:port");
+    } else if (seed != record_.registry_address) {
+      dialer_.add_seed(seed, now);
+    }
+  }
+  return tick(now);
+}
+
+Actions Membership::tick(Time now) {
+  return input(now, [&] {
+    dialer_.tick(now_, random_, actions_);
+    watch_challenges();
+    watch_members();
+    if (now_ >= next_heartbeat_) {
+      next_heartbeat_ = now_ + options_.heartbeat;
+      send_heartbeats();
+      forget_old();
+    }
+    if (now_ >= next_exchange_) {
+      next_exchange_ = now_ + kExchangeEvery;
+      exchange_peers();
+    }
+  });
+}
+
+Time Membership::next_deadline() const {
+  if (phase_ != Phase::running) return Time::max();
+  Time next = std::min({next_heartbeat_, next_exchange_, dialer_.next_deadline()});
+  for (const auto& [name, member] : members_) next = std::min(next, member.heard + options_.lost_after);
+  for (const auto& [name, challenge] : challenges_) next = std::min(next, challenge.deadline);
+  return next;
+}
+
+Actions Membership::link_up(Time now, LinkId id) {
+  return input(now, [&] {
+    Link* link = dialer_.find(id);
+    if (link == nullptr || link->state != Link::State::connecting) return;
+    link->state = Link::State::up;
+    link->heard = now_;
+    say_hello(*link);
+  });
+}
+
+Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
+  return input(now, [&] {
+    Link* link = dialer_.find(id);
+    if (link == nullptr) return;
+    const std::string node = link->node;
+    dialer_.lost(*link, reason, now_, random_, actions_);
+    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), false);
+  });
+}
+
+Actions Membership::from_link(Time now, LinkId id, const wire::Message& message) {
+  return input(now, [&] {
+    Link* link = dialer_.find(id);
+    if (link == nullptr) return;
+    link->heard = now_;
+    if (Member* member = find_member(link->node)) member->heard = now_;
+    take_on_link(*link, message);
+  });
+}
+
+Actions Membership::from_caller(Time now, CallerId caller, const wire::Message& message) {
+  return input(now, [&] { take_from_caller(caller, message); });
+}
+
+Actions Membership::bad_from_link(Time now, LinkId id, std::string_view what) {
+  return input(now, [&] {
+    Link* link = dialer_.find(id);
+    if (link == nullptr) return;
+    ++ignored_;
+    warn("a broken message from " + link->address + ", which is dialled less often now: " + std::string(what));
+    const std::string node = link->node;
+    dialer_.drop(*link, now_, random_, actions_, true);
+    if (!node.empty()) remove(node, "it sent a broken message", false);
+  });
+}
+
+Actions Membership::bad_from_caller(Time now, CallerId caller, std::string_view what) {
+  return input(now, [&] {
+    ++ignored_;
+    const auto known = callers_.find(caller);
+    const std::string who = known == callers_.end() ? "somebody who has not said hello" : known->second.name;
+    warn("a broken message from " + who + ": " + std::string(what));
+  });
+}
+
+Actions Membership::caller_gone(Time now, CallerId caller) {
+  return input(now, [&] { callers_.erase(caller); });
+}
+
+Actions Membership::local_services_changed(Time now, std::vector<RemoteService> services) {
+  if (phase_ == Phase::idle) set_services(std::move(services));
+  return input(now, [&] {
+    if (services == record_.services) return;
+    set_services(std::move(services));
+    ++record_.version;
+    announce();
+  });
+}
+
+Actions Membership::leave(Time now) {
+  return input(now, [&] {
+    const auto goodbye = std::make_shared<const wire::Message>(wire::Goodbye{record_.name, record_.incarnation});
+    dialer_.for_each_up([&](Link& link) { actions_.push_back(SendToLink{link.id, goodbye}); });
+    for (const auto& [id, caller] : callers_) {
+      if (dialer_.to_node(caller.name) == nullptr) actions_.push_back(SendToCaller{id, goodbye});
+    }
+    phase_ = Phase::over;
+  });
+}
+
+void Membership::take_on_link(Link& link, const wire::Message& message) {
+  if (const auto* welcome = std::get_if<wire::Welcome>(&message)) return take_welcome(link, *welcome);
+  if (const auto* refused = std::get_if<wire::Refused>(&message)) return take_refused(link, *refused);
+  if (const auto* other = std::get_if<wire::OtherMajor>(&message)) {
+    warn("could not join " + link.address + ": it speaks version " + std::to_string(other->major) +
+         " of the registry's protocol, expected " + std::to_string(wire::kMajor));
+    return dialer_.drop(link, now_, random_, actions_, true);
+  }
+  if (std::holds_alternative<wire::Unknown>(message)) return;
+  if (link.state != Link::State::greeted) {
+    ++ignored_;
+  } else if (const auto* ack = std::get_if<wire::HeartbeatAck>(&message)) {
+    take_ack(link, *ack);
+  } else if (const auto* pong = std::get_if<wire::Pong>(&message)) {
+    take_pong(link, *pong);
+  } else if (const auto* goodbye = std::get_if<wire::Goodbye>(&message); goodbye && goodbye->name == link.node) {
+    take_goodbye(goodbye->name, goodbye->incarnation);
+  } else {
+    ++ignored_;
+  }
+}
+
+void Membership::take_from_caller(CallerId id, const wire::Message& message) {
+  if (const auto* hello = std::get_if<wire::Hello>(&message)) return take_hello(id, *hello);
+  if (const auto* other = std::get_if<wire::OtherMajor>(&message); other && other->type == "hello") {
+    const std::string text = "it speaks version " + std::to_string(other->major) +
+                             " of the registry's protocol, node " + record_.name + " speaks version " +
+                             std::to_string(wire::kMajor);
+    warn("refused a node: " + text);
+    return send(id, wire::Refused{wire::kRefusedVersion, text, 0});
+  }
+  const auto caller = callers_.find(id);
+  if (caller == callers_.end()) {
+    ++ignored_;
+    return;
+  }
+  caller->second.heard = now_;
+  Member* member = find_member(caller->second.name);
+  if (member != nullptr && member->record.incarnation == caller->second.incarnation) member->heard = now_;
+  take_from_known(id, caller->second, message);
+}
+
+void Membership::take_from_known(CallerId id, Caller& caller, const wire::Message& message) {
+  if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) {
+    take_heartbeat(id, caller, *heartbeat);
+  } else if (const auto* announced = std::get_if<wire::Announce>(&message)) {
+    take_announce(id, caller, announced->record);
+  } else if (const auto* peers = std::get_if<wire::Peers>(&message)) {
+    learn_peers(peers->peers);
+  } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
+    send(id, wire::Pong{ping->nonce, record_.name, record_.incarnation});
+  } else if (const auto* goodbye = std::get_if<wire::Goodbye>(&message);
+             goodbye && goodbye->name == caller.name && goodbye->incarnation == caller.incarnation) {
+    callers_.erase(id);
+    take_goodbye(goodbye->name, goodbye->incarnation);
+  } else if (!std::holds_alternative<wire::Unknown>(message)) {
+    ++ignored_;
+  }
+}
+
+void Membership::take_announce(CallerId id, const Caller& caller, const NodeRecord& record) {
+  if (record.name != caller.name || record.incarnation != caller.incarnation) {
+    ++ignored_;
+    return;
+  }
+  const Member* member = find_member(record.name);
+  if (member != nullptr && member->record.incarnation == record.incarnation &&
+      member->record.registry_address == record.registry_address) {
+    put_record(record);
+  } else {
+    introduce({id, record});  // it was lost, and is back
+  }
+}
+
+/// Whoever is behind says so, and the owner announces its record again (C-G3).
+void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::Heartbeat& heartbeat) {
+  if (heartbeat.name != caller.name || heartbeat.incarnation != caller.incarnation) {
+    ++ignored_;
+    return;
+  }
+  const Member* member = find_member(caller.name);
+  const auto* departed = departed_.find(caller.name);
+  const std::uint64_t known = member != nullptr     ? member->record.incarnation
+                              : departed != nullptr ? departed->incarnation + (departed->is_over ? 1 : 0)
+                                                    : 0;
+  if (known > caller.incarnation) {
+    NodeRecord stale;
+    stale.name = caller.name;
+    stale.incarnation = caller.incarnation;
+    return refuse_stale({id, std::move(stale)}, member != nullptr ? known : departed->incarnation);
+  }
+  send(id, wire::HeartbeatAck{heartbeat.sent_us, member == nullptr || member->record.version < heartbeat.version});
+}
+
+void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
+  const std::uint64_t now_us = microseconds_of(now_);
+  Member* member = find_member(link.node);
+  if (member != nullptr && ack.sent_us <= now_us) {
+    member->round_trip = std::chrono::microseconds(now_us - ack.sent_us);
+  }
+  if (ack.want_record) send(link.id, wire::Announce{record_});
+}
+
+void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) {
+  const Member* member = find_member(name);
+  if (member == nullptr || member->record.incarnation != incarnation) return;
+  const std::string address = member->record.registry_address;
+  if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
+  if (Link* link = dialer_.at_address(address)) dialer_.forget(*link, now_, random_, actions_);
+  remove(std::string(name), "it said goodbye", true);
+}
+
+/// Dials those that are news.
+void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
+  for (const wire::PeerAddress& peer : peers) {
+    if (peer.name == record_.name || peer.registry_address == record_.registry_address) continue;
+    const Member* member = find_member(peer.name);
+    if (member != nullptr && member->record.incarnation >= peer.incarnation) continue;
+    const auto* departed = departed_.find(peer.name);
+    if (departed != nullptr && departed->incarnation + (departed->is_over ? 1 : 0) > peer.incarnation) continue;
+    dialer_.add(peer.registry_address, now_);
+  }
+}
+
+void Membership::announce() {
+  const auto message = std::make_shared<const wire::Message>(wire::Announce{record_});
+  dialer_.for_each_up([&](Link& link) { actions_.push_back(SendToLink{link.id, message}); });
+}
+
+void Membership::say_hello(const Link& link) {
+  send(link.id, wire::Hello{wire::kMajor, wire::kMinor, options_.cluster, record_});
+}
+
+void Membership::send(LinkId link, wire::Message message) {
+  actions_.push_back(SendToLink{link, std::make_shared<const wire::Message>(std::move(message))});
+}
+
+void Membership::send(CallerId caller, wire::Message message) {
+  actions_.push_back(SendToCaller{caller, std::make_shared<const wire::Message>(std::move(message))});
+}
+
+void Membership::warn(const std::string& text) {
+  if (warned_.size() >= kMostWarnings || !warned_.try_emplace(text, now_).second) return;
+  actions_.push_back(Warn{text});
+}
+
+void Membership::send_heartbeats() {
+  const auto heartbeat = std::make_shared<const wire::Message>(
+      wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
+  dialer_.for_each_up([&](Link& link) {
+    if (link.state == Link::State::greeted) {
+      actions_.push_back(SendToLink{link.id, heartbeat});
+    } else {
+      say_hello(link);  // it, or its answer, may have been lost
+    }
+  });
+}
+
+}  // namespace busbar::registry

@@ -1,0 +1,75 @@
+// What the membership's state machine asks its driver to do.
+#pragma once
+
+#include <busbar/registry/record.hpp>
+
+#include "wire/message.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace busbar::registry {
+
+/// Of a steady clock, real or virtual.
+using Time = std::chrono::steady_clock::time_point;
+using Duration = std::chrono::steady_clock::duration;
+
+/// A connection that this node dials; numbered from 1.
+enum class LinkId : std::uint64_t {};
+/// A connection that somebody else has dialled to this node.
+enum class CallerId : std::uint64_t {};
+
+/// Dial `address`, then say `link_up` or `link_down`.
+struct Connect {
+  LinkId link{};
+  std::string address;
+};
+/// Drop the link: nothing more is sent or heard there, and `link_down` is not said.
+struct Close {
+  LinkId link{};
+};
+/// Messages that go to many are shared, so that they need be encoded only once. What cannot be sent is dropped.
+struct SendToLink {
+  LinkId link{};
+  std::shared_ptr<const wire::Message> message;
+};
+struct SendToCaller {
+  CallerId caller{};
+  std::shared_ptr<const wire::Message> message;
+};
+/// A node is a member now, in this incarnation.
+struct NodeJoined {
+  NodeRecord record;
+};
+/// A member's record was replaced by a newer one.
+struct RecordChanged {
+  NodeRecord record;
+};
+/// A member is none any more.
+struct NodeLeft {
+  std::string name;
+  std::uint64_t incarnation = 0;
+  std::string reason;
+};
+/// This node stays outside, as another one has its name; the last action of all. In words for an operator.
+struct RefusedHere {
+  std::string text;
+};
+/// This node has a higher incarnation now (C-G9): to be stored.
+struct IncarnationRaised {
+  std::uint64_t incarnation = 0;
+};
+/// Something that an operator may want to read. The same text is not said again within a minute.
+struct Warn {
+  std::string text;
+};
+
+using Action = std::variant<Connect, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeLeft, RefusedHere,
+                            IncarnationRaised, Warn>;
+using Actions = std::vector<Action>;
+
+}  // namespace busbar::registry
