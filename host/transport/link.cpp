@@ -29,8 +29,8 @@ Link::~Link() = default;
 Sent Link::refusal(std::size_t size) const {
   if (!routable()) return Sent::kDown;
   if (size > max_message_.load(std::memory_order_relaxed)) return Sent::kTooLarge;
-  const std::size_t waiting = outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) +
-                              large_held_->load(std::memory_order_relaxed);
+  const std::size_t waiting =
+      outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) + large_held_->load(std::memory_order_relaxed);
   // One that is larger than the queue by itself goes when nothing else waits.
   return size != 0 && waiting != 0 && waiting + size > limits_.queue ? Sent::kFull : Sent::kYes;
 }
