@@ -101,9 +101,9 @@ Stopped Host::stop() {
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
   admin_->wind_down(left());
-  node_.dispatcher().refuse_requests();
-  plugins_.withdraw();
+  node_.withdraw();
   admin_->stop(left());
+  plugins_.withdraw();
   const PoolStopped pool = node_.drain(deadline);
   const std::size_t kept = plugins_.stop_all();
   node_.stop();

@@ -16,17 +16,13 @@ Membership::Membership(Outcome outcome, CallPlane& call_plane, EventStream& even
       log_(std::move(log)) {}
 
 std::shared_ptr<registry::RemoteNode> Membership::node_joined(const registry::NodeRecord& record) {
-  // One that nobody can reach, for as long as it takes until the cluster ends too.
-  if (leaving_.load(std::memory_order_acquire)) {
-    return std::make_shared<registry::RemoteNode>(record.name, record.incarnation);
-  }
   auto peer = call_plane_.add(record.name, record.incarnation, record.call_address);
   emit(EventKind::node_joined, record.name);
   return peer;
 }
 
 void Membership::node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) {
-  if (auto peer = std::dynamic_pointer_cast<Peer>(node)) call_plane_.drop(peer, reason);
+  call_plane_.drop(std::static_pointer_cast<Peer>(node), reason);  // as `node_joined` made it
   emit(EventKind::node_left, node->name(), reason);
 }
 

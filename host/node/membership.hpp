@@ -3,7 +3,6 @@
 
 #include <busbar/registry/cluster.hpp>
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,7 +14,7 @@
 
 namespace busbar::host {
 
-/// Ownership: the call plane and the events outlive it. Threads: the cluster's; `leave` from any.
+/// Ownership: the call plane and the events outlive it. Threads: the cluster's.
 class Membership final : public registry::ClusterListener {
  public:
   /// Who wants to know how joining ends. Must be short.
@@ -25,9 +24,6 @@ class Membership final : public registry::ClusterListener {
   };
   /// `state_dir`: keeps the incarnation; empty: nothing does.
   Membership(Outcome outcome, CallPlane& call_plane, EventStream& events, std::filesystem::path state_dir, Logger log);
-
-  /// This node is about to stop its call plane: nodes that are met from now on are not dialled.
-  void leave() noexcept { leaving_.store(true, std::memory_order_release); }
 
   std::shared_ptr<registry::RemoteNode> node_joined(const registry::NodeRecord& record) override;
   void node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) override;
@@ -44,7 +40,6 @@ class Membership final : public registry::ClusterListener {
   EventStream& events_;
   const std::filesystem::path state_dir_;
   const Logger log_;
-  std::atomic<bool> leaving_{false};
 };
 
 }  // namespace busbar::host

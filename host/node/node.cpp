@@ -154,12 +154,17 @@ void Node::start(Hooks hooks) {
   cluster_->start();
 }
 
+void Node::withdraw() {
+  dispatcher_.refuse_requests();
+  registry_.announce_nothing();
+}
+
 // What is on its way to the others leaves before they are told goodbye, for that ends their calls here. The supervisor
 // is last, because calls that end look at their deadlines.
 void Node::stop() noexcept {
   if (std::exchange(stopped_, true)) return;
+  withdraw();
   drain(host::now_ns() + std::chrono::nanoseconds(kDrainTime).count());
-  membership_->leave();
   call_plane_->stop();
   cluster_->stop();
   supervisor_.stop();

@@ -129,6 +129,9 @@ class Node {
   void start(Hooks hooks);
   /// Has `tell` called when this node has joined; at once if it has. Never where it is refused, or stops before.
   void when_joined(std::function<void()> tell);
+  /// Other nodes are told that nothing is offered here any more, and what they ask all the same is refused, unstarted.
+  /// Calls that are under way, and those from here, go on.
+  void withdraw();
   /// Runs what is queued in the pool until the deadline; then it runs nothing any more.
   host::PoolStopped drain(host::Nanos deadline) noexcept { return pool_.stop(deadline); }
 

@@ -138,12 +138,21 @@ void Registry::tell_local_change() {
 std::vector<RemoteService> Registry::local_record() const {
   const MutexLock lock(mutex_);
   std::vector<RemoteService> out;
+  if (!announces_) return out;
   for (const auto& [name, local, remote] : owned_table_->entries()) {
     if (local == nullptr || local->visibility() != Visibility::public_) continue;
     const ServiceFacts& facts = local->declared();
     out.push_back({name, local->router(), facts.is_inline, facts.idempotent, facts.dry_run_safe, facts.timeout_ms});
   }
   return out;
+}
+
+void Registry::announce_nothing() {
+  {
+    const MutexLock lock(mutex_);
+    announces_ = false;
+  }
+  tell_local_change();
 }
 
 std::vector<std::shared_ptr<LocalProvider>> Registry::list(Listing which) const {

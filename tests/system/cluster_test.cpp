@@ -56,8 +56,9 @@ TEST_F(Cluster, CallsCross) {
 TEST_F(Cluster, ServicesAndDiscoverShowWhatOthersOffer) {
   start_three();
   EXPECT_THAT(discovered(cluster["b"], "greet"), ElementsAre("a"));
+  const Json services = cluster["a"].ask({"services"}).json["services"];
   Json providers;
-  for (const Json& row : cluster["a"].ask({"services"}).json["services"]) providers[row["name"]] = row["providers"];
+  for (const Json& row : services) providers[row["name"]] = row["providers"];
   EXPECT_EQ(providers, Json({{"echo", {"c"}}, {"greet", {"a"}}})) << "private services are not announced (C-R1)";
 }
 
@@ -96,6 +97,20 @@ TEST_F(Cluster, C_G4_OneThatStopsIsGoneEverywhereAndSoAreItsServices) {
   EXPECT_TRUE(cluster.wait_until_whole());
   EXPECT_EQ(cluster["c"].call("greet", {{"name", "Ada"}}).kind(), "service_unavailable");
   EXPECT_THAT(cluster["b"].log(), HasSubstr("node left node=a"));
+}
+
+TEST_F(Cluster, OneThatStopsFirstEndsWhatItServesForOthers) {
+  cluster.add("a", {"behaviours"});
+  cluster.add("b");
+  ASSERT_TRUE(cluster.wait_until_offered("sleeps", {"a"}));
+  Process caller = cluster["b"].start_busbar({"--json", "call", "sleeps", R"({"ms":700,"answer":"rested"})"});
+  ASSERT_TRUE(eventually([&] { return cluster["a"].plugin("behaviours.so")["calls_running"] == 1; }));
+  EXPECT_THAT(cluster["a"].stop().err, HasSubstr("host: stopped"));
+  const auto ended = caller.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 0) << ended->out;
+  EXPECT_THAT(ended->out, HasSubstr("rested"));
+  EXPECT_EQ(cluster["b"].call("sleeps", {{"ms", 1}}).kind(), "service_unavailable");
 }
 
 TEST_F(Cluster, C_G4_OneThatIsKilledIsGoneAndComesBackAnew) {

@@ -132,6 +132,20 @@ TEST(Registry, TellsHowOldItsTableIs) {
   EXPECT_EQ(registry.facts().version, 1u);
 }
 
+TEST(Registry, AnnouncesNothingAnyMoreAndStillFindsItsOwn) {
+  Registry registry;
+  registry.register_router("r", services_of("r", {"a"}));
+  ASSERT_EQ(registry.local_record().size(), 1u);
+  int told = 0;
+  registry.on_local_change([&] { ++told; });
+  registry.announce_nothing();
+  EXPECT_EQ(told, 1);
+  EXPECT_THAT(registry.local_record(), IsEmpty());
+  EXPECT_EQ(provider_of(registry, "a"), "r");
+  registry.register_router("s", services_of("s", {"b"}));
+  EXPECT_THAT(registry.local_record(), IsEmpty()) << "also of what comes later";
+}
+
 TEST(Registry, ListsEveryEntryInTheOrderOfNames) {
   Registry registry;
   registry.register_router("r", services_of("r", {"b", "a"}));

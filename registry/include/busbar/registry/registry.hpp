@@ -69,6 +69,8 @@ class Registry {
   void on_local_change(std::function<void()> tell);
   /// The public services of this node, as its record lists them.
   std::vector<RemoteService> local_record() const;
+  /// From now on the record lists nothing, so that other nodes call no more; lookups here find everything as before.
+  void announce_nothing();
 
   /// Calls `use` with the entry of `service`, or null; the entry is valid until `use` returns, which must be short and
   /// must not wait, look up or register.
@@ -119,6 +121,7 @@ class Registry {
   std::map<std::string, Services> routers_ BUSBAR_GUARDED_BY(mutex_);
   std::map<std::string, Node, std::less<>> nodes_ BUSBAR_GUARDED_BY(mutex_);
   std::shared_ptr<LocalListener> listener_ BUSBAR_GUARDED_BY(mutex_);
+  bool announces_ BUSBAR_GUARDED_BY(mutex_) = true;
   Table owned_table_ BUSBAR_GUARDED_BY(mutex_);
   mutable std::condition_variable_any published_;
   std::uint64_t version_ BUSBAR_GUARDED_BY(mutex_) = 0;
