@@ -359,7 +359,8 @@ std::vector<NodeRow> Cluster::Core::rows() const {
 }
 
 void Cluster::Core::routability_changed() {
-  for (const auto& [row, member] : snapshot()->others) member->state();  // remembers who was routable
+  const auto known = snapshot();
+  for (const auto& [row, member] : known->others) member->state();  // remembers who was routable
   registry_.refresh();
 }
 
