@@ -56,6 +56,8 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it by itself
 
 std::span<const std::uint8_t> bytes_of(const zmq::message_t& message) {
   return {message.data<std::uint8_t>(), message.size()};
