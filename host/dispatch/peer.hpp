@@ -4,6 +4,7 @@
 #include <busbar/registry/service_table.hpp>
 #include <busbar/wire/envelope.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,7 +34,7 @@ class Seat {
   Waiter& waiter;
 
   // the peer's
-  bool driving = false;  ///< this thread is the one that works the peer's socket
+  std::atomic<bool> driving{false};  ///< this thread is the one that works the peer's socket
   bool listed = false;
   Seat* next = nullptr;
   Seat* previous = nullptr;

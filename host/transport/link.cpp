@@ -120,17 +120,6 @@ Sent Link::send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept {
   return Sent::kYes;
 }
 
-void Link::join(Seat& seat) noexcept {
-  const MutexLock lock(mutex_);
-  if (!routable()) return;  // whoever took it down ends the call, and completes or nudges its waiter
-  if (driver_ == Driver::nobody) {
-    driver_ = Driver::caller;
-    seat.driving = true;
-  } else {
-    list(seat);
-  }
-}
-
 void Link::wait(Seat& seat, Nanos deadline) noexcept {
   Waiter& own = seat.waiter;
   while (!seat.driving.load(std::memory_order_acquire) && !own.done() && !own.nudged()) {

@@ -54,8 +54,8 @@ class Link final : public Peer {
   Sent post(std::span<const std::uint8_t> envelope, bool is_request) noexcept override;
   void ended() noexcept override { under_way_.fetch_sub(1, std::memory_order_relaxed); }
   Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept override;
-  void join(Seat& seat) noexcept override;
   void wait(Seat& seat, Nanos deadline) noexcept override;
+  void ring() noexcept override { bell_.ring(); }
 
   const std::string& address() const noexcept { return address_; }
 

@@ -225,17 +225,25 @@ TEST_F(LinkTest, ANudgeEndsTheWaitOfADriverAndOfAFollower) {
   calls[0].waiter.nudge();
   peer->wait(seats[0], far_future());
   EXPECT_TRUE(calls[0].waiter.nudged());
-  // It can be waited for again, which takes a seat without sending.
-  for (TestCall& call : calls) call.waiter.clear_nudge();
-  Seat again(calls[0].waiter);
-  peer->join(again);
-  EXPECT_TRUE(again.driving);
-  TestCall third;
-  Seat seat(third.waiter);
-  ASSERT_EQ(here_.begin(*peer, third, seat, "x"), Sent::kYes);
-  peer->wait(again, far_future());
-  EXPECT_TRUE(calls[0].waiter.done());
-  EXPECT_TRUE(here_.finish(*peer, third, seat));
+  for (TestCall& call : calls) EXPECT_TRUE(here_.dispatch.forget(call));
+}
+
+TEST_F(LinkTest, ARingHasADriverSeeThatItsCallWasEndedElsewhere) {
+  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(1'000'000));
+  const auto peer = here_.add_and_wait(other.address());
+  for (int i = 0; i < 100; ++i) {
+    TestCall call;
+    Seat seat(call.waiter);
+    ASSERT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kYes);
+    std::thread elsewhere([&] {
+      EXPECT_TRUE(here_.dispatch.forget(call));
+      call.waiter.complete();
+      peer->ring();
+    });
+    peer->wait(seat, far_future());
+    EXPECT_TRUE(call.waiter.done());
+    elsewhere.join();
+  }
 }
 
 TEST_F(LinkTest, AnEnvelopeThatTheOtherSideWouldNotTakeIsRefusedHere) {
