@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
 #include <utility>
 
 #include "failure.hpp"
@@ -35,26 +34,6 @@ Failure refused_connection(const std::filesystem::path& socket, int error) {
   return no_host(socket, error_text(error));
 }
 
-[[noreturn]] void refuse_answer(const std::string& why) {
-  throw Failure(ExitStatus::error, wire::admin_code::kProtocol, "could not read the host's answer: " + why,
-                "use the command line that was installed with the host");
-}
-
-wire::AdminAnswer read_answer(const std::vector<std::uint8_t>& frame) {
-  try {
-    const auto host = cbor::decode<wire::AdminProtocol>(frame);
-    if (host.protocol != wire::kAdminProtocol) {
-      refuse_answer("it is of version " + std::to_string(host.protocol) +
-                    " of the admin protocol, this command line speaks version " + std::to_string(wire::kAdminProtocol));
-    }
-    return cbor::decode<wire::AdminAnswer>(frame);
-  } catch (const DecodeError& unfit) {
-    refuse_answer(printable(unfit.what()));
-  } catch (const MalformedPayload& malformed) {
-    refuse_answer(printable(malformed.what()));
-  }
-}
-
 }  // namespace
 
 AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir / "busbar.sock") {
@@ -78,11 +57,7 @@ AdminClient::~AdminClient() { ::close(fd_); }
 
 wire::AdminAnswer AdminClient::ask(const wire::AdminRequest& request) {
   send(wire::frame_of(request));
-  wire::AdminAnswer answer = read_answer(receive());
-  if (!answer.error) return answer;
-  const bool stopping = answer.error->code == wire::admin_code::kStopping;
-  throw Failure(stopping ? ExitStatus::no_host : ExitStatus::error, answer.error->code,
-                "the host refused the request: " + answer.error->text);
+  return read_answer(receive());
 }
 
 void AdminClient::send(const std::vector<std::uint8_t>& frame) {

@@ -1,24 +1,23 @@
 // The command line's end of the admin socket.
 #pragma once
 
-#include <busbar/wire/admin.hpp>
-
+#include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
+
+#include "host_client.hpp"
 
 namespace busbar::cli {
 
-/// A connection to the host of a run directory. Threads: one at a time.
-class AdminClient {
+/// A connection to the host of a run directory. The host keeps the time of what is asked for.
+class AdminClient final : public HostClient {
  public:
   /// Connects. Errors: Failure with status no_host, which says what was tried.
   explicit AdminClient(const std::filesystem::path& run_dir);
-  ~AdminClient();
-  AdminClient(const AdminClient&) = delete;
-  AdminClient& operator=(const AdminClient&) = delete;
+  ~AdminClient() override;
 
-  /// Sends a request and waits for its answer, for as long as the host lives: the host keeps the time.
-  /// Errors: Failure; of status no_host where the host ends first, or says that it is stopping.
-  wire::AdminAnswer ask(const wire::AdminRequest& request);
+  wire::AdminAnswer ask(const wire::AdminRequest& request) override;
 
  private:
   void send(const std::vector<std::uint8_t>& frame);

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <string_view>
 
 #include "text.hpp"
@@ -12,7 +14,9 @@ namespace busbar::cli {
 
 namespace {
 
-constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
+// What a host answers to others too; the rest concerns its own machine.
+constexpr std::array<std::string_view, 7> kCallerVerbs = {"call",     "validate", "authorized", "discover",
+                                                          "services", "describe", "nodes"};
 
 constexpr const char* kFooter = R"(
 Exit status:
@@ -25,6 +29,7 @@ Examples:
   busbar services
   busbar call greet '{"name": "Ada"}'
   busbar call greet @request.json --timeout 500 --json
+  busbar --connect tcp://10.0.0.7:7100 nodes
 
 "busbar VERB --help" tells more of each verb.)";
 
@@ -33,7 +38,8 @@ Examples:
   busbar call greet '{"name": "Ada"}'
   echo '{"name": "Ada"}' | busbar call greet -
   busbar call import @rows.json --timeout 60000 --assign 'user="ada"'
-  busbar call transfer @transfer.json --dry-run=verbose --json)";
+  busbar call transfer @transfer.json --dry-run=verbose --json
+  busbar call greet '{"name": "Ada"}' --node warehouse-2)";
 
 constexpr const char* kValidateFooter = R"(
 Answers what the real call would answer, as far as the service can tell without doing it.
@@ -57,6 +63,18 @@ Example:
 constexpr const char* kServicesFooter = R"(
 Example:
   busbar services --json | jq -r '.services[].name')";
+
+constexpr const char* kDescribeFooter = R"(
+Exits with 3 if nobody offers the service. The answer may come from another host, which offers it.
+
+Example:
+  busbar describe greet --json)";
+
+constexpr const char* kNodesFooter = R"(
+States: self (the host that was asked), joining (it is being greeted), up, unreachable (known, but not connected).
+
+Example:
+  busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name')";
 
 constexpr const char* kPluginsFooter = R"(
 States: loading, serving, draining (replaced, its last calls run), stuck (draining for too long), retired (ended, but its
@@ -116,6 +134,8 @@ void add_verbs(CLI::App& app, Command& command) {
   CLI::App& call = add_verb(app, "call", "Call a service and show its answer", kCallFooter);
   add_request(call, command);
   add_dry_run(call, command);
+  call.add_option("--node", command.node, "the node that must serve the call (default: anybody who offers the service)")
+      ->option_text("NAME");
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);
   add_dry_run(validate, command);
@@ -124,6 +144,8 @@ void add_verbs(CLI::App& app, Command& command) {
   add_verb(app, "services", "List the services", kServicesFooter)
       .add_option("--visibility", command.visibility, "which: public, private, or all (the default)")
       ->option_text("WHICH");
+  add_service(add_verb(app, "describe", "Tell what a service is and who offers it", kDescribeFooter), command);
+  add_verb(app, "nodes", "List the hosts of the cluster", kNodesFooter);
   add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
@@ -159,7 +181,7 @@ std::string names_of_verbs(const CLI::App& app) {
 /// The first argument that is no option and no option's value, where no verb was found.
 std::string found_instead_of_verb(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--run-dir") {
+    if (arguments[i] == "--run-dir" || arguments[i] == "--connect" || arguments[i] == "--cluster") {
       ++i;
     } else if (!arguments[i].starts_with('-')) {
       return arguments[i];
@@ -196,6 +218,38 @@ void check_choice(const CLI::App& app, const char* option, const std::string& va
   refuse(app, std::string(option) + ": expected one of " + list + ", found " + in_quotes(value));
 }
 
+/// Whether it may be an address; who connects to it finds out the rest.
+bool is_address(std::string_view address) {
+  const bool tcp = address.starts_with("tcp://");
+  if (!tcp && !address.starts_with("ipc://")) return false;
+  const std::string_view rest = address.substr(6);
+  const std::size_t colon = rest.rfind(':');
+  if (!tcp) return !rest.empty();
+  if (colon == 0 || colon == std::string_view::npos) return false;
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), port);
+  return error == std::errc() && end == rest.data() + rest.size() && port >= 1 && port <= 65'535;
+}
+
+void check_connect(const CLI::App& app, const Command& command) {
+  const bool connects = app.count("--connect") != 0;
+  if (app.count("--cluster") != 0 && !connects) refuse(app, "--cluster: expected together with --connect");
+  if (!is_node_name(command.cluster)) {
+    refuse(app, "--cluster: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.cluster));
+  }
+  if (!connects) return;
+  if (app.count("--run-dir") != 0) refuse(app, "--connect and --run-dir: expected one of them, found both");
+  if (!is_address(command.connect)) {
+    refuse(app, "--connect: expected tcp://HOST:PORT or ipc://PATH, found " + in_quotes(command.connect));
+  }
+  const std::string verb = app.get_subcommands().front()->get_name();
+  if (std::find(kCallerVerbs.begin(), kCallerVerbs.end(), verb) != kCallerVerbs.end()) return;
+  std::string list;
+  for (const std::string_view known : kCallerVerbs) list += (list.empty() ? "" : ", ") + std::string(known);
+  refuse(app, "--connect: a host answers " + in_quotes(verb) +
+                  " only on its own machine (leave --connect out there), expected one of " + list);
+}
+
 void check(const CLI::App& app, const Command& command) {
   const CLI::App& verb = *app.get_subcommands().front();
   if (const auto* service = verb.get_option_no_throw("SERVICE");
@@ -206,6 +260,10 @@ void check(const CLI::App& app, const Command& command) {
   if (command.timeout_ms && (*command.timeout_ms == 0 || *command.timeout_ms > kMaxTimeoutMs)) {
     refuse(app, "--timeout: expected 1 to " + std::to_string(kMaxTimeoutMs) + " (milliseconds), found " +
                     std::to_string(*command.timeout_ms));
+  }
+  if (const auto* node = verb.get_option_no_throw("--node");
+      node != nullptr && node->count() != 0 && !is_node_name(command.node)) {
+    refuse(app, "--node: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.node));
   }
   check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
@@ -227,18 +285,24 @@ bool wants_json(const std::vector<std::string>& arguments) {
 Command parse_command_line(std::vector<std::string> arguments, const Variables& variables) {
   Command command;
   std::string run_dir;
-  CLI::App app("Calls services of a Busbar host on this machine, and shows what the host has.", "busbar");
+  CLI::App app("Calls services of a Busbar host and of its cluster, and shows what they have.", "busbar");
   app.footer(kFooter);
   app.fallthrough();  // what stands here may come behind the verb as well
   app.require_subcommand(1);
   app.set_version_flag("--version", "busbar " BUSBAR_VERSION);
   app.add_option("--run-dir", run_dir, "the host's run directory (default: $XDG_RUNTIME_DIR/busbar, else /run/busbar)")
       ->option_text("DIR");
+  app.add_option("--connect", command.connect,
+                 "talk to the host that is called at tcp://HOST:PORT or ipc://PATH, instead of this machine's")
+      ->option_text("ADDR");
+  app.add_option("--cluster", command.cluster, "with --connect: the cluster that the host belongs to (default: busbar)")
+      ->option_text("NAME");
   app.add_flag("--json", command.json, "write one JSON document, also for errors");
   add_verbs(app, command);
   parse(app, arguments);
   if (command.dry_run == "true") command.dry_run = "yes";  // what CLI11 gives a flag without a value
   check(app, command);
+  check_connect(app, command);
   if (app.count("--run-dir") != 0 && run_dir.empty()) refuse(app, "--run-dir: expected a directory, found \"\"");
   command.verb = app.get_subcommands().front()->get_name();
   command.run_dir = run_dir.empty() ? default_run_dir(variables) : std::filesystem::path(run_dir);

@@ -12,16 +12,21 @@
 
 namespace busbar::cli {
 
+inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
+
 struct Command {
   std::string verb;
   bool json = false;
   std::filesystem::path run_dir;
+  std::string connect;             // the host's address on the call plane; empty: by its run directory
+  std::string cluster = "busbar";  // that the host must belong to, with `connect`
 
-  std::string service;                      // call, validate, authorized, discover
+  std::string service;                      // call, validate, authorized, discover, describe
   std::string request = "{}";               // JSON, @file, or -
   std::vector<std::string> assigns;         // KEY=JSON
   std::optional<std::uint32_t> timeout_ms;  // absent: the service's own
   std::string dry_run = "no";               // no, yes, verbose
+  std::string node;                         // call: who must serve it; empty: anybody
 
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check

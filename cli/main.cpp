@@ -3,8 +3,11 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <new>
 
+#include "admin_client.hpp"
+#include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
 #include "verbs.hpp"
@@ -23,10 +26,15 @@ bool coloured(int fd) {
   return ::isatty(fd) == 1 && !dumb && (no_colour == nullptr || *no_colour == '\0');
 }
 
+std::unique_ptr<HostClient> client_for(const Command& command) {
+  if (command.connect.empty()) return std::make_unique<AdminClient>(command.run_dir);
+  return std::make_unique<CallClient>(CallClientOptions{.address = command.connect, .cluster = command.cluster});
+}
+
 ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams) {
   const Command command = parse_command_line(arguments, variable);
   if (command.verb == "check") become_check(command, variable);
-  const auto ask = [&](const busbar::wire::AdminRequest& request) { return AdminClient(command.run_dir).ask(request); };
+  const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
   return run_verb(command, ask, streams);
 }
 

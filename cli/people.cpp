@@ -40,8 +40,8 @@ const Json& list_in(const Json& document, const char* name) {
 }
 
 Colour colour_of_state(std::string_view state) {
-  if (state == "serving") return Colour::green;
-  if (state == "failed") return Colour::red;
+  if (state == "serving" || state == "self" || state == "up") return Colour::green;
+  if (state == "failed" || state == "unreachable") return Colour::red;
   if (state == "stuck" || state == "retired") return Colour::yellow;
   return Colour::cyan;
 }
@@ -63,6 +63,21 @@ std::string uptime_text(const Json& document) {
   for (const auto& [count, unit] : units) {
     if (count == 0 && out.empty() && std::string_view(unit) != " s") continue;
     out += (out.empty() ? "" : " ") + std::to_string(count) + unit;
+  }
+  return out;
+}
+
+/// A number of a document with its unit; what is missing is a dash.
+std::string duration_cell(const Json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found != object.end() && found->is_number_unsigned() ? milliseconds(found->get<std::uint64_t>()) : "-";
+}
+
+std::string lines_text(const std::vector<std::pair<std::string, Cell>>& lines, std::size_t width,
+                       const Palette& palette) {
+  std::string out;
+  for (const auto& [name, cell] : lines) {
+    out += name + std::string(width - name.size(), ' ') + palette(cell.colour, cell.text) + "\n";
   }
   return out;
 }
@@ -170,6 +185,40 @@ std::string services_text(const Json& document, const Palette& palette) {
   return table({"SERVICE", "VISIBILITY", "PLUGIN", "INLINE", "PROVIDERS", "WHAT IT DOES"}, rows, palette);
 }
 
+std::string description_text(const Json& document, const Palette& palette) {
+  const std::string dry_run_safe = member(document, "dry_run_safe");
+  const std::string timeout = member(document, "timeout_ms");
+  const Cell dry_run = dry_run_safe == "no"  // C-D10
+                           ? Cell{"no: with --dry-run it may do what a real call does", Colour::yellow}
+                           : Cell{dry_run_safe, Colour::none};
+  return lines_text({{"service", {member(document, "name"), Colour::bold}},
+                     {"what it does", {member(document, "doc"), Colour::none}},
+                     {"plugin", {member(document, "plugin") + " " + member(document, "version"), Colour::none}},
+                     {"timeout", {timeout == "-" ? timeout : timeout + " ms", Colour::none}},
+                     {"inline", {member(document, "inline"), Colour::none}},
+                     {"idempotent", {member(document, "idempotent"), Colour::none}},
+                     {"dry-run safe", dry_run},
+                     {"providers", {member(document, "providers"), Colour::none}},
+                     {"described by", {member(document, "described_by"), Colour::dim}}},
+                    14, palette);
+}
+
+std::string nodes_text(const Json& document, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  for (const Json& row : list_in(document, "nodes")) {
+    const std::string state = member(row, "state");
+    rows.push_back({{member(row, "name"), Colour::bold},
+                    {state, colour_of_state(state)},
+                    {member(row, "address"), Colour::none},
+                    {member(row, "registry_address"), Colour::none},
+                    {state == "self" ? "-" : duration_cell(row, "round_trip_us"), Colour::none},
+                    {member(row, "since"), Colour::none},
+                    {member(row, "services"), Colour::none}});
+  }
+  if (rows.empty()) return "no nodes\n";
+  return table({"NODE", "STATE", "ADDRESS", "REGISTRY ADDRESS", "ROUND TRIP", "SINCE", "SERVICES"}, rows, palette);
+}
+
 std::string plugins_text(const Json& document, const Palette& palette) {
   std::vector<std::vector<Cell>> rows;
   std::string reasons;
@@ -207,11 +256,7 @@ std::string status_text(const Json& document, const Palette& palette) {
       {"plugins", {member(document, "plugins"), Colour::none}},
       {"pool", {member(document, "pool"), Colour::none}},
       {"cluster", {member(document, "cluster"), Colour::none}}};
-  std::string out;
-  for (const auto& [name, cell] : lines) {
-    out += name + std::string(10 - name.size(), ' ') + palette(cell.colour, cell.text) + "\n";
-  }
-  return out;
+  return lines_text(lines, 10, palette);
 }
 
 std::string failure_text(const Failure& failure, const Palette& palette) {

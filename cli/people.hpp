@@ -20,6 +20,8 @@ std::string response_line(const Response& response, const Palette& palette);
 
 std::string providers_text(const Json& document, const std::string& service, const Palette& palette);
 std::string services_text(const Json& document, const Palette& palette);
+std::string description_text(const Json& document, const Palette& palette);
+std::string nodes_text(const Json& document, const Palette& palette);
 std::string plugins_text(const Json& document, const Palette& palette);
 std::string status_text(const Json& document, const Palette& palette);
 

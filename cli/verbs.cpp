@@ -25,7 +25,8 @@ class Run {
     request.verb = command_.verb;
     if (command_.service.empty()) return request;
     request.service = command_.service;
-    if (command_.verb == verb::kDiscover) return request;
+    if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
+    if (!command_.node.empty()) request.node = command_.node;
     request.request = read_json_argument(command_.request, streams_.in);
     if (!command_.assigns.empty()) request.assigns = read_assigns(command_.assigns);
     request.timeout_ms = command_.timeout_ms;
@@ -89,6 +90,8 @@ class Run {
   std::string document_text(const Json& document) const {
     if (command_.verb == verb::kDiscover) return providers_text(document, command_.service, palette_);
     if (command_.verb == verb::kServices) return services_text(document, palette_);
+    if (command_.verb == verb::kDescribe) return description_text(document, palette_);
+    if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
     return plugins_text(document, palette_);  // plugins, rescan
   }

@@ -1,11 +1,12 @@
 // Doing what the command line asks.
 #pragma once
 
+#include <busbar/wire/admin.hpp>
+
 #include <functional>
 #include <istream>
 #include <ostream>
 
-#include "admin_client.hpp"
 #include "command_line.hpp"
 #include "failure.hpp"
 

@@ -11,64 +11,58 @@ namespace busbar::host {
 
 namespace {
 
-// One writes 64 small requests in one go; more would only help with CURVE.
-constexpr int kIoThreads = 1;
-// A peer takes three with its monitor. Descriptors run out first.
-constexpr int kMaxSockets = 16 * 1024;
+// Each peer takes a DEALER and a monitor with its two ends; some are replaced while the old ones still close.
+constexpr int kMaxSockets = 16'384;
 
 }  // namespace
 
 class CallPlane::Core {
  public:
-  Core(CallPlaneOptions options, const Logger& log)
-      : options_(std::move(options)),
-        context_(registry::net::make_context(kIoThreads, kMaxSockets)),
-        server_(context_, options_, log),
-        peers_(context_, options_, log) {}
+  Core(CallPlaneOptions given, const Logger& log)
+      : options(std::move(given)),
+        context(registry::net::make_context(1, kMaxSockets)),
+        server(context, options, log),
+        peers(context, options, log) {}
 
-  void stop(std::chrono::milliseconds linger) noexcept {
-    server_.stop(linger);
-    peers_.stop();
-  }
-
-  CallPlaneOptions options_;
-  zmq::context_t context_;
-  CallServer server_;
-  CallPeers peers_;
+  const CallPlaneOptions options;
+  zmq::context_t context;
+  CallServer server;
+  CallPeers peers;
+  bool stopped = false;
 };
 
-CallPlane::CallPlane(CallPlaneOptions options, Logger log) {
-  try {
-    core_ = std::make_unique<Core>(std::move(options), log);
-  } catch (const CallPlaneError&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw CallPlaneError(std::string("cannot open the call plane: ") + error.what());
-  }
+CallPlane::CallPlane(CallPlaneOptions options, Logger log) try
+    : core_(std::make_unique<Core>(std::move(options), log)) {
+} catch (const registry::net::SocketError& error) {
+  throw CallPlaneError(error.what());
 }
 
 CallPlane::~CallPlane() { stop(); }
 
-const std::string& CallPlane::address() const noexcept { return core_->server_.address(); }
+const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
-  core_->peers_.start(peers, std::move(routability_changed));
-  core_->server_.start(requests);
+  core_->peers.start(peers, std::move(routability_changed));
+  core_->server.start(requests);
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {
-  return core_->peers_.add(std::move(name), incarnation, std::move(address));
+  return core_->peers.add(std::move(name), incarnation, std::move(address));
 }
 
-void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) { core_->peers_.drop(peer, reason); }
+void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) { core_->peers.drop(peer, reason); }
 
 CallPlaneStats CallPlane::stats() const {
   CallPlaneStats stats;
-  core_->server_.fill(stats);
-  core_->peers_.fill(stats);
+  core_->server.fill(stats);
+  core_->peers.fill(stats);
   return stats;
 }
 
-void CallPlane::stop(std::chrono::milliseconds linger) noexcept { core_->stop(linger); }
+void CallPlane::stop(std::chrono::milliseconds linger) noexcept {
+  if (std::exchange(core_->stopped, true)) return;
+  core_->server.stop(linger);
+  core_->peers.stop();
+}
 
 }  // namespace busbar::host

@@ -120,11 +120,20 @@ Sent Link::send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept {
   return Sent::kYes;
 }
 
+void Link::ring() noexcept {
+  Bell* bell = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    bell = driver_bell();
+  }
+  if (bell != nullptr) bell->ring();
+}
+
 void Link::wait(Seat& seat, Nanos deadline) noexcept {
   Waiter& own = seat.waiter;
-  while (!seat.driving.load(std::memory_order_acquire) && !own.done() && !own.nudged()) {
+  while (!seat.driving.load(std::memory_order_acquire) && !own.done()) {
     if (!own.wait_awake(yields_, kFollowersYields)) own.wait_asleep(deadline);
-    if (!own.clear_ring()) break;  // done, nudged, or the deadline has come
+    if (!own.clear_ring()) break;  // done, or the deadline has come
   }
   if (seat.driving.load(std::memory_order_acquire)) drive(seat, deadline);
   leave(seat);

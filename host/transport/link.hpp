@@ -55,7 +55,7 @@ class Link final : public Peer {
   void ended() noexcept override { under_way_.fetch_sub(1, std::memory_order_relaxed); }
   Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept override;
   void wait(Seat& seat, Nanos deadline) noexcept override;
-  void ring() noexcept override { bell_.ring(); }
+  void ring() noexcept override;
 
   const std::string& address() const noexcept { return address_; }
 

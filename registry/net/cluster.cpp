@@ -180,7 +180,10 @@ void Cluster::Core::run() {
   machine_.local_services_changed(Time::clock::now(), registry_.local_record());
   perform(machine_.start(Time::clock::now()));
   while (!stopping_) {
-    introduced_ = machine_.introduced();
+    if (!introduced_ && machine_.introduced()) {
+      introduced_ = true;
+      listener_.introduced();
+    }
     const Time now = Time::clock::now();
     if (rows_changed_ || now - rows_published_ >= kRowsAge) publish_rows(now);
     plane_.wait(machine_.next_deadline());

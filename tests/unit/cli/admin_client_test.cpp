@@ -133,6 +133,16 @@ TEST(AdminClient, AHostThatStopsIsNoHost) {
   EXPECT_EQ(failure.code(), "stopping");
 }
 
+TEST(AdminClient, AServiceThatNobodyOffersHasAStatusOfItsOwn) {
+  const FakeHost host([](int client) {
+    read_request(client);
+    wire::AdminAnswer answer;
+    answer.error = wire::AdminError{"service_unavailable", "nobody provides it"};
+    write(client, wire::frame_of(answer));
+  });
+  EXPECT_EQ(failure_at(host).status(), ExitStatus::service_unavailable);
+}
+
 TEST(AdminClient, ShowsWhyItsRequestWasRefusedBeforeAllOfItWasRead) {
   const FakeHost host([](int client) {
     std::uint8_t head[wire::kFrameHead];

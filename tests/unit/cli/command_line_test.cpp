@@ -81,8 +81,9 @@ TEST(CommandLine, AServiceMayHaveTheNameOfAVerb) {
 }
 
 TEST(CommandLine, EveryVerbIsKnown) {
-  for (const char* verb : {"services", "plugins", "status", "rescan"}) EXPECT_EQ(parse({verb}).verb, verb);
-  for (const char* verb : {"call", "validate", "authorized", "discover"}) EXPECT_EQ(parse({verb, "echo"}).verb, verb);
+  for (const char* verb : {"services", "nodes", "plugins", "status", "rescan"}) EXPECT_EQ(parse({verb}).verb, verb);
+  for (const char* verb : {"call", "validate", "authorized", "discover", "describe"})
+    EXPECT_EQ(parse({verb, "echo"}).verb, verb);
   EXPECT_EQ(parse({"check", "a.so", "b.so"}).files, (std::vector<std::string>{"a.so", "b.so"}));
   EXPECT_EQ(parse({"check", "--", "-odd.so", "status"}).files, (std::vector<std::string>{"-odd.so", "status"}));
 }
@@ -93,11 +94,36 @@ TEST(CommandLine, ServicesCanBeListedByVisibility) {  // C-R7
   EXPECT_THAT(refusal({"services", "--visibility", "secret"}).what(), HasSubstr("\"secret\""));
 }
 
+TEST(CommandLine, VerbsForCallersGoToAnyHost) {
+  for (const char* verb : {"call", "validate", "authorized", "discover", "describe"}) {
+    const Command command = parse({"--connect", "tcp://10.0.0.7:7100", verb, "greet"});
+    EXPECT_EQ(command.connect, "tcp://10.0.0.7:7100");
+    EXPECT_EQ(command.cluster, "busbar");
+  }
+  EXPECT_EQ(parse({"nodes", "--connect", "tcp://[::1]:7100", "--cluster", "c"}).cluster, "c");
+  EXPECT_EQ(parse({"services", "--connect", "ipc:///run/b.sock"}).connect, "ipc:///run/b.sock");
+  EXPECT_EQ(parse({"nodes"}).connect, "");
+}
+
+TEST(CommandLine, VerbsForAHostItselfDoNot) {
+  for (const char* verb : {"plugins", "status", "rescan"}) {
+    const Failure failure = refusal({"--connect", "tcp://10.0.0.7:7100", verb});
+    EXPECT_EQ(failure.status(), ExitStatus::usage);
+    EXPECT_THAT(failure.what(), HasSubstr("answers \"" + std::string(verb) + "\" only on its own machine"));
+  }
+  EXPECT_EQ(refusal({"--connect", "tcp://10.0.0.7:7100", "check", "a.so"}).status(), ExitStatus::usage);
+}
+
+TEST(CommandLine, ACallMayNameItsNode) {
+  EXPECT_EQ(parse({"call", "greet", "--node", "warehouse-2"}).node, "warehouse-2");
+  EXPECT_EQ(parse({"call", "greet"}).node, "");
+}
+
 TEST(CommandLine, WhatIsWrongIsAUsageErrorThatSaysWhat) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
       {{}, "no verb"},
       {{"dance"}, "unknown verb \"dance\""},
-      {{"nodes"}, "unknown verb \"nodes\""},
+      {{"--connect", "tcp://h:1", "dance"}, "unknown verb \"dance\""},
       {{"--json", "--run-dir", "/x", "dance"}, "unknown verb \"dance\""},
       {{"call"}, "SERVICE"},
       {{"call", "Greet"}, "[a-z][a-z0-9_]{0,254}, found \"Greet\""},
@@ -108,7 +134,24 @@ TEST(CommandLine, WhatIsWrongIsAUsageErrorThatSaysWhat) {
       {{"call", "greet", "--timeout", "-1"}, "--timeout"},
       {{"call", "greet", "--timeout", "soon"}, "--timeout"},
       {{"call", "greet", "--timeout", "5", "--timeout", "6"}, "--timeout"},
-      {{"call", "greet", "--node", "b"}, "--node"},
+      {{"call", "greet", "--node", "local"}, "found \"local\""},
+      {{"call", "greet", "--node", ""}, "--node"},
+      {{"validate", "greet", "--node", "b"}, "--node"},
+      {{"describe"}, "SERVICE"},
+      {{"describe", "Greet"}, "found \"Greet\""},
+      {{"nodes", "greet"}, "greet"},
+      {{"--connect", "", "nodes"}, "tcp://HOST:PORT or ipc://PATH, found \"\""},
+      {{"--connect", "10.0.0.1:7", "nodes"}, "found \"10.0.0.1:7\""},
+      {{"--connect", "tcp://h", "nodes"}, "found \"tcp://h\""},
+      {{"--connect", "tcp://h:0", "nodes"}, "found \"tcp://h:0\""},
+      {{"--connect", "tcp://h:65536", "nodes"}, "--connect"},
+      {{"--connect", "tcp://h:x", "nodes"}, "--connect"},
+      {{"--connect", "tcp://:7", "nodes"}, "--connect"},
+      {{"--connect", "ipc://", "nodes"}, "--connect"},
+      {{"--connect", "inproc://x", "nodes"}, "--connect"},
+      {{"--connect", "tcp://h:1", "--run-dir", "/x", "nodes"}, "found both"},
+      {{"--connect", "tcp://h:1", "--cluster", "a b", "nodes"}, "found \"a b\""},
+      {{"--cluster", "c", "nodes"}, "together with --connect"},
       {{"discover", "greet", "{}"}, "{}"},
       {{"status", "plugins"}, ""},
       {{"check"}, "FILE"},

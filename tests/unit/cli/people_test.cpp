@@ -83,13 +83,48 @@ TEST(StatusText, IsForReading) {
   EXPECT_THAT(text, HasSubstr("cluster   -\n"));
 }
 
+TEST(DescriptionText, SaysAllOfAServiceAndWarnsWhereADryRunIsNotSafe) {  // C-D10
+  const Json document = Json::parse(R"({"name": "greet", "doc": "Greets.", "plugin": "greeter", "version": "1.0",
+      "inline": true, "idempotent": false, "dry_run_safe": false, "timeout_ms": 250, "providers": ["a", "b"],
+      "described_by": "b"})");
+  const std::string text = description_text(document, kPlain);
+  EXPECT_THAT(text, HasSubstr("service       greet\n"));
+  EXPECT_THAT(text, HasSubstr("what it does  Greets.\n"));
+  EXPECT_THAT(text, HasSubstr("plugin        greeter 1.0\n"));
+  EXPECT_THAT(text, HasSubstr("timeout       250 ms\n"));
+  EXPECT_THAT(text, HasSubstr("inline        yes\n"));
+  EXPECT_THAT(text, HasSubstr("idempotent    no\n"));
+  EXPECT_THAT(text, HasSubstr("dry-run safe  no: with --dry-run it may do what a real call does\n"));
+  EXPECT_THAT(text, HasSubstr("providers     a, b\n"));
+  EXPECT_THAT(text, HasSubstr("described by  b\n"));
+}
+
+TEST(NodesText, IsATable) {
+  const Json document = Json::parse(R"({"nodes": [
+      {"name": "a", "state": "self", "address": "tcp://10.0.0.1:1", "registry_address": "tcp://10.0.0.1:2",
+       "incarnation": 1, "since": "2026-01-02T03:04:05Z", "round_trip_us": 0, "services": 3},
+      {"name": "b", "state": "up", "address": "tcp://10.0.0.2:1", "registry_address": "tcp://10.0.0.2:2",
+       "incarnation": 1, "since": "2026-01-02T03:04:06Z", "round_trip_us": 1234, "services": 0}]})");
+  const std::string text = nodes_text(document, kPlain);
+  EXPECT_THAT(text,
+              HasSubstr("NODE  STATE  ADDRESS           REGISTRY ADDRESS  ROUND TRIP  SINCE                 SERV"));
+  EXPECT_THAT(text,
+              HasSubstr("a     self   tcp://10.0.0.1:1  tcp://10.0.0.1:2  -           2026-01-02T03:04:05Z  3\n"));
+  EXPECT_THAT(text,
+              HasSubstr("b     up     tcp://10.0.0.2:1  tcp://10.0.0.2:2  1.234 ms    2026-01-02T03:04:06Z  0\n"));
+  EXPECT_EQ(nodes_text(Json::object(), kPlain), "no nodes\n");
+}
+
 TEST(AnyDocument, OfAnotherShapeIsShownAsFarAsItGoes) {
-  for (const char* odd : {"null", "[]", "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]]}", "5"}) {
+  for (const char* odd :
+       {"null", "[]", "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]], \"nodes\": [{}, 3]}", "5"}) {
     const Json document = Json::parse(odd);
     services_text(document, kPlain);
     plugins_text(document, kPlain);
     providers_text(document, "a", kPlain);
     status_text(document, kPlain);
+    nodes_text(document, kPlain);
+    description_text(document, kPlain);
   }
 }
 

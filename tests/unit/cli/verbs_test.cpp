@@ -143,6 +143,34 @@ TEST_F(VerbsTest, ServicesAreListedByVisibility) {
   EXPECT_EQ(document()["services"][0]["name"], "a");
 }
 
+TEST_F(VerbsTest, ACallForOneNodeSaysWhich) {
+  run({"call", "greet", "--node", "n2"}, replied(Response::ok()));
+  EXPECT_EQ(asked.node, "n2");
+  run({"call", "greet"}, replied(Response::ok()));
+  EXPECT_FALSE(asked.node);
+}
+
+TEST_F(VerbsTest, DescribeAsksForOneService) {
+  const json description = {{"name", "greet"}, {"doc", "Greets."}, {"dry_run_safe", false}};
+  EXPECT_EQ(run({"describe", "greet", "--json"}, documented(description)), 0);
+  EXPECT_EQ(document(), description);
+  EXPECT_EQ(asked.verb, "describe");
+  EXPECT_EQ(asked.service, "greet");
+  EXPECT_FALSE(asked.request);
+  EXPECT_EQ(run({"describe", "greet"}, documented(description)), 0);
+  EXPECT_THAT(out, HasSubstr("Greets."));
+}
+
+TEST_F(VerbsTest, NodesAreListed) {
+  const json nodes = {{"nodes", {{{"name", "n1"}, {"state", "self"}}}}};
+  EXPECT_EQ(run({"nodes", "--json"}, documented(nodes)), 0);
+  EXPECT_EQ(document(), nodes);
+  EXPECT_EQ(asked.verb, "nodes");
+  EXPECT_FALSE(asked.service);
+  EXPECT_EQ(run({"nodes"}, documented(nodes)), 0);
+  EXPECT_THAT(out, HasSubstr("n1"));
+}
+
 TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
   const json status = {{"node", "a"}, {"ready", false}};
   EXPECT_EQ(run({"status", "--json"}, documented(status)), 0);

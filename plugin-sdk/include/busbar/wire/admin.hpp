@@ -39,6 +39,8 @@ inline constexpr std::string_view kValidate = "validate";
 inline constexpr std::string_view kAuthorized = "authorized";
 inline constexpr std::string_view kDiscover = "discover";
 inline constexpr std::string_view kServices = "services";
+inline constexpr std::string_view kDescribe = "describe";
+inline constexpr std::string_view kNodes = "nodes";
 inline constexpr std::string_view kPlugins = "plugins";
 inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
@@ -56,8 +58,9 @@ struct AdminRequest {
   std::uint64_t seq = 0;
   std::string verb;
 
-  // for call, validate, authorized, discover
+  // for call, validate, authorized, discover, describe
   std::optional<std::string> service;
+  std::optional<std::string> node;     // the node that must serve it; absent: any
   std::optional<Item> request;         // absent: {}
   std::optional<Item> assigns;         // a map
   std::optional<std::string> dry_run;  // "no", "yes", "verbose"
@@ -67,8 +70,8 @@ struct AdminRequest {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(request),
-            CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
+    archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
+            CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
             CEREAL_NVP(correlation_id));
   }
 };

@@ -57,6 +57,8 @@ class ClusterListener {
   virtual std::shared_ptr<RemoteNode> node_joined(const NodeRecord& record) = 0;
   /// It is gone: said goodbye, died, or was replaced by a later incarnation. Calls under way there end at once (C-D9).
   virtual void node_left(const std::shared_ptr<RemoteNode>& node, std::string_view reason) = 0;
+  /// `Cluster::introduced` holds from now on. Once.
+  virtual void introduced() {}
   /// This node's name is held by another live one (C-G7), or the cluster refuses it for another reason: it stays
   /// outside. In words for an operator.
   virtual void refused(std::string_view reason) = 0;

@@ -75,7 +75,7 @@ TEST_F(LinkTest, PostedRequestsGoInBundlesAndAreAnsweredBesideBlockingCallers) {
   const auto peer = here_.add_and_wait(other.address());
   std::atomic<int> ended{0};
   here_.dispatch.on_end = [&](TestCall& call) {
-    if (call.waiter.nudged()) ++ended;  // a posted one: see below
+    if (call.posted) ++ended;
     call.waiter.complete();
   };
   std::deque<TestCall> calls(kPosts);
@@ -91,7 +91,6 @@ TEST_F(LinkTest, PostedRequestsGoInBundlesAndAreAnsweredBesideBlockingCallers) {
   }
   for (int i = 0; i < kPosts; ++i) {
     TestCall& call = calls[static_cast<std::size_t>(i)];
-    call.waiter.nudge();
     EXPECT_EQ(here_.post(*peer, call, "post " + std::to_string(i)), Sent::kYes);
   }
   EXPECT_TRUE(eventually([&] { return ended == kPosts; }));
@@ -207,25 +206,6 @@ TEST_F(LinkTest, APromotedFollowerThatIsDoneAlreadyPassesTheDrivingOn) {
   peer->wait(seats[2], far_future());
   EXPECT_TRUE(seats[1].driving) << "otherwise nobody would read its answer";
   EXPECT_TRUE(here_.finish(*peer, calls[1], seats[1]));
-}
-
-TEST_F(LinkTest, ANudgeEndsTheWaitOfADriverAndOfAFollower) {
-  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(3));
-  const auto peer = here_.add_and_wait(other.address());
-  std::array<TestCall, 2> calls;
-  std::deque<Seat> seats;
-  for (TestCall& call : calls) {
-    seats.emplace_back(call.waiter);
-    ASSERT_EQ(here_.begin(*peer, call, seats.back(), "x"), Sent::kYes);
-  }
-  calls[1].waiter.nudge();
-  peer->wait(seats[1], far_future());
-  EXPECT_FALSE(calls[1].waiter.done());
-  EXPECT_TRUE(calls[1].waiter.nudged());
-  calls[0].waiter.nudge();
-  peer->wait(seats[0], far_future());
-  EXPECT_TRUE(calls[0].waiter.nudged());
-  for (TestCall& call : calls) EXPECT_TRUE(here_.dispatch.forget(call));
 }
 
 TEST_F(LinkTest, ARingHasADriverSeeThatItsCallWasEndedElsewhere) {
