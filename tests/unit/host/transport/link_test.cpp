@@ -188,7 +188,7 @@ TEST_F(LinkTest, ADriverThatNeedsToDriveNoMorePassesItOnOnEveryWayOut) {
 }
 
 TEST_F(LinkTest, APromotedFollowerThatIsDoneAlreadyPassesTheDrivingOn) {
-  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(3));
+  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(4));
   const auto peer = here_.add_and_wait(other.address());
   std::array<TestCall, 3> calls;
   std::deque<Seat> seats;
@@ -205,7 +205,9 @@ TEST_F(LinkTest, APromotedFollowerThatIsDoneAlreadyPassesTheDrivingOn) {
   calls[2].waiter.complete();
   peer->wait(seats[2], far_future());
   EXPECT_TRUE(seats[1].driving) << "otherwise nobody would read its answer";
+  std::thread fourth([&] { EXPECT_TRUE(here_.call(*peer, "has all of them answered")); });
   EXPECT_TRUE(here_.finish(*peer, calls[1], seats[1]));
+  fourth.join();
 }
 
 TEST_F(LinkTest, ARingHasADriverSeeThatItsCallWasEndedElsewhere) {
