@@ -21,7 +21,8 @@ forbid() {
 forbid '(busbar/registry/|dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' plugin-sdk
 forbid '(dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' registry
 forbid '(busbar/registry/|dispatch/|plugins/|admin/admin_|daemon/|pool/|events/|config/|log/|rundir/)' cli plugins
-forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/pool host/events host/log
+forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/transport host/node host/pool host/events host/log
+forbid '(node/|transport/)' host/dispatch host/pool host/events host/log host/config host/plugins
 forbid '(dispatch/|plugins/|events/)' host/pool host/log
 forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
 echo "includes: one way"

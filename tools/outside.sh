@@ -24,12 +24,12 @@ trap finish EXIT
 
 step() { echo "outside.sh: $*"; }
 
-# build NAME SOURCE [cmake options…]: the install prefix is the only way to Busbar.
+# build NAME SOURCE [cmake options…]: the install prefix is the only way to Busbar. SOURCE is a folder of the tree.
 build() {
   local name=$1 source=$2
   shift 2
   step "building $name"
-  cmake -S "$source_dir/tests/outside/$source" -B "$scratch/$name" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
+  cmake -S "$source_dir/$source" -B "$scratch/$name" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_PREFIX_PATH="$prefix" "$@" >"$scratch/$name.log" 2>&1 &&
     cmake --build "$scratch/$name" -j2 >>"$scratch/$name.log" 2>&1 || { cat "$scratch/$name.log" >&2; return 1; }
 }
@@ -55,12 +55,13 @@ for file in bin/busbar bin/busbard lib/busbar/plugins/greeter.so lib/busbar/plug
   [[ -e $prefix/$file ]] || { echo "outside.sh: \"$file\" was not installed" >&2; exit 1; }
 done
 
-build c c
-build plain .
-build embed embed
+build c tests/outside/c
+build plain tests/outside
+build embed tests/outside/embed
+build client examples/client
 loaded=("$scratch/c/plugins/echo.so" "$scratch/plain/plugins/outside.so")
 if command -v clang++ >/dev/null && echo '#include <string>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; then
-  CC=clang CXX=clang++ build libcxx . -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DOUTSIDE_NAME=libcxx
+  CC=clang CXX=clang++ build libcxx tests/outside -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DOUTSIDE_NAME=libcxx
   loaded+=("$scratch/libcxx/plugins/libcxx.so")
 else
   step "no clang++ with libc++ here: the plugin built with them is left out"
@@ -89,6 +90,11 @@ for plugin in "${loaded[@]:1}"; do
   answer=$(call "${name}_throws" '{"text": "it"}' || true)
   expect "an exception in $name" 'no words for.*"kind":"exit"' echo "$answer"
 done
+
+seed=$("$prefix/bin/busbar" --run-dir "$scratch/run" --json status | grep -o '"registry_address":"[^"]*"' | cut -d'"' -f4)
+cp "$prefix/lib/busbar/plugins/greeter.so" "$plugins"
+expect "a plugin more" '"greeter"' "$prefix/bin/busbar" --run-dir "$scratch/run" --json rescan
+expect "a program that joins as a client" '^Hello, outsider!$' "$scratch/client/example_client" "$seed" outsider
 
 step "stopping the host"
 kill -TERM "$host_pid"

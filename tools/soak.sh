@@ -24,7 +24,7 @@ echo "$rounds rounds without a finding"
 cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Dev \
   -DBUSBAR_SANITIZE=address,undefined,fuzzer-no-link -DBUSBAR_BUILD_FUZZERS=ON -DBUSBAR_BUILD_TESTS=OFF \
   -DBUSBAR_BUILD_BENCH=OFF >/dev/null
-fuzzers=(cbor json plugin_file config admin envelope)
+fuzzers=(cbor json plugin_file config admin registry envelope)
 cmake --build build/fuzz --target "${fuzzers[@]/%/_fuzz}"
 for name in "${fuzzers[@]}"; do
   echo "== fuzzing $name for $minutes minutes"

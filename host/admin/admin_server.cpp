@@ -93,6 +93,7 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
         stop_timer_(io_) {}
 
   void start();
+  void begin_stop(std::chrono::milliseconds grace);
   void stop(std::chrono::milliseconds grace);
 
  private:
@@ -167,14 +168,18 @@ void AdminServer::Core::run() noexcept {
   }
 }
 
+void AdminServer::Core::begin_stop(std::chrono::milliseconds grace) {
+  if (thread_.joinable()) asio::post(io_, [this, grace] { wind_down(grace); });
+}
+
 void AdminServer::Core::stop(std::chrono::milliseconds grace) {
   if (!thread_.joinable()) return;
-  asio::post(io_, [this, grace] { wind_down(grace); });
+  begin_stop(grace);
   thread_.join();
 }
 
 void AdminServer::Core::wind_down(std::chrono::milliseconds grace) {
-  stopping_ = true;
+  if (std::exchange(stopping_, true)) return;
   boost::system::error_code ignored;
   listener_.close(ignored);
   accept_pause_.cancel();
@@ -341,6 +346,8 @@ AdminServer::AdminServer(std::filesystem::path socket, Dispatcher& dispatcher, A
 }
 
 AdminServer::~AdminServer() { stop(); }
+
+void AdminServer::wind_down(std::chrono::milliseconds grace) { core_->begin_stop(grace); }
 
 void AdminServer::stop(std::chrono::milliseconds grace) { core_->stop(grace); }
 

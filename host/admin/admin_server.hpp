@@ -27,7 +27,8 @@ class AdminError : public std::runtime_error {
 /// Threads: called on the server's own thread, which all clients share: they must be quick and must not wait.
 /// Errors: what they throw is told to the client as `internal`.
 struct AdminHooks {
-  std::function<nlohmann::json()> services;  ///< {"services": […]}
+  std::function<nlohmann::json()> services;  ///< {"services": […]}, each with its "visibility"
+  std::function<nlohmann::json()> nodes;     ///< {"nodes": […]}
   std::function<nlohmann::json()> plugins;   ///< {"plugins": […]}
   std::function<nlohmann::json()> status;    ///< {"node": …, "version": …, …}
 
@@ -41,7 +42,10 @@ struct AdminHooks {
   /// for once, by the server's constructor, if it was not `ready`. A host that stops first need not call it.
   std::function<void(std::function<void()> tell)> when_ready;
 
-  /// Whether a service declares itself dry-run safe; nothing where nobody provides it here (C-D10).
+  /// What this host knows of a service that it offers itself; nothing where it does not.
+  std::function<std::optional<nlohmann::json>(std::string_view service)> describe;
+
+  /// Whether a service declares itself dry-run safe, wherever it may run; nothing where nobody provides it (C-D10).
   std::function<std::optional<bool>(std::string_view service)> dry_run_safe;
 };
 
@@ -70,6 +74,8 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
+  /// The first half of `stop`, without waiting: from a moment later on no new requests are taken.
+  void wind_down(std::chrono::milliseconds grace);
   /// Takes no new connections and requests; gives those under way `grace` to be answered, and then answers for them
   /// that the host is stopping, and cancels their calls. On return the socket is gone and the thread has ended.
   /// A second call does nothing.

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "admin/describe_elsewhere.hpp"
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -17,8 +18,9 @@ namespace verb = wire::admin_verb;
 
 namespace {
 
-constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kPlugins, verb::kStatus, verb::kRescan};
+constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
+                                      verb::kDescribe};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes, verb::kPlugins, verb::kStatus, verb::kRescan};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -70,6 +72,9 @@ void check_call(const AdminRequest& request) {
   if (!is_service_name(*request.service)) {
     refuse(request,
            "field \"service\": expected " + std::string(kServiceNameRule) + ", found " + in_quotes(*request.service));
+  }
+  if (request.node && !is_node_name(*request.node)) {
+    refuse(request, "field \"node\": expected " + std::string(kNodeNameRule) + ", found " + in_quotes(*request.node));
   }
   check_payload(request, "request", request.request);
   check_assigns(request);
@@ -141,6 +146,10 @@ std::optional<wire::Item> readable(const Payload& payload) {
   }
 }
 
+DispatchOptions options_of(const AdminRequest& request) {
+  return {request.timeout_ms.value_or(0), request.node ? std::string_view(*request.node) : std::string_view()};
+}
+
 std::uint64_t microseconds_since(Nanos start) { return static_cast<std::uint64_t>((now_ns() - start) / kMicrosecond); }
 
 }  // namespace
@@ -170,17 +179,20 @@ std::vector<std::uint8_t> error_frame(std::uint64_t seq, std::string_view code, 
   return wire::frame_of(answer);
 }
 
-PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer) {
+PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audience audience) {
   const std::uint64_t seq = request.seq;
   if (request.verb == verb::kCall || request.verb == verb::kValidate) return call(request, std::move(answer));
   if (request.verb == verb::kAuthorized) {
     authorized(request, std::move(answer));
   } else if (request.verb == verb::kRescan) {
     rescan(seq, std::move(answer));
+  } else if (request.verb == verb::kDescribe) {
+    describe(request, std::move(answer), audience);
   } else {
     answer_with(answer, seq, [&] {
-      if (request.verb == verb::kDiscover) return document_frame(seq, discover(request));
-      if (request.verb == verb::kServices) return document_frame(seq, hooks_.services());
+      if (request.verb == verb::kDiscover) return document_frame(seq, discover(request, audience));
+      if (request.verb == verb::kServices) return document_frame(seq, services(audience));
+      if (request.verb == verb::kNodes) return document_frame(seq, hooks_.nodes());
       if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
       return document_frame(seq, hooks_.status());
     });
@@ -226,7 +238,7 @@ PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
       return wire::frame_of(out);
     });
   };
-  return dispatcher_.dispatch_cancellable(std::move(message), callback, {request.timeout_ms.value_or(0)});
+  return dispatcher_.dispatch_cancellable(std::move(message), callback, options_of(request));
 }
 
 void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
@@ -246,15 +258,57 @@ void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
       return wire::frame_of(out);
     });
   };
-  dispatcher_.authorized_async(std::move(message), callback, {request.timeout_ms.value_or(0)});
+  dispatcher_.authorized_async(std::move(message), callback, options_of(request));
 }
 
-nlohmann::json AdminVerbs::discover(const AdminRequest& request) const {
+// -- what this node knows
+
+namespace {
+// Others are not told of it, and cannot call it (C-R1).
+bool is_hidden(const nlohmann::json& service, Audience audience) {
+  return audience != Audience::here && service.value("visibility", "public") == "private";
+}
+}  // namespace
+
+nlohmann::json AdminVerbs::services(Audience audience) const {
+  nlohmann::json document = hooks_.services();
+  nlohmann::json& list = document["services"];
+  list.erase(std::remove_if(list.begin(), list.end(), [&](const auto& row) { return is_hidden(row, audience); }),
+             list.end());
+  return document;
+}
+
+std::optional<nlohmann::json> AdminVerbs::describe_here(const AdminRequest& request, Audience audience) const {
+  if (request.node && *request.node != dispatcher_.node()) return std::nullopt;
+  auto document = hooks_.describe(*request.service);
+  if (document && is_hidden(*document, audience)) document.reset();
+  return document;
+}
+
+nlohmann::json AdminVerbs::discover(const AdminRequest& request, Audience audience) const {
   nlohmann::json providers = nlohmann::json::array();
   for (const Provider& provider : dispatcher_.discover_service(Message(*request.service))) {
+    if (provider.node == "local" && !describe_here(request, audience)) continue;
     providers.push_back({{"node", provider.node}, {"router", provider.router}});
   }
   return {{"providers", std::move(providers)}};
+}
+
+void AdminVerbs::describe(const AdminRequest& request, Answer answer, Audience audience) {
+  if (const auto document = describe_here(request, audience)) {
+    return answer_with(answer, request.seq, [&] { return document_frame(request.seq, *document); });
+  }
+  std::vector<std::string> nodes;
+  if (audience != Audience::nodes && request.node != dispatcher_.node()) {
+    if (request.node) {
+      nodes.push_back(*request.node);
+    } else {
+      for (const Provider& provider : dispatcher_.discover_service(Message(*request.service))) {
+        if (provider.node != "local") nodes.push_back(provider.node);
+      }
+    }
+  }
+  describe_elsewhere(dispatcher_, request, std::move(nodes), std::move(answer));
 }
 
 void AdminVerbs::rescan(std::uint64_t seq, Answer answer) {

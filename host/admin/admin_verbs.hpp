@@ -27,13 +27,20 @@ class BadRequest : public std::runtime_error {
   const std::uint64_t seq_;
 };
 
-/// A request out of a frame, with everything in it checked. Errors: BadRequest.
+/// Who asks, and therefore what is told.
+enum class Audience {
+  here,     ///< the admin socket: everything
+  clients,  ///< over the call plane: verbs for callers, public services; other nodes are asked where that is needed
+  nodes,    ///< the same, and no other node is asked, for this one is being asked by one
+};
+
+/// A request out of a frame (behind its length), with everything in it checked. Errors: BadRequest.
 wire::AdminRequest read_request(std::span<const std::uint8_t> frame);
 
 /// The frame that says that a request cannot be served.
 std::vector<std::uint8_t> error_frame(std::uint64_t seq, std::string_view code, std::string_view text);
 
-/// Serves requests. Threads: `serve` on one at a time. Ownership: as AdminServer says.
+/// Serves requests. Threads: any. Ownership: as AdminServer says.
 class AdminVerbs {
  public:
   /// Takes the answer, as a frame. Once, on any thread, possibly before `serve` has returned; must not throw.
@@ -45,14 +52,17 @@ class AdminVerbs {
   static bool waits_for_host(std::string_view verb) { return verb != wire::admin_verb::kStatus; }
 
   /// Does what a checked request asks. Returns the call that can be given up, where there is one.
-  PendingCall serve(const wire::AdminRequest& request, Answer answer);
+  PendingCall serve(const wire::AdminRequest& request, Answer answer, Audience audience = Audience::here);
 
   const AdminHooks& hooks() const noexcept { return hooks_; }
 
  private:
   PendingCall call(const wire::AdminRequest& request, Answer answer);
   void authorized(const wire::AdminRequest& request, Answer answer);
-  nlohmann::json discover(const wire::AdminRequest& request) const;
+  nlohmann::json services(Audience audience) const;
+  nlohmann::json discover(const wire::AdminRequest& request, Audience audience) const;
+  void describe(const wire::AdminRequest& request, Answer answer, Audience audience);
+  std::optional<nlohmann::json> describe_here(const wire::AdminRequest& request, Audience audience) const;
   void rescan(std::uint64_t seq, Answer answer);
 
   Message message_of(const wire::AdminRequest& request) const;

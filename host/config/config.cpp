@@ -3,9 +3,11 @@
 #include "config/keys.hpp"
 #include "config/nearest.hpp"
 #include "config/toml_file.hpp"
+#include "config/units.hpp"
 #include "log/text.hpp"
 
 #include <busbar/names.hpp>
+#include <busbar/registry/net/address.hpp>
 
 #include <algorithm>
 #include <array>
@@ -53,6 +55,8 @@ class Loader {
   void fill_in_paths();
   void fill_in_threads();
   void check_paths();
+  void check_addresses();
+  void check_heartbeat();
 
   const Environment& environment_;
   Config config_;
@@ -209,11 +213,37 @@ void Loader::fill_in_threads() {
   }
 }
 
+/// Closed by default: without keys nothing tells a friend from a stranger.
+void Loader::check_addresses() {
+  const auto& cluster = config_.cluster;
+  if (cluster.insecure) return;
+  const auto check = [&](const char* key, const std::string& address) {
+    if (registry::net::is_local_address(address)) return;
+    fault("could not use the configuration: cluster." + std::string(key) + " (" + origin_of("cluster", key) + ") is " +
+          in_quotes(address) +
+          ", expected a loopback address, because calls between machines are neither encrypted nor "
+          "do nodes prove who they are (hint: on a network that you trust, say --insecure or cluster.insecure = true)");
+  };
+  check("listen", cluster.listen);
+  check("registry_listen", cluster.registry_listen);
+  for (const std::string& seed : cluster.join) check("join", seed);
+}
+
+void Loader::check_heartbeat() {
+  const auto& times = config_.registry;
+  if (times.lost_after >= 2 * times.heartbeat) return;
+  fault("could not use the configuration: registry.lost_after is " + format_duration(times.lost_after) + " (" +
+        origin_of("registry", "lost_after") + "), registry.heartbeat is " + format_duration(times.heartbeat) + " (" +
+        origin_of("registry", "heartbeat") + "), expected lost_after to be at least twice heartbeat");
+}
+
 Config Loader::finish() {
   fill_in_node();
   fill_in_paths();
   fill_in_threads();
   check_paths();
+  check_addresses();
+  check_heartbeat();
   if (!faults_.empty()) throw ConfigError(std::move(faults_));
   return std::move(config_);
 }

@@ -22,6 +22,20 @@ namespace busbar::host {
 struct Config {
   std::string node;
 
+  struct Cluster {
+    std::string name = "busbar";
+    std::vector<std::string> join;
+    std::string listen = "tcp://127.0.0.1:*";
+    std::string registry_listen = "tcp://127.0.0.1:*";
+    std::string advertise; /* empty: the host that is listened at */
+    bool insecure = false;
+  } cluster;
+
+  struct Registry {
+    std::chrono::milliseconds heartbeat{1'000};
+    std::chrono::milliseconds lost_after{3'000};
+  } registry;
+
   struct Paths { /* absolute after `load_config` */
     std::filesystem::path plugins = "/usr/lib/busbar/plugins";
     std::filesystem::path run;   /* $XDG_RUNTIME_DIR/busbar, else /run/busbar */
@@ -49,6 +63,7 @@ struct Config {
 
   struct Limits {
     std::size_t max_message = 64 * 1024 * 1024; /* bytes */
+    std::size_t peer_queue = 64 * 1024 * 1024;  /* bytes */
   } limits;
 
   /// The tables `[plugin.NAME]` by NAME, for each plugin's `start`. TOML's dates and times are RFC 3339 text.

@@ -5,6 +5,7 @@
 #include "log/text.hpp"
 
 #include <busbar/names.hpp>
+#include <busbar/registry/net/address.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,15 +19,81 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMillisecond = 1;
+constexpr std::uint64_t kShortestHeartbeat = 10;
+constexpr std::uint64_t kHour = 3'600'000;  // ZeroMQ counts heartbeats in an int of milliseconds, and so on
 constexpr std::uint64_t kDay = 86'400'000;  // the longest timeout that a call may have, too
 constexpr std::uint64_t kMostThreads = 10'000;
 constexpr std::uint64_t kLongestQueue = 10'000'000;
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kGiB = 1024 * 1024 * 1024;
 
+constexpr TextRule kNodeName = {is_node_name, [] { return "a node name: " + std::string(kNodeNameRule); }};
+constexpr TextRule kClusterName = {is_node_name, [] { return "a cluster's name: " + std::string(kNodeNameRule); }};
+constexpr TextRule kAddressToBind = {
+    [](std::string_view text) { return registry::net::is_address(text, true); },
+    [] { return std::string("an address to listen at: tcp://HOST:PORT, with * for any port, or ipc://PATH"); }};
+constexpr TextRule kAddressOfOther = {
+    [](std::string_view text) { return registry::net::is_address(text, false); },
+    [] { return std::string("addresses of other nodes' registries, such as tcp://127.0.0.1:4711"); }};
+constexpr TextRule kHost = {
+    [](std::string_view text) {
+      const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
+      const std::string host = is_ipv6 ? "[" + std::string(text) + "]" : std::string(text);
+      return text.empty() || registry::net::is_address("tcp://" + host + ":1", false);
+    },
+    [] { return std::string("a host that others can reach, a name or an IP address, without a port"); }};
+
 constexpr auto kKeys = std::to_array<Key>({
     {"node", "name", [](Config& c) -> std::string& { return c.node; }, "what this node is called in the cluster", 0, 0,
-     "the host name"},
+     "the host name", &kNodeName},
+
+    {"cluster",
+     "name",
+     [](Config& c) -> std::string& { return c.cluster.name; },
+     "the cluster that this node belongs to; nodes of another one are refused",
+     0,
+     0,
+     {},
+     &kClusterName},
+    {"cluster",
+     "join",
+     [](Config& c) -> Texts& { return c.cluster.join; },
+     "registry addresses of nodes that know others",
+     0,
+     0,
+     {},
+     &kAddressOfOther},
+    {"cluster",
+     "listen",
+     [](Config& c) -> std::string& { return c.cluster.listen; },
+     "where other nodes and clients call this one",
+     0,
+     0,
+     {},
+     &kAddressToBind},
+    {"cluster",
+     "registry_listen",
+     [](Config& c) -> std::string& { return c.cluster.registry_listen; },
+     "where other nodes reach this one's registry",
+     0,
+     0,
+     {},
+     &kAddressToBind},
+    {"cluster",
+     "advertise",
+     [](Config& c) -> std::string& { return c.cluster.advertise; },
+     "the host that others are told in place of the one that is listened at",
+     0,
+     0,
+     {},
+     &kHost},
+    {"cluster", "insecure", [](Config& c) -> bool& { return c.cluster.insecure; },
+     "whether other machines may reach this node, although nothing is encrypted and nobody proves who they are"},
+
+    {"registry", "heartbeat", [](Config& c) -> milliseconds& { return c.registry.heartbeat; },
+     "how often nodes show each other that they live", kShortestHeartbeat, kHour},
+    {"registry", "lost_after", [](Config& c) -> milliseconds& { return c.registry.lost_after; },
+     "how long a node may be silent before it counts as dead", kShortestHeartbeat, kHour},
 
     {"paths", "plugins", [](Config& c) -> fs::path& { return c.paths.plugins; },
      "the directory whose libraries are loaded"},
@@ -60,6 +127,8 @@ constexpr auto kKeys = std::to_array<Key>({
 
     {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
      "the largest message that is accepted", kKiB, kGiB},
+    {"limits", "peer_queue", [](Config& c) -> std::size_t& { return c.limits.peer_queue; },
+     "how much may wait to be sent to one other node", kKiB, 64 * kGiB},
 });
 
 /// Choices by name, for the types that are a list of words.
@@ -83,6 +152,11 @@ std::string found(const RawValue& value) {
   struct Describe {
     std::string operator()(const Word& word) const { return in_quotes(word.text); }
     std::string operator()(const std::string& text) const { return "text " + in_quotes(text); }
+    std::string operator()(const Texts& texts) const {
+      std::string list;
+      for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + in_quotes(text);
+      return "[" + list + "]";
+    }
     std::string operator()(std::int64_t integer) const { return "integer " + std::to_string(integer); }
     std::string operator()(bool flag) const { return flag ? "true" : "false"; }
     std::string operator()(const OtherValue& other) const { return other.kind; }
@@ -131,9 +205,29 @@ std::optional<milliseconds> convert(const RawValue& value, const Key& key, std::
   return duration && in_range(static_cast<std::uint64_t>(duration->count()), key) ? duration : std::nullopt;
 }
 
-std::optional<std::string> convert(const RawValue& value, const Key&, std::type_identity<std::string>) {
-  const std::string* text = text_of(value);  // the one text there is: a node's name
-  return text && is_node_name(*text) ? std::optional(*text) : std::nullopt;
+std::optional<std::string> convert(const RawValue& value, const Key& key, std::type_identity<std::string>) {
+  const std::string* text = text_of(value);
+  return text && key.rule->fits(*text) ? std::optional(*text) : std::nullopt;
+}
+
+Texts split_at_commas(std::string_view list) {
+  Texts out;
+  while (!list.empty()) {
+    const std::string_view item = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(item.size() + 1, list.size()));
+    const std::size_t first = item.find_first_not_of(' ');
+    if (first == std::string_view::npos) continue;
+    out.emplace_back(item.substr(first, item.find_last_not_of(' ') + 1 - first));
+  }
+  return out;
+}
+
+std::optional<Texts> convert(const RawValue& value, const Key& key, std::type_identity<Texts>) {
+  std::optional<Texts> texts;
+  if (const auto* array = std::get_if<Texts>(&value)) texts = *array;
+  if (const auto* word = std::get_if<Word>(&value)) texts = split_at_commas(word->text);
+  const bool fits = texts && std::all_of(texts->begin(), texts->end(), key.rule->fits);
+  return fits ? texts : std::nullopt;
 }
 
 std::optional<fs::path> convert(const RawValue& value, const Key&, std::type_identity<fs::path>) {
@@ -163,7 +257,9 @@ std::string expected(const Key& key) {
     return "a duration from " + format_duration(milliseconds(key.smallest)) + " to " +
            format_duration(milliseconds(key.largest)) + " as text with a unit (ms, s, m, h), such as \"30s\"";
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return "a node name: " + std::string(kNodeNameRule);
+    return key.rule->expected();
+  } else if constexpr (std::is_same_v<T, Texts>) {
+    return "an array of texts: " + key.rule->expected();
   } else if constexpr (std::is_same_v<T, fs::path>) {
     return "a path";
   } else {
@@ -194,6 +290,7 @@ nlohmann::ordered_json shown(const fs::path& path) {
   return text;
 }
 nlohmann::ordered_json shown(const std::string& text) { return text; }
+nlohmann::ordered_json shown(const Texts& texts) { return texts; }
 nlohmann::ordered_json shown(bool flag) { return flag; }
 nlohmann::ordered_json shown(unsigned number) { return number; }
 nlohmann::ordered_json shown(std::size_t bytes) { return format_size(bytes); }

@@ -14,9 +14,16 @@
 namespace busbar::host {
 
 /// The member of a Config that a key sets. Its type decides how values are written.
-using Target = std::variant<std::string& (*)(Config&), std::filesystem::path& (*)(Config&), bool& (*)(Config&),
-                            unsigned& (*)(Config&), std::size_t& (*)(Config&), std::chrono::milliseconds& (*)(Config&),
-                            LogLevel& (*)(Config&), LogFormat& (*)(Config&)>;
+using Target =
+    std::variant<std::string& (*)(Config&), std::vector<std::string>& (*)(Config&), std::filesystem::path& (*)(Config&),
+                 bool& (*)(Config&), unsigned& (*)(Config&), std::size_t& (*)(Config&),
+                 std::chrono::milliseconds& (*)(Config&), LogLevel& (*)(Config&), LogFormat& (*)(Config&)>;
+
+/// What a text, or each text of a list, must be.
+struct TextRule {
+  bool (*fits)(std::string_view text);
+  std::string (*expected)();
+};
 
 struct Key {
   std::string_view section;
@@ -28,16 +35,19 @@ struct Key {
   std::uint64_t largest = 0;
   /// The default in words, where it depends on the machine or the user; empty where `Config{}` has it.
   std::string_view default_in_words = {};
+  const TextRule* rule = nullptr;  ///< for texts, and lists of them
 };
 
-/// A value as it was found. `Word` comes from where everything is text: the environment and the command line.
+/// A value as it was found. `Word` comes from where everything is text: the environment and the command line; a list
+/// is separated by commas there.
 struct Word {
   std::string text;
 };
 struct OtherValue {
   std::string kind; /* "an array", … */
 };
-using RawValue = std::variant<Word, std::string, std::int64_t, bool, OtherValue>;
+using Texts = std::vector<std::string>;
+using RawValue = std::variant<Word, std::string, Texts, std::int64_t, bool, OtherValue>;
 
 std::span<const Key> all_keys();
 const Key* find_key(std::string_view section, std::string_view name);

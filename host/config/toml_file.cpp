@@ -125,7 +125,19 @@ std::string_view kind_of(const toml::node& node) {
   }
 }
 
+std::optional<Texts> texts_of(const toml::array& array) {
+  Texts texts;
+  for (const toml::node& each : array) {
+    if (!each.is_string()) return std::nullopt;
+    texts.push_back(each.as_string()->get());
+  }
+  return texts;
+}
+
 RawValue raw_value(const toml::node& node) {
+  if (const auto* array = node.as_array()) {
+    if (auto texts = texts_of(*array)) return std::move(*texts);
+  }
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* integer = node.as_integer()) return integer->get();
   if (const auto* flag = node.as_boolean()) return flag->get();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "admin/node_documents.hpp"
+#include "events/log_observer.hpp"
 #include "plugins/file/private_copy.hpp"
 
 namespace busbar::host {
@@ -14,6 +16,25 @@ PoolOptions pool_options(const Config::Pool& pool) {
   options.threads = pool.threads;
   options.max_threads = pool.max_threads;
   options.queue = pool.queue;
+  return options;
+}
+
+NodeOptions node_options(const Config& config, Logger log) {
+  NodeOptions options;
+  options.name = config.node;
+  options.cluster = config.cluster.name;
+  options.join = config.cluster.join;
+  options.listen = config.cluster.listen;
+  options.registry_listen = config.cluster.registry_listen;
+  options.advertise = config.cluster.advertise;
+  options.insecure = config.cluster.insecure;
+  options.state_dir = config.paths.state;
+  options.heartbeat = config.registry.heartbeat;
+  options.lost_after = config.registry.lost_after;
+  options.max_message = config.limits.max_message;
+  options.peer_queue = config.limits.peer_queue;
+  options.pool = pool_options(config.pool);
+  options.log = std::move(log);
   return options;
 }
 
@@ -32,49 +53,60 @@ DirectoryLock take_cache(const Config& config) {
 
 const char* version() noexcept { return BUSBAR_VERSION; }
 
-Host::Host(Config config, std::filesystem::path trial_program)
+Host::Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view)> refused)
     : config_(std::move(config)),
       logs_(config_.log),
       log_(logs_.get("host")),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
       cache_lock_(take_cache(config_)),
-      pool_(supervisor_, pool_options(config_.pool)),
-      dispatcher_(config_.node, registry_, pool_, supervisor_, events_),
-      plugins_(plugin_options(config_, std::move(trial_program)), registry_, dispatcher_, events_,
-               logs_.get("host.loader"), [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }) {
+      node_(node_options(config_, logs_.get("host.cluster")), Node::NotStarted{}),
+      plugins_(plugin_options(config_, std::move(trial_program)), node_.registry(), node_.dispatcher(), node_.events(),
+               logs_.get("host.loader"), [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
+      queries_(node_.dispatcher(), admin_hooks()) {
   for (const DirectoryLock* lock : {&run_lock_, &cache_lock_}) {
     if (const auto& before = lock->taken_over_from()) {
       log_.warn("took over a directory whose host ended without giving it back",
                 {{"directory", lock->path().string()}, {"node", before->node}, {"pid", before->pid}});
     }
   }
-  events_.subscribe(std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch")),
-                    LogObserver::wanted());
+  node_.events().subscribe(
+      std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),
+      LogObserver::wanted());
   AdminOptions admin;
   admin.max_message = config_.limits.max_message;
-  admin_ = std::make_unique<AdminServer>(admin_socket_path(config_.paths.run), dispatcher_, admin_hooks(),
+  admin_ = std::make_unique<AdminServer>(admin_socket_path(config_.paths.run), node_.dispatcher(), admin_hooks(),
                                          logs_.get("host.admin"), admin);
-  plugins_.when_ready([this] { log_.info("ready", {{"node", config_.node}}); });
-  plugins_.start();
   log_.info("started", {{"node", config_.node},
                         {"version", version()},
                         {"run_dir", config_.paths.run.string()},
-                        {"plugins", config_.paths.plugins.string()}});
+                        {"plugins", config_.paths.plugins.string()},
+                        {"cluster", config_.cluster.name},
+                        {"address", node_.address()},
+                        {"registry_address", node_.registry_address()}});
+  when_ready([this] { log_.info("ready", {{"node", config_.node}}); });
+  plugins_.start();
+  node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
+                 queries_.serve(from, attempt, body);
+               }});
 }
 
 Host::~Host() { stop(); }
 
+// Others must stop calling before calls are waited for, and are told goodbye after that: a goodbye ends what they have
+// under way here.
 Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
   log_.info("stopping", {{"node", config_.node}});
   // One budget for the whole stop; each phase gets what the ones before it have left (shutdown.timeout).
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
-  admin_->stop(left());
+  admin_->wind_down(left());
+  node_.dispatcher().refuse_requests();
   plugins_.withdraw();
-  const PoolStopped pool = pool_.stop(deadline);
+  admin_->stop(left());
+  const PoolStopped pool = node_.drain(deadline);
   const std::size_t kept = plugins_.stop_all();
-  supervisor_.stop();
+  node_.stop();
   if (pool.abandoned != 0 || kept != 0) {
     log_.warn("stopped with handlers that have not ended", {{"threads", pool.abandoned}, {"plugins", kept}});
     return {false};
@@ -83,42 +115,26 @@ Stopped Host::stop() {
   return {};
 }
 
+void Host::when_ready(std::function<void()> tell) {
+  plugins_.when_ready([this, tell = std::move(tell)]() mutable { node_.when_joined(std::move(tell)); });
+}
+
 // ------------------------------------------------------------------------------------------- for the command line
 
 AdminHooks Host::admin_hooks() {
   AdminHooks hooks;
-  hooks.services = [this] { return services(); };
+  hooks.services = [this] { return services_document(node_); };
+  hooks.nodes = [this] { return nodes_document(node_); };
   hooks.plugins = [this] { return plugin_list(); };
   hooks.status = [this] { return status(); };
   hooks.rescan = [this](std::function<void(nlohmann::json)> done) {
     plugins_.scan([this, done = std::move(done)] { done(plugin_list()); });
   };
-  hooks.ready = [this] { return plugins_.ready(); };
-  hooks.when_ready = [this](std::function<void()> tell) { plugins_.when_ready(std::move(tell)); };
-  hooks.dry_run_safe = [this](std::string_view service) {
-    return registry_.lookup(service, [](const registry::ServiceEntry* entry) -> std::optional<bool> {
-      if (entry == nullptr || entry->local == nullptr) return std::nullopt;
-      return static_cast<const Endpoint&>(*entry->local).dry_run_safe();
-    });
-  };
+  hooks.ready = [this] { return ready(); };
+  hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
+  hooks.describe = [this](std::string_view service) { return describe_local(node_, service); };
+  hooks.dry_run_safe = [this](std::string_view service) { return is_dry_run_safe(node_, service); };
   return hooks;
-}
-
-nlohmann::json Host::services() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& provider : registry_.list(registry::Listing::all)) {
-    const auto& endpoint = static_cast<const Endpoint&>(*provider);
-    const bool is_public = endpoint.visibility() == registry::Visibility::public_;
-    list.push_back({{"name", endpoint.service()},
-                    {"visibility", is_public ? "public" : "private"},
-                    {"doc", endpoint.doc()},
-                    {"plugin", endpoint.router()},
-                    {"inline", endpoint.is_inline()},
-                    {"idempotent", endpoint.idempotent()},
-                    {"dry_run_safe", endpoint.dry_run_safe()},
-                    {"providers", {config_.node}}});
-  }
-  return {{"services", std::move(list)}};
 }
 
 nlohmann::json Host::plugin_list() const {
@@ -131,8 +147,7 @@ nlohmann::json Host::plugin_list() const {
 
 nlohmann::json Host::status() const {
   const auto uptime = std::chrono::steady_clock::now() - started_;
-  const PoolStats pool = pool_.stats();
-  const registry::TableFacts table = registry_.facts();
+  const PoolStats pool = node_.pool_stats();
   nlohmann::json plugins = nlohmann::json::object();
   for (const auto& row : plugins_.rows()) {
     auto& count = plugins[std::string(name_of(row.state))];
@@ -140,11 +155,9 @@ nlohmann::json Host::status() const {
   }
   return {{"node", config_.node},
           {"version", version()},
-          {"ready", plugins_.ready()},
+          {"ready", ready()},
           {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
-          {"cluster",
-           {{"nodes", 1},
-            {"table", {{"version", table.version}, {"services", table.services}, {"age_ms", table.age.count()}}}}},
+          {"cluster", cluster_status(node_)},
           {"pool",
            {{"threads", pool.threads},
             {"max_threads", pool.max_threads},

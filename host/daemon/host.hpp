@@ -1,21 +1,18 @@
-// A whole host: what `busbard` runs, and what another program can embed.
+// A whole host: what `busbard` runs, and what another program can embed. A node with plugins and an admin socket.
 #pragma once
-
-#include <busbar/registry/registry.hpp>
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "admin/admin_server.hpp"
+#include "admin/query_server.hpp"
 #include "config/config.hpp"
-#include "dispatch/dispatcher.hpp"
-#include "events/events.hpp"
-#include "events/log_observer.hpp"
 #include "log/log.hpp"
+#include "node/node.hpp"
 #include "plugins/plugin_manager.hpp"
-#include "pool/pool.hpp"
-#include "pool/supervisor.hpp"
 #include "rundir/rundir.hpp"
 
 namespace busbar::host {
@@ -34,8 +31,11 @@ struct Stopped {
 class Host {
  public:
   /// Takes the run and the cache directory for itself. `trial_program` is run as `PROGRAM --try-plugin FILE`.
-  /// Errors: DirectoryError, CopyError, AdminError, std::system_error, each in words for an operator.
-  Host(Config config, std::filesystem::path trial_program);
+  /// `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads, possibly before the
+  /// constructor has returned; the host should then be stopped, by another thread.
+  /// Errors: DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for
+  /// an operator.
+  Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view reason)> refused = {});
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -44,19 +44,21 @@ class Host {
   void rescan() { plugins_.scan(); }
 
   /// Ends in order: no new calls from outside; calls under way have `shutdown.timeout`; plugins stop in the reverse
-  /// order of their loading; threads end. A second call does nothing.
+  /// order of their loading; the other nodes are told goodbye; threads end. A second call does nothing.
   Stopped stop();
 
-  Dispatcher& dispatcher() noexcept { return dispatcher_; }
-  registry::Registry& registry() noexcept { return registry_; }
-  EventStream& events() noexcept { return events_; }
+  Node& node() noexcept { return node_; }
+  Dispatcher& dispatcher() noexcept { return node_.dispatcher(); }
+  registry::Registry& registry() noexcept { return node_.registry(); }
+  EventStream& events() noexcept { return node_.events(); }
   PluginManager& plugins() noexcept { return plugins_; }
 
  private:
   AdminHooks admin_hooks();
-  nlohmann::json services() const;
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
+  bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
+  void when_ready(std::function<void()> tell);
 
   const Config config_;
   Logs logs_;
@@ -65,12 +67,9 @@ class Host {
 
   DirectoryLock run_lock_;
   DirectoryLock cache_lock_;
-  EventStream events_;
-  registry::Registry registry_;
-  Supervisor supervisor_;
-  Pool pool_;
-  Dispatcher dispatcher_;
+  Node node_;
   PluginManager plugins_;
+  QueryServer queries_;
   std::unique_ptr<AdminServer> admin_;
   bool stopped_ = false;
 };

@@ -46,6 +46,21 @@ void add_setting(CLI::App& app, Arguments& arguments, const std::string& flag, c
       what);
 }
 
+// For a list: the flag may be repeated.
+void add_list(CLI::App& app, Arguments& arguments, const std::string& flag, const std::string& key,
+              const std::string& what) {
+  app.add_option_function<std::vector<std::string>>(
+         flag,
+         [&arguments, flag, key](const std::vector<std::string>& values) {
+           std::string list;
+           for (const std::string& value : values) list += (list.empty() ? "" : ",") + value;
+           arguments.overrides.push_back({key, list, flag});
+         },
+         what)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void describe(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", std::string("busbard ") + busbar::host::version());
   app.add_option("--config", arguments.config_file, "Read this TOML file; see config/busbar.toml for every key")
@@ -56,6 +71,17 @@ void describe(CLI::App& app, Arguments& arguments) {
   add_setting(app, arguments, "--cache-dir", "paths.cache", "Where private copies of plugins are kept");
   add_setting(app, arguments, "--state-dir", "paths.state",
               "What is kept between runs; the cache by default lies in it");
+  add_setting(app, arguments, "--listen", "cluster.listen", "Where other nodes and clients call this one");
+  add_setting(app, arguments, "--registry-listen", "cluster.registry_listen", "Where other nodes reach its registry");
+  add_setting(app, arguments, "--advertise", "cluster.advertise", "The host that others are told to reach it at");
+  add_list(app, arguments, "--join", "cluster.join", "Registry address of a node that knows others; may be repeated");
+  add_setting(app, arguments, "--cluster", "cluster.name", "The cluster that this node belongs to");
+  app.add_flag_callback(
+      "--insecure",
+      [&arguments] {
+        arguments.overrides.push_back({"cluster.insecure", "true", "--insecure"});
+      },
+      "Allow addresses that other machines reach, without encryption");
   add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
@@ -65,8 +91,12 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--try-plugin", arguments.try_plugin)->group("");
   app.footer(
       "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the plugin directory looked at "
-      "again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir /tmp/a/state");
+      "again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir /tmp/a/state\n"
+      "A second node, on the same machine: busbard --node b … --join REGISTRY_ADDRESS_OF_A (busbar status shows it)");
 }
+
+// Whether the cluster has refused this node: then the host ends by itself, and not with success.
+std::atomic<bool> was_refused{false};
 
 // Stops the host while this thread goes on listening: a second signal, or a plugin that does not stop, ends it at once.
 [[noreturn]] void stop_and_exit(Host& host, const Signals& signals, std::chrono::milliseconds budget) {
@@ -90,12 +120,13 @@ void describe(CLI::App& app, Arguments& arguments) {
       _exit(1);
     }
   }
+  const int status = was_refused ? 1 : 0;
   if (!done || !clean) {
     stopper.detach();
-    _exit(0);  // handlers still run: no destructor may
+    _exit(status);  // handlers still run: no destructor may
   }
   stopper.join();
-  exit(0);
+  exit(status);
 }
 
 int serve(const Arguments& arguments, const Signals& signals) {
@@ -107,7 +138,10 @@ int serve(const Arguments& arguments, const Signals& signals) {
   }
   const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
   // Never destroyed: `exit` ends the process while nothing of it is used any more.
-  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"));
+  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {
+    was_refused = true;
+    kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
+  });
   while (true) {
     if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
     host.rescan();

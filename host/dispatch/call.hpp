@@ -79,12 +79,13 @@ class Call final : public busbar_call, public Task {
   /// Has the deadline of a call with a callback watched from now on; false where its answer is there already. By the
   /// thread that holds the runner's part of it.
   bool watch() noexcept;
-  /// The same for a call that goes on to another provider; and its end: false where the deadline or a canceller was first.
+  /// The same for a call that goes on to another provider; and its end: false where the deadline or a canceller was
+  /// first.
   void watch_again() noexcept { watched_deadline_.store(deadline_, std::memory_order_seq_cst); }
   bool unwatch() noexcept { return watched_deadline_.exchange(kNever, std::memory_order_acq_rel) != kClaimed; }
 
-  /// Waits for the answer of an attempt here. False: the deadline came first, the caller is gone, and a late answer will
-  /// be discarded.
+  /// Waits for the answer of an attempt here. False: the deadline came first, the caller is gone, and a late answer
+  /// will be discarded.
   bool wait(YieldGuard& guard, Supervisor& supervisor) noexcept;
   /// The same for an attempt at another node that was begun with this seat.
   bool wait_at_peer(Seat& seat) noexcept;
@@ -279,12 +280,12 @@ class Call final : public busbar_call, public Task {
   ReplyBuffer reply_buffer_;
 
   // the attempt at another node
-  std::atomic<std::uint64_t> attempt_{0};      // its number, while it is under way
+  std::atomic<std::uint64_t> attempt_{0};          // its number, while it is under way
   std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
-  std::atomic<std::uint32_t> counted_{0};      // the peer's count of it: 1 by who posted it, 2 by who ended it
-  std::uint64_t attempts_made_ = 0;            // of this slot, ever: no number is used twice (C-D6)
-  std::shared_ptr<Peer> peer_;                 // where it was sent, and where its caller sits
-  std::shared_ptr<Peer> moved_to_;             // who answers it instead (C-R6)
+  std::atomic<std::uint32_t> counted_{0};          // the peer's count of it: 1 by who posted it, 2 by who ended it
+  std::uint64_t attempts_made_ = 0;                // of this slot, ever: no number is used twice (C-D6)
+  std::shared_ptr<Peer> peer_;                     // where it was sent, and where its caller sits
+  std::shared_ptr<Peer> moved_to_;                 // who answers it instead (C-R6)
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;

@@ -83,8 +83,8 @@ void Dispatcher::settle_unserved(Message& message, std::string_view only_node) c
     return;
   }
   if (!only_node.empty() && only_node != node_) {
-    message.respond(Response::bad_rpc(badrpc::kNodedown, "no node \"" + std::string(only_node) +
-                                                             "\" is known that calls can be sent to"));
+    message.respond(Response::bad_rpc(badrpc::kNodedown,
+                                      "no node \"" + std::string(only_node) + "\" is known that calls can be sent to"));
     return;
   }
   emit(EventKind::service_not_found, message);
@@ -188,13 +188,9 @@ void Dispatcher::refuse_as_overloaded(Message& message) {
 
 // The last step of a blocking dispatch whose attempt here has ended: `message` becomes what came back.
 void Dispatcher::finish_blocking(Call& call, Message& message, const Start& start, bool in_time) {
-  if (in_time) {
-    report_end(call, call.message(), start.now);
-    count_end(call, call.response());
-    if (call.asks_for_another()) in_time = ask_others(call, start.now);
-  } else {
-    count_end(call, Response::service_timeout({}, {}, 0));
-  }
+  report_end(call, call.message(), start.now);
+  count_end(call, in_time ? call.response() : Response::service_timeout({}, {}, 0));
+  if (in_time && call.asks_for_another()) in_time = ask_others(call, start.now);
   conclude(call, message, in_time);
 }
 

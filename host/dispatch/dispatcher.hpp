@@ -5,9 +5,9 @@
 #include <busbar/message.hpp>
 #include <busbar/registry/registry.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -159,7 +159,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
-  AttemptSent next_attempt(Call& call, Seat* seat, Candidate first = {});
+  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
   void take_answer(const Peer* from, const wire::Envelope& envelope) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 

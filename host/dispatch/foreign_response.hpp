@@ -7,9 +7,9 @@
 
 namespace busbar::host {
 
-/// Makes `to` what `from` says, owning it, with `value` in place of the view's. What breaks a rule of the contract becomes
-/// badrpc(bad_return) (C-D7); a text for people that is not UTF-8 is shown as far as it can be.
-/// Errors: std::bad_alloc.
+/// Makes `to` what `from` says, owning it, with `value` in place of the view's. What breaks a rule of the contract
+/// becomes badrpc(bad_return) (C-D7); a text for people that is not UTF-8 is shown as far as it can be. Errors:
+/// std::bad_alloc.
 void take_response(Response& to, const busbar_response& from, Payload&& value);
 
 }  // namespace busbar::host

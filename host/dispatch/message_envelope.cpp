@@ -163,8 +163,8 @@ busbar_response response_view(const Envelope& answer) noexcept {
   busbar_response out{};
   out.struct_size = sizeof out;
   out.kind = answer.kind;
-  out.flags = (answer.value.empty() ? 0U : BUSBAR_RESPONSE_HAS_VALUE) |
-              (answer.has_version ? BUSBAR_RESPONSE_HAS_VERSION : 0U);
+  out.flags =
+      (answer.value.empty() ? 0U : BUSBAR_RESPONSE_HAS_VALUE) | (answer.has_version ? BUSBAR_RESPONSE_HAS_VERSION : 0U);
   out.timeout_ms = answer.timeout_ms;
   out.version = answer.version;
   out.name = c_text(answer.name);

@@ -26,7 +26,7 @@ enum class Sent : std::uint8_t {
 /// Where a thread that blocks for the answer of one call sits while it waits at a peer. On that thread's stack.
 class Seat {
  public:
-  explicit Seat(Waiter& waiter) noexcept : waiter(waiter) {}
+  explicit Seat(Waiter& callers) noexcept : waiter(callers) {}
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 
@@ -57,7 +57,8 @@ class Peer : public registry::RemoteNode {
   /// Waits until the seat's waiter is done or was nudged, or the deadline has come; works the socket meanwhile where
   /// that falls to this thread, and passes it on when it leaves. The seat is free afterwards.
   virtual void wait(Seat& seat, Nanos deadline) noexcept = 0;
-  /// Has the thread that works the socket look whether its waiter is done, if it sleeps: for who completed it elsewhere.
+  /// Has the thread that works the socket look whether its waiter is done, if it sleeps: for who completed it
+  /// elsewhere.
   virtual void ring() noexcept = 0;
 };
 

@@ -11,7 +11,8 @@ namespace busbar::host {
 
 namespace {
 
-// Evenly distributed enough to share calls out; a generator of the thread's own costs no lock (xorshift, Marsaglia 2003).
+// Evenly distributed enough to share calls out; a generator of the thread's own costs no lock (xorshift, Marsaglia
+// 2003).
 std::size_t random_below(std::size_t bound) {
   static thread_local std::uint64_t state = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}() | 1;
   state ^= state << 13;
@@ -70,7 +71,8 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     }
     const Nanos now = now_ns();
     if (now >= call.deadline()) return AttemptSent::kOver;
-    if (call.purpose() == Purpose::serve && events_.wants_any(mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service))) {
+    if (call.purpose() == Purpose::serve &&
+        events_.wants_any(mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service))) {
       emit(EventKind::service_found, call.message(), nullptr, 0, candidate.peer->name());
       emit(EventKind::invoking_service, call.message(), nullptr, 0, candidate.peer->name());
     }
@@ -85,10 +87,12 @@ bool Dispatcher::ask_others(Call& call, Nanos begun) {
   while (call.asks_for_another()) {
     call.prepare_next();
     Seat seat(call.waiter());
-    const AttemptSent sent = next_attempt(call, &seat);
+    const AttemptSent sent = next_attempt(call, &seat, {});
     if (sent == AttemptSent::kRefused) return true;
-    if (sent == AttemptSent::kOver || !call.wait_at_peer(seat)) return false;
+    if (sent == AttemptSent::kOver) return false;
+    const bool in_time = call.wait_at_peer(seat);
     report_end(call, call.message(), begun);
+    if (!in_time) return false;
   }
   return true;
 }
@@ -104,12 +108,13 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   {
     Seat seat(call.waiter());
     const AttemptSent sent = next_attempt(call, &seat, first);
-    in_time = sent == AttemptSent::kRefused || (sent == AttemptSent::kUnderWay && call.wait_at_peer(seat));
-    if (sent == AttemptSent::kUnderWay && in_time) {
+    in_time = sent == AttemptSent::kRefused;
+    if (sent == AttemptSent::kUnderWay) {
+      in_time = call.wait_at_peer(seat);
       report_end(call, message, start.now);
-      if (call.asks_for_another()) [[unlikely]]
-        in_time = ask_others(call, start.now);
     }
+    if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
+      in_time = ask_others(call, start.now);
   }
   conclude(call, message, in_time);
 }
@@ -146,14 +151,12 @@ void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
     // From here on the call may be ended by others; whoever called us holds it.
     call.watch_again();
     supervisor_.wake_at(call.deadline());
-    if (next_attempt(call, nullptr) != AttemptSent::kRefused || !call.unwatch()) return;
+    if (next_attempt(call, nullptr, {}) != AttemptSent::kRefused || !call.unwatch()) return;
   }
   call.finish_callback();
 }
 
-void Dispatcher::tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept {
-  peer.post(write_cancel(attempt), false);
-}
+void Dispatcher::tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept { peer.post(write_cancel(attempt), false); }
 
 void Dispatcher::query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms) {
   Message question = Message::blank();
@@ -161,7 +164,8 @@ void Dispatcher::query_async(std::string_view node, Payload body, Callback callb
   launch(Purpose::query, Call::current(), std::move(question), std::move(callback), {timeout_ms, node}, false);
 }
 
-// ------------------------------------------------------------------------------------------------------- what comes back
+// ------------------------------------------------------------------------------------------------------- what comes
+// back
 
 void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept {
   switch (envelope.type) {

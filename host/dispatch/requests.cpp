@@ -107,7 +107,8 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
   return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
 }
 
-// ------------------------------------------------------------------------------------------------------ for other nodes
+// ------------------------------------------------------------------------------------------------------ for other
+// nodes
 
 // Serves what another node asks for: by a router of this one, and only what is public (C-R1).
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
@@ -149,10 +150,10 @@ void Dispatcher::answer(Call& call) noexcept {
     count_end(call, call.response());
     Requester& requester = *call.requester();
     if (!requester.gone() && requester.answer(write_answer(call), false) == Sent::kTooLarge) {
-      answer_bare(requester, call.requester_attempt(),
-                  Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what node " + requester.name() +
-                                                            " accepts"),
-                  false);
+      answer_bare(
+          requester, call.requester_attempt(),
+          Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what node " + requester.name() + " accepts"),
+          false);
     }
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.

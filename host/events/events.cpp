@@ -36,6 +36,10 @@ std::string_view name_of(EventKind kind) noexcept {
       return "plugin_unloaded";
     case EventKind::plugin_failed:
       return "plugin_failed";
+    case EventKind::node_joined:
+      return "node_joined";
+    case EventKind::node_left:
+      return "node_left";
   }
   return "unknown";
 }

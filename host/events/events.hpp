@@ -30,6 +30,8 @@ enum class EventKind : std::uint8_t {
   plugin_reloaded,
   plugin_unloaded,
   plugin_failed,  // reason
+  node_joined,    // node
+  node_left,      // node, reason
 };
 
 /// The event's name as the contract spells it.

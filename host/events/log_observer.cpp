@@ -2,13 +2,16 @@
 
 namespace busbar::host {
 
-LogObserver::LogObserver(Logger loader, Logger dispatch)
-    : loader_(std::move(loader)), dispatch_(std::move(dispatch)), not_found_(std::chrono::seconds(1)) {}
+LogObserver::LogObserver(Logger loader, Logger dispatch, Logger cluster)
+    : loader_(std::move(loader)),
+      dispatch_(std::move(dispatch)),
+      cluster_(std::move(cluster)),
+      not_found_(std::chrono::seconds(1)) {}
 
 EventMask LogObserver::wanted() noexcept {
   return mask_of(EventKind::service_not_found) | mask_of(EventKind::inline_service_too_slow) |
          mask_of(EventKind::plugin_loaded) | mask_of(EventKind::plugin_reloaded) | mask_of(EventKind::plugin_unloaded) |
-         mask_of(EventKind::plugin_failed);
+         mask_of(EventKind::plugin_failed) | mask_of(EventKind::node_joined) | mask_of(EventKind::node_left);
 }
 
 void LogObserver::on_event(const Event& event) noexcept {
@@ -39,6 +42,12 @@ void LogObserver::on_event(const Event& event) noexcept {
       break;
     case EventKind::plugin_failed:
       loader_.error("plugin failed", {{"file", event.file}, {"plugin", event.plugin}, {"reason", event.reason}});
+      break;
+    case EventKind::node_joined:
+      cluster_.info("node joined", {{"node", event.node}});
+      break;
+    case EventKind::node_left:
+      cluster_.warn("node left", {{"node", event.node}, {"reason", event.reason}});
       break;
     default:
       break;

@@ -8,10 +8,10 @@
 namespace busbar::host {
 
 /// Writes a line for what operators must know: plugins that come, go and fail, services that nobody offers (limited to
-/// one line a second for each, C-D2), inline services that are too slow.
+/// one line a second for each, C-D2), inline services that are too slow, nodes that come and go.
 class LogObserver final : public Observer {
  public:
-  LogObserver(Logger loader, Logger dispatch);
+  LogObserver(Logger loader, Logger dispatch, Logger cluster);
   /// What to subscribe to.
   static EventMask wanted() noexcept;
   void on_event(const Event& event) noexcept override;
@@ -19,6 +19,7 @@ class LogObserver final : public Observer {
  private:
   const Logger loader_;
   const Logger dispatch_;
+  const Logger cluster_;
   RateLimit not_found_;
 };
 

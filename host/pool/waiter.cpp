@@ -28,4 +28,12 @@ void Waiter::nudge() noexcept {
   if (seen == kSleeping) futex_wake_one(word_);
 }
 
+const FutexWord* Waiter::ring() noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  do {
+    if (seen != kPending && seen != kSleeping) return nullptr;
+  } while (!word_.compare_exchange_weak(seen, kRung, std::memory_order_acq_rel, std::memory_order_relaxed));
+  return seen == kSleeping ? &word_ : nullptr;
+}
+
 }  // namespace busbar::host

@@ -40,6 +40,16 @@ class Waiter {
     word_.compare_exchange_strong(seen, kPending, std::memory_order_acq_rel);
   }
 
+  // As a nudge, by and for whoever the waiting thread works beside (a peer: "the socket is yours now"). A nudge takes its
+  // place, so that neither is lost. Returns the word to wake (futex_wake_one), or null where nobody sleeps: it is woken
+  // after the caller has let go of its lock, which the woken thread may want.
+  const FutexWord* ring() noexcept;
+  // By the waiting thread, while it does not wait. Returns whether it was rung.
+  bool clear_ring() noexcept {
+    std::uint32_t seen = kRung;
+    return word_.compare_exchange_strong(seen, kPending, std::memory_order_acq_rel);
+  }
+
   bool done() const noexcept { return word_.load(std::memory_order_acquire) == kDone; }
 
   // Makes it pending again. Nobody may wait or complete at the same time.
@@ -51,6 +61,7 @@ class Waiter {
   static constexpr std::uint32_t kSleeping = 1;
   static constexpr std::uint32_t kDone = 2;
   static constexpr std::uint32_t kNudged = 3;
+  static constexpr std::uint32_t kRung = 4;
 
   FutexWord word_{kPending};
 };

@@ -39,7 +39,9 @@ void Dialer::tick(Time now, std::mt19937_64& random, Actions& actions) {
       case Link::State::connecting:
       case Link::State::up:
       case Link::State::greeted:
-        if (now >= link.heard + lost_after_) drop(link, now, random, actions);
+        if (now < link.heard + lost_after_) break;
+        warn_of_seed(link, "no answer", actions);
+        drop(link, now, random, actions);
         break;
       case Link::State::parked:
         break;
@@ -69,6 +71,7 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
     link.state = Link::State::greeted;
     link.node = node;
     link.delay = kFirstDelay;
+    link.told = false;
     return true;
   }
   actions.push_back(Close{link.id});
@@ -85,12 +88,12 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
 void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
   if (link.id != LinkId{}) actions.push_back(Close{link.id});
   if (slowly) link.delay = kLongestDelay;
-  lost(link, now, random);
+  end(link);
+  wait(link, now, random);
 }
 
-void Dialer::lost(Link& link, Time now, std::mt19937_64& random) {
-  if (link.state == Link::State::greeted) link.give_up = now + kGiveUpAfter;
-  link.tried = true;
+void Dialer::lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions) {
+  warn_of_seed(link, reason, actions);
   end(link);
   wait(link, now, random);
 }
@@ -159,11 +162,22 @@ void Dialer::end(Link& link) {
 }
 
 /// The delay is spread by a fifth to either side, so that nodes which lost the same peer do not all come back at once.
+/// One that was just reset had been greeted: the hour in which it may come back begins now.
 void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
+  link.tried = true;
+  if (link.delay == kFirstDelay) link.give_up = now + kGiveUpAfter;
   const auto fifth = static_cast<std::uint64_t>(link.delay.count() / 5);
   const Duration jitter{static_cast<Duration::rep>(random() % (2 * fifth + 1)) - static_cast<Duration::rep>(fifth)};
   link.next_dial = now + link.delay + jitter;
   link.delay = std::min<Duration>(2 * link.delay, kLongestDelay);
+}
+
+/// Once, until it has been reached.
+void Dialer::warn_of_seed(Link& link, std::string_view reason, Actions& actions) {
+  if (!link.is_seed || link.told || link.state == Link::State::greeted) return;
+  link.told = true;
+  actions.push_back(Warn{"could not reach seed " + link.address + ": " + std::string(reason) +
+                         "; it is tried again until it is there"});
 }
 
 }  // namespace busbar::registry

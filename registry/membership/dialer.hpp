@@ -25,6 +25,7 @@ struct Link {
   State state = State::waiting;
   bool is_seed = false;  ///< dialled for ever
   bool tried = false;    ///< it has been seen once what comes of dialling it
+  bool told = false;     ///< a seed: it was warned of that it cannot be reached
   std::string node;      ///< greeted, parked: who is reached
   Time heard{};          ///< connecting: when that began; up, greeted: when something came last
   Time next_dial{};      ///< waiting
@@ -65,7 +66,7 @@ class Dialer {
   /// Ends the link, if there is one, and dials again after a delay; at the slowest pace when `slowly`.
   void drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly = false);
   /// As `drop`, of a link that the driver has lost.
-  void lost(Link& link, Time now, std::mt19937_64& random);
+  void lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions);
   /// Ends the link, and dials that address no more; a seed that is not `for_good` is dialled again later.
   void forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good = false);
   /// A node is no member any more: seeds that were passed over because of it are dialled again.
@@ -88,6 +89,7 @@ class Dialer {
   void dial(Link& link, Time now, Actions& actions);
   void end(Link& link);
   void wait(Link& link, Time now, std::mt19937_64& random);
+  void warn_of_seed(Link& link, std::string_view reason, Actions& actions);
 
   const Duration lost_after_;
   std::map<std::string, Link, std::less<>> links_;  // by address

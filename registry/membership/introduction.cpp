@@ -8,7 +8,6 @@
 namespace busbar::registry {
 namespace {
 
-constexpr std::chrono::milliseconds kPongWithin{500};
 constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
 constexpr std::size_t kMostCallers = 20'000;
 

@@ -25,6 +25,16 @@ Membership::Membership(MembershipOptions options, std::vector<RemoteService> ser
   record_.version = 1;
   record_.call_address = options_.call_address;
   record_.registry_address = options_.registry_address;
+  set_services(std::move(services));
+}
+
+/// Others would not read a record with more.
+void Membership::set_services(std::vector<RemoteService> services) {
+  if (services.size() > kMaxServices) {
+    warn("this node offers " + std::to_string(services.size()) + " public services; the cluster is told of " +
+         std::to_string(kMaxServices));
+    services.resize(kMaxServices);
+  }
   record_.services = std::move(services);
 }
 
@@ -38,6 +48,7 @@ Actions Membership::input(Time now, Body body) {
     dialer_.forgive_silence(now);
     for (auto& [name, member] : members_) member.heard = now;
     for (auto& [id, caller] : callers_) caller.heard = now;
+    for (auto& [name, asked] : challenges_) asked.deadline = now + kPongWithin;
   }
   now_ = now;
   body();
@@ -101,7 +112,7 @@ Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
     Link* link = dialer_.find(id);
     if (link == nullptr) return;
     const std::string node = link->node;
-    dialer_.lost(*link, now_, random_);
+    dialer_.lost(*link, reason, now_, random_, actions_);
     if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), false);
   });
 }
@@ -146,10 +157,10 @@ Actions Membership::caller_gone(Time now, CallerId caller) {
 }
 
 Actions Membership::local_services_changed(Time now, std::vector<RemoteService> services) {
-  if (phase_ == Phase::idle) record_.services = std::move(services);
+  if (phase_ == Phase::idle) set_services(std::move(services));
   return input(now, [&] {
     if (services == record_.services) return;
-    record_.services = std::move(services);
+    set_services(std::move(services));
     ++record_.version;
     announce();
   });

@@ -75,14 +75,15 @@ class Membership {
   /// A caller's connection has ended. A driver that cannot know need not say so: a caller that is silent for long is
   /// forgotten.
   Actions caller_gone(Time now, CallerId caller);
-  /// The whole list, in the order of the names. Nothing happens when it is as it was.
+  /// The whole list, in the order of the names; also before `start`. Nothing happens when it is as it was. Others are
+  /// told of no more than kMaxServices.
   Actions local_services_changed(Time now, std::vector<RemoteService> services);
   /// To be called when `next_deadline` has come; harmless at any other time.
   Actions tick(Time now);
   /// Says goodbye to everybody. The sends are the last actions; their links are the driver's to close, once sent.
   Actions leave(Time now);
 
-  /// When `tick` is due, if nothing comes in before.
+  /// When `tick` is due, if nothing comes in before; may have passed already. Every input can bring it nearer.
   Time next_deadline() const;
   /// Whether every seed has been tried once, and each that answered has been joined (or has refused this node).
   bool introduced() const { return dialer_.introduced(); }
@@ -117,11 +118,14 @@ class Membership {
     Time deadline{};
     std::vector<Newcomer> newcomers;
   };
+  static constexpr std::chrono::milliseconds kPongWithin{500};
+
   enum class Phase { idle, running, over };
 
   // membership.cpp: inputs, and what members say
   template <class Body>
   Actions input(Time now, Body body);
+  void set_services(std::vector<RemoteService> services);
   void take_on_link(Link& link, const wire::Message& message);
   void take_from_caller(CallerId id, const wire::Message& message);
   void take_from_known(CallerId id, Caller& caller, const wire::Message& message);

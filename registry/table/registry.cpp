@@ -107,6 +107,7 @@ Registry::Table Registry::publish() {
   owned_table_.swap(next);
   ++version_;
   published_at_ = std::chrono::steady_clock::now();
+  published_.notify_all();
   wait_for_readers();
   return next;  // by now the one before
 }
@@ -154,6 +155,19 @@ std::vector<std::shared_ptr<LocalProvider>> Registry::list(Listing which) const 
     if (which == Listing::all || is_public == (which == Listing::public_)) out.push_back(entry.local);
   }
   return out;
+}
+
+std::vector<ServiceEntry> Registry::known_services() const {
+  const MutexLock lock(mutex_);
+  return owned_table_->entries();
+}
+
+bool Registry::wait_for_publication_after(std::uint64_t seen, std::chrono::steady_clock::time_point until) const {
+  const MutexLock lock(mutex_);
+  while (version_ == seen) {
+    if (published_.wait_until(mutex_, until) == std::cv_status::timeout) return version_ != seen;
+  }
+  return true;
 }
 
 TableFacts Registry::facts() const {

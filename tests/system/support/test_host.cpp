@@ -99,6 +99,13 @@ Ended TestHost::finish() {
   return *ended;
 }
 
+void TestHost::kill() {
+  expect_no_reports(host_->err());
+  host_->signal(SIGKILL);
+  host_->wait();
+  host_.reset();
+}
+
 Ended TestHost::busbar(std::vector<std::string> arguments, const fs::path& input) const {
   arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
   Command command = command_of(std::move(arguments));

@@ -63,6 +63,8 @@ class TestHost {
   Ended stop();
   /// The same, where something else ends it.
   Ended finish();
+  /// Ends it with SIGKILL; it is gone when this returns.
+  void kill();
   bool started() const { return host_.has_value(); }
   Process& process() { return host_.value(); }
   std::string log() const { return host_ ? host_->err() : std::string(); }

@@ -132,6 +132,43 @@ TEST(Registry, TellsHowOldItsTableIs) {
   EXPECT_EQ(registry.facts().version, 1u);
 }
 
+TEST(Registry, ListsEveryEntryInTheOrderOfNames) {
+  Registry registry;
+  registry.register_router("r", services_of("r", {"b", "a"}));
+  const auto entries = registry.known_services();
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].name, "a");
+  EXPECT_EQ(entries[1].local->service(), "b");
+}
+
+TEST(Registry, WhoWaitsForAServiceIsWokenByItsPublication) {
+  Registry registry;
+  std::atomic<int> asked{0};
+  std::thread writer([&] {
+    EXPECT_TRUE(eventually([&] { return asked >= 1; }));
+    registry.register_router("other", services_of("other", {"b"}));  // wakes it, and is not what it waits for
+    EXPECT_TRUE(eventually([&] { return asked >= 2; }));
+    registry.register_router("r", services_of("r", {"a"}));
+  });
+  const bool found = registry.wait_until(std::chrono::steady_clock::now() + testing::kFarAway, [&] {
+    ++asked;
+    return provider_of(registry, "a") == "r";
+  });
+  writer.join();
+  EXPECT_TRUE(found);
+  EXPECT_LE(asked, 3) << "it is asked after publications alone";
+}
+
+TEST(Registry, WhoWaitsInVainIsToldSoAndAskedOnce) {
+  Registry registry;
+  int asked = 0;
+  EXPECT_FALSE(registry.wait_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(20), [&] {
+    ++asked;
+    return false;
+  }));
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(Registry, LetsGoOfWhatWasWithdrawn) {
   Registry registry;
   auto services = services_of("p", {"a"});

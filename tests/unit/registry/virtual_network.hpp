@@ -127,9 +127,7 @@ class VirtualNetwork {
     Time when;
     std::uint64_t number;
     std::function<void()> what;
-    bool operator<(const Event& other) const {
-      return when != other.when ? when > other.when : number > other.number;
-    }
+    bool operator<(const Event& other) const { return when != other.when ? when > other.when : number > other.number; }
   };
 
   void at(Duration delay, std::function<void()> what) { events_.push({now_ + delay, ++last_event_, std::move(what)}); }

@@ -17,13 +17,13 @@
 namespace busbar::registry {
 
 struct ClusterOptions {
-  std::string node;                         ///< this node's name
-  std::string cluster = "busbar";           ///< nodes of another cluster's name are refused, in words
-  std::uint64_t incarnation = 0;            ///< see incarnation.hpp
+  std::string node;                          ///< this node's name
+  std::string cluster = "busbar";            ///< nodes of another cluster's name are refused, in words
+  std::uint64_t incarnation = 0;             ///< see incarnation.hpp
   std::string listen = "tcp://127.0.0.1:*";  ///< where the registry's ROUTER binds; a wildcard port is read back
-  std::string advertise;                    ///< the host part that others are told, in place of the bound one
-  std::string call_address;                 ///< as it goes into the record, advertised already
-  std::vector<std::string> seeds;           ///< registry addresses of nodes that may know others; our own is passed over
+  std::string advertise;                     ///< the host part that others are told, in place of the bound one
+  std::string call_address;                  ///< as it goes into the record, advertised already
+  std::vector<std::string> seeds;  ///< registry addresses of nodes that may know others; our own is passed over
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
 };
@@ -57,6 +57,8 @@ class ClusterListener {
   virtual std::shared_ptr<RemoteNode> node_joined(const NodeRecord& record) = 0;
   /// It is gone: said goodbye, died, or was replaced by a later incarnation. Calls under way there end at once (C-D9).
   virtual void node_left(const std::shared_ptr<RemoteNode>& node, std::string_view reason) = 0;
+  /// `Cluster::introduced` holds from now on. Once.
+  virtual void introduced() {}
   /// This node's name is held by another live one (C-G7), or the cluster refuses it for another reason: it stays
   /// outside. In words for an operator.
   virtual void refused(std::string_view reason) = 0;
@@ -94,7 +96,8 @@ class Cluster {
   std::vector<NodeRow> rows() const;
   /// A node's link for calls has come up or gone down: takes it into account at once, on the calling thread.
   void routability_changed();
-  /// Says goodbye to everybody, and ends the thread. A second call does nothing.
+  /// Says goodbye to everybody, takes their services out of the registry (each is told as `node_left`), and ends the
+  /// thread: within some 200 ms. A second call does nothing, nor does a `start` after it.
   void stop() noexcept;
 
  private:

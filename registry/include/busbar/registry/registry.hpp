@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -80,7 +81,21 @@ class Registry {
   /// The registered services, in the order of their names.
   std::vector<std::shared_ptr<LocalProvider>> list(Listing which) const;
 
+  /// Every service that this node knows, with its providers, in the order of their names: a copy.
+  std::vector<ServiceEntry> known_services() const;
+
   TableFacts facts() const;
+
+  /// Waits until `condition`, which may look up, holds. It is asked anew after each publication, with nothing held.
+  /// False: it did not hold at `until`.
+  template <class Condition>
+  bool wait_until(std::chrono::steady_clock::time_point until, Condition&& condition) const {
+    for (;;) {
+      const std::uint64_t seen = facts().version;
+      if (condition()) return true;
+      if (!wait_for_publication_after(seen, until)) return false;
+    }
+  }
 
  private:
   using Services = std::vector<std::shared_ptr<LocalProvider>>;
@@ -96,6 +111,7 @@ class Registry {
   [[nodiscard]] Table publish() BUSBAR_REQUIRES(mutex_);
   std::vector<ServiceEntry> entries() const BUSBAR_REQUIRES(mutex_);
   void tell_local_change();
+  bool wait_for_publication_after(std::uint64_t seen, std::chrono::steady_clock::time_point until) const;
 
   std::atomic<const ServiceTable*> table_;  // what lookups read; owned by owned_table_
 
@@ -104,6 +120,7 @@ class Registry {
   std::map<std::string, Node, std::less<>> nodes_ BUSBAR_GUARDED_BY(mutex_);
   std::shared_ptr<LocalListener> listener_ BUSBAR_GUARDED_BY(mutex_);
   Table owned_table_ BUSBAR_GUARDED_BY(mutex_);
+  mutable std::condition_variable_any published_;
   std::uint64_t version_ BUSBAR_GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point published_at_ BUSBAR_GUARDED_BY(mutex_);
 };

@@ -270,7 +270,17 @@ class AdminServerTest : public ::testing::Test {
 
   AdminHooks hooks() {
     AdminHooks hooks;
-    hooks.services = [] { return nlohmann::json{{"services", nlohmann::json::array()}}; };
+    hooks.services = [] {
+      return nlohmann::json{{"services",
+                             {{{"name", "echo"}, {"visibility", "public"}, {"providers", {"node-1"}}},
+                              {{"name", "hidden"}, {"visibility", "private"}, {"providers", {"node-1"}}}}}};
+    };
+    hooks.nodes = [] { return nlohmann::json{{"nodes", {{{"name", "node-1"}, {"state", "self"}}}}}; };
+    hooks.describe = [](std::string_view service) -> std::optional<nlohmann::json> {
+      if (service != "echo" && service != "hidden") return std::nullopt;
+      return nlohmann::json{
+          {"name", service}, {"visibility", service == "hidden" ? "private" : "public"}, {"described_by", "node-1"}};
+    };
     hooks.plugins = [this]() -> nlohmann::json {
       if (plugins_fail) throw std::runtime_error("the list is on fire");
       return {{"plugins", {{{"name", "tester"}, {"file", "/tmp/\xff.so"}}}}};

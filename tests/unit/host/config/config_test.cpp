@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 class ConfigTest : public ::testing::Test {
@@ -87,6 +88,15 @@ TEST_F(ConfigTest, HasDefaultsForEverything) {
   EXPECT_EQ(config.log.level, LogLevel::info);
   EXPECT_EQ(config.log.format, LogFormat::text);
   EXPECT_EQ(config.limits.max_message, 64U * 1024 * 1024);
+  EXPECT_EQ(config.limits.peer_queue, 64U * 1024 * 1024);
+  EXPECT_EQ(config.cluster.name, "busbar");
+  EXPECT_THAT(config.cluster.join, IsEmpty());
+  EXPECT_EQ(config.cluster.listen, "tcp://127.0.0.1:*");
+  EXPECT_EQ(config.cluster.registry_listen, "tcp://127.0.0.1:*");
+  EXPECT_EQ(config.cluster.advertise, "");
+  EXPECT_FALSE(config.cluster.insecure);
+  EXPECT_EQ(config.registry.heartbeat, seconds(1));
+  EXPECT_EQ(config.registry.lost_after, seconds(3));
   EXPECT_TRUE(config.plugin_tables.empty());
 }
 
@@ -211,6 +221,64 @@ TEST_F(ConfigTest, ChecksTheNodesName) {
                           "\", expected a node name: [A-Za-z0-9][A-Za-z0-9._-]{0,62}, and not \"local\""));
   }
   EXPECT_THAT(file_fault("[node]\nname = \"" + std::string(64, 'a') + "\"\n"), HasSubstr("expected a node name"));
+}
+
+TEST_F(ConfigTest, ReadsAListFromAnArrayOrBetweenCommas) {
+  write("[cluster]\njoin = [\"tcp://127.0.0.1:1\", \"ipc:///run/b\"]\n");
+  EXPECT_THAT(load().cluster.join, ElementsAre("tcp://127.0.0.1:1", "ipc:///run/b"));
+  environment_.variables["BUSBAR_CLUSTER__JOIN"] = "tcp://127.0.0.1:2, tcp://127.0.0.1:3,";
+  EXPECT_THAT(load().cluster.join, ElementsAre("tcp://127.0.0.1:2", "tcp://127.0.0.1:3"));
+  overrides_ = {{"cluster.join", "tcp://127.0.0.1:4", "--join"}};
+  EXPECT_THAT(load().cluster.join, ElementsAre("tcp://127.0.0.1:4"));
+  EXPECT_EQ(to_json(load())["cluster"]["join"], nlohmann::ordered_json({"tcp://127.0.0.1:4"}));
+  overrides_ = {{"cluster.join", "", "--join"}};
+  EXPECT_THAT(load().cluster.join, IsEmpty());
+}
+
+TEST_F(ConfigTest, ChecksEachTextOfAList) {
+  EXPECT_EQ(
+      file_fault("[cluster]\njoin = [\"tcp://127.0.0.1:1\", \"nonsense\"]\n"),
+      "line 2, column 8: key \"join\" in [cluster]: found [\"tcp://127.0.0.1:1\", \"nonsense\"], expected an array "
+      "of texts: addresses of other nodes' registries, such as tcp://127.0.0.1:4711");
+  EXPECT_THAT(file_fault("[cluster]\njoin = [1]\n"), HasSubstr("found an array, expected an array of texts"));
+  EXPECT_THAT(file_fault("[cluster]\njoin = \"tcp://127.0.0.1:1\"\n"), HasSubstr("found text \"tcp://127.0.0.1:1\""));
+  EXPECT_THAT(file_fault("[cluster]\njoin = [\"tcp://127.0.0.1:*\"]\n"), HasSubstr("expected an array of texts"));
+}
+
+TEST_F(ConfigTest, ChecksAddressesAndHosts) {
+  EXPECT_THAT(file_fault("[cluster]\nlisten = \"127.0.0.1:1\"\n"),
+              HasSubstr("key \"listen\" in [cluster]: found text \"127.0.0.1:1\", expected an address to listen at: "
+                        "tcp://HOST:PORT"));
+  EXPECT_THAT(file_fault("[cluster]\nregistry_listen = \"tcp://127.0.0.1\"\n"), HasSubstr("key \"registry_listen\""));
+  EXPECT_THAT(file_fault("[cluster]\nadvertise = \"tcp://a:1\"\n"), HasSubstr("expected a host that others can reach"));
+  EXPECT_THAT(file_fault("[cluster]\nname = \"a b\"\n"), HasSubstr("expected a cluster's name"));
+  write("[cluster]\nadvertise = \"fd00::7\"\n");
+  EXPECT_EQ(load().cluster.advertise, "fd00::7");
+}
+
+TEST_F(ConfigTest, RefusesAddressesThatOtherMachinesReachUnlessToldInsecure) {
+  overrides_ = {{"cluster.listen", "tcp://0.0.0.0:4711", "--listen"}};
+  environment_.variables["BUSBAR_CLUSTER__REGISTRY_LISTEN"] = "tcp://*:4712";
+  write("[cluster]\njoin = [\"tcp://127.0.0.1:1\", \"tcp://10.0.0.1:1\"]\n");
+  const auto all = faults();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_THAT(all[0],
+              StartsWith("could not use the configuration: cluster.listen (--listen) is \"tcp://0.0.0.0:4711\""));
+  EXPECT_THAT(all[0], HasSubstr("--insecure"));
+  EXPECT_THAT(all[1], HasSubstr("cluster.registry_listen (BUSBAR_CLUSTER__REGISTRY_LISTEN) is \"tcp://*:4712\""));
+  EXPECT_THAT(all[2], HasSubstr("cluster.join (line 2 of"));
+  EXPECT_THAT(all[2], HasSubstr("\"tcp://10.0.0.1:1\""));
+  overrides_.push_back({"cluster.insecure", "true", "--insecure"});
+  EXPECT_THAT(faults(), IsEmpty());
+}
+
+TEST_F(ConfigTest, RefusesALossThatASingleLateHeartbeatWouldBe) {
+  write("[registry]\nheartbeat = \"2s\"\n");
+  const auto all = faults();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_THAT(all[0], HasSubstr("registry.lost_after is 3s (the default), registry.heartbeat is 2s (line 2 of"));
+  write("[registry]\nheartbeat = \"2s\"\nlost_after = \"4s\"\n");
+  EXPECT_EQ(load().registry.lost_after, seconds(4));
 }
 
 TEST_F(ConfigTest, ChecksTheHostNameWhereItIsNeeded) {

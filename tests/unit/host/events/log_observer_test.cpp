@@ -32,7 +32,7 @@ class LogObserverTest : public ::testing::Test {
   }
   std::ostringstream text_;
   Logs logs_{LogSettings{}, sink()};
-  LogObserver observer_{logs_.get("host.loader"), logs_.get("host.dispatch")};
+  LogObserver observer_{logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")};
 };
 
 TEST_F(LogObserverTest, C_D2_WarnsOnceOfAServiceThatNobodyProvidesHoweverOftenItIsCalled) {
@@ -62,6 +62,20 @@ TEST_F(LogObserverTest, TellsOfPluginsThatFailWithTheReason) {
   emit(EventKind::plugin_failed, "", "no such symbol");
   EXPECT_THAT(text_.str(), HasSubstr("no such symbol"));
   EXPECT_THAT(text_.str(), HasSubstr("error"));
+}
+
+TEST_F(LogObserverTest, TellsOfNodesThatComeAndGoWithTheReason) {
+  Event event;
+  event.node = "b";
+  event.kind = EventKind::node_joined;
+  observer_.on_event(event);
+  event.kind = EventKind::node_left;
+  event.reason = "said goodbye";
+  observer_.on_event(event);
+  EXPECT_THAT(text_.str(), HasSubstr("host.cluster: node joined node=b"));
+  EXPECT_THAT(text_.str(), HasSubstr("host.cluster: node left node=b reason=\"said goodbye\""));
+  EXPECT_NE(LogObserver::wanted() & mask_of(EventKind::node_joined), 0u);
+  EXPECT_NE(LogObserver::wanted() & mask_of(EventKind::node_left), 0u);
 }
 
 TEST_F(LogObserverTest, SubscribesToNothingThatEveryCallEmits) {

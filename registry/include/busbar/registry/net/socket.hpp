@@ -2,6 +2,8 @@
 // (an option that is set later is mostly ignored). Used by both planes.
 #pragma once
 
+#include <busbar/registry/net/address.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -48,12 +50,6 @@ std::string bound_address(zmq::socket_t& socket);
 /// never announced: it becomes the first address of this machine that is not the loopback's, or the loopback's where
 /// there is none. Errors: SocketError where `advertise` is no host.
 std::string advertised_address(const std::string& bound, const std::string& advertise);
-
-/// Whether only this machine can reach it: a loopback address or a Unix socket (`ipc://`).
-bool is_local_address(std::string_view address);
-
-/// Whether it is an address that sockets can be bound to (`bind`) or connected to: tcp://HOST:PORT, ipc://PATH.
-bool is_address(std::string_view address, bool bind);
 
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
 /// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's

@@ -1,0 +1,27 @@
+// What a node says about its services and its cluster, as the command line shows it with --json.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+
+#include "node/node.hpp"
+
+namespace busbar::host {
+
+/// {"services": […]}: all that the node knows, its own and those of others.
+nlohmann::json services_document(const Node& node);
+
+/// What is known of a service that the node itself offers; nothing where it does not. With its "visibility".
+std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service);
+
+/// {"nodes": […], "insecure": …}.
+nlohmann::json nodes_document(const Node& node);
+
+/// The member "cluster" of the status.
+nlohmann::json cluster_status(const Node& node);
+
+/// Whether every provider that a call may reach declares the service dry-run safe; nothing where there is none.
+std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service);
+
+}  // namespace busbar::host

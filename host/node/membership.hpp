@@ -1,0 +1,50 @@
+// Between who is in the cluster and how nodes are reached: each node that is met gets a peer of the call plane.
+#pragma once
+
+#include <busbar/registry/cluster.hpp>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "events/events.hpp"
+#include "log/log.hpp"
+#include "transport/call_plane.hpp"
+
+namespace busbar::host {
+
+/// Ownership: the call plane and the events outlive it. Threads: the cluster's; `leave` from any.
+class Membership final : public registry::ClusterListener {
+ public:
+  /// Who wants to know how joining ends. Must be short.
+  struct Outcome {
+    std::function<void(std::string_view reason)> refused;
+    std::function<void()> introduced;
+  };
+  /// `state_dir`: keeps the incarnation; empty: nothing does.
+  Membership(Outcome outcome, CallPlane& call_plane, EventStream& events, std::filesystem::path state_dir, Logger log);
+
+  /// This node is about to stop its call plane: nodes that are met from now on are not dialled.
+  void leave() noexcept { leaving_.store(true, std::memory_order_release); }
+
+  std::shared_ptr<registry::RemoteNode> node_joined(const registry::NodeRecord& record) override;
+  void node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) override;
+  void introduced() override { outcome_.introduced(); }
+  void refused(std::string_view reason) override;
+  void incarnation_raised(std::uint64_t incarnation) override;
+  void warn(std::string_view text) override { log_.warn(text); }
+
+ private:
+  void emit(EventKind kind, std::string_view node, std::string_view reason = {}) const;
+
+  const Outcome outcome_;
+  CallPlane& call_plane_;
+  EventStream& events_;
+  const std::filesystem::path state_dir_;
+  const Logger log_;
+  std::atomic<bool> leaving_{false};
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,249 @@
+#include "node/node.hpp"
+
+#include <unistd.h>
+#include <busbar/names.hpp>
+#include <busbar/registry/incarnation.hpp>
+#include <busbar/registry/net/address.hpp>
+#include <busbar/wire/admin.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "log/text.hpp"
+
+namespace busbar {
+
+using host::in_quotes;
+
+namespace {
+
+constexpr std::chrono::seconds kDrainTime{1};  // for the services that an embedding program offers
+
+/// The host name with what no node's name may have replaced, and the process's number, so that two programs on one
+/// machine do not meet under one name.
+std::string name_of_this_process() {
+  std::array<char, 48> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  std::string name = host[0] != '\0' ? host.data() : "node";
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !is_plugin_name(std::string_view(&c, 1)) && c != '.'; }, '-');
+  if (!is_plugin_name(name.substr(0, 1))) name.front() = 'n';
+  return name + "-" + std::to_string(::getpid());
+}
+
+[[noreturn]] void refuse(const NodeOptions& options, const std::string& what, const std::string& expected) {
+  throw NodeError("could not make node " + in_quotes(options.name) + ": " + what + ", expected " + expected);
+}
+
+void check_address(const NodeOptions& options, const char* field, const std::string& address, bool bind) {
+  const std::string found = std::string(field) + " is " + in_quotes(address);
+  if (!registry::net::is_address(address, bind)) {
+    refuse(options, found,
+           bind ? "tcp://HOST:PORT, with * for any port, or ipc://PATH" : "tcp://HOST:PORT or ipc://PATH");
+  }
+  if (options.insecure || registry::net::is_local_address(address)) return;
+  refuse(options, found,
+         "a loopback address, because calls between machines are neither encrypted nor do nodes prove who they are "
+         "(hint: on a network that you trust, set insecure)");
+}
+
+NodeOptions checked(NodeOptions options) {
+  if (options.name.empty()) options.name = name_of_this_process();
+  if (!is_node_name(options.name)) refuse(options, "that is no name", std::string(kNodeNameRule));
+  if (!is_node_name(options.cluster)) {
+    refuse(options, "cluster is " + in_quotes(options.cluster), std::string(kNodeNameRule));
+  }
+  check_address(options, "listen", options.listen, true);
+  check_address(options, "registry_listen", options.registry_listen, true);
+  for (const std::string& seed : options.join) check_address(options, "join", seed, false);
+  return options;
+}
+
+std::uint64_t first_incarnation(const std::filesystem::path& directory) {
+  const auto now = std::chrono::system_clock::now();
+  if (directory.empty()) return registry::unstored_incarnation(now);
+  std::filesystem::create_directories(directory);
+  return registry::next_incarnation(directory, now);
+}
+
+host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<std::uint64_t()> incarnation) {
+  host::CallPlaneOptions out;
+  out.node = options.name;
+  out.cluster = options.cluster;
+  out.incarnation = std::move(incarnation);
+  out.listen = options.listen;
+  out.advertise = options.advertise;
+  out.max_message = options.max_message;
+  out.peer_queue = options.peer_queue;
+  out.heartbeat = options.heartbeat;
+  out.lost_after = options.lost_after;
+  return out;
+}
+
+registry::ClusterOptions cluster_options(const NodeOptions& options, const std::string& call_address) {
+  registry::ClusterOptions out;
+  out.node = options.name;
+  out.cluster = options.cluster;
+  out.incarnation = first_incarnation(options.state_dir);
+  out.listen = options.registry_listen;
+  out.advertise = options.advertise;
+  out.call_address = call_address;
+  out.seeds = options.join;
+  out.heartbeat = options.heartbeat;
+  out.lost_after = options.lost_after;
+  return out;
+}
+
+host::DispatchOptions with_timeout(std::chrono::milliseconds timeout) {
+  return {static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 0, host::kMaxTimeoutMs)), {}};
+}
+
+std::string in_words(const Response& response) {
+  const std::string kind(wire::name_of(response.kind()));
+  switch (response.kind()) {
+    case Response::Kind::error: {
+      const auto part = [](std::string_view before, std::string_view text) {
+        return text.empty() ? std::string() : std::string(before) + std::string(text);
+      };
+      return std::string(response.error_code()) + part(" ", response.bad_rpc_kind()) + part(": ", response.text());
+    }
+    case Response::Kind::validation_error:
+      return kind + ": " + response.value().to_json().dump();
+    case Response::Kind::service_timeout:
+      return kind + " after " + std::to_string(response.timeout_ms()) + " ms";
+    case Response::Kind::missing_id:
+      return kind + ": " + std::string(response.field());
+    default:
+      return kind;
+  }
+}
+
+}  // namespace
+
+CallFailed::CallFailed(std::string_view service, Response response)
+    : std::runtime_error("could not call " + in_quotes(service) + ": " + in_words(response)),
+      response_(std::move(response)) {}
+
+// ------------------------------------------------------------------------------------------------------------- life
+
+Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) { start({}); }
+
+Node::Node(NodeOptions options, NotStarted)
+    : options_(checked(std::move(options))),
+      pool_(supervisor_, options_.pool),
+      dispatcher_(options_.name, registry_, pool_, supervisor_, events_),
+      call_plane_(std::make_unique<host::CallPlane>(plane_options(options_, [this] { return cluster_->incarnation(); }),
+                                                    options_.log)),
+      membership_(std::make_unique<host::Membership>(
+          host::Membership::Outcome{[this](std::string_view reason) { refused(reason); }, [this] { joined(); }},
+          *call_plane_, events_, options_.state_dir, options_.log)),
+      cluster_(std::make_unique<registry::Cluster>(cluster_options(options_, call_plane_->address()), registry_,
+                                                   *membership_)) {}
+
+Node::~Node() { stop(); }
+
+void Node::start(Hooks hooks) {
+  hooks_ = std::move(hooks);
+  if (options_.insecure) {
+    options_.log.warn("insecure: whoever reaches its addresses may call every public service",
+                      {{"address", address()}, {"registry_address", registry_address()}});
+  }
+  if (hooks_.query) dispatcher_.on_query(hooks_.query);
+  call_plane_->start(dispatcher_, dispatcher_, [this] { cluster_->routability_changed(); });
+  cluster_->start();
+}
+
+// What is on its way to the others leaves before they are told goodbye, for that ends their calls here. The supervisor
+// is last, because calls that end look at their deadlines.
+void Node::stop() noexcept {
+  if (std::exchange(stopped_, true)) return;
+  drain(host::now_ns() + std::chrono::nanoseconds(kDrainTime).count());
+  membership_->leave();
+  call_plane_->stop();
+  cluster_->stop();
+  supervisor_.stop();
+}
+
+// ---------------------------------------------------------------------------------------------------------- joining
+
+void Node::joined() {
+  std::vector<std::function<void()>> tell;
+  {
+    const MutexLock lock(mutex_);
+    if (join_state_ != JoinState::joining) return;
+    join_state_ = JoinState::joined;
+    tell.swap(when_joined_);
+  }
+  decided_.notify_all();
+  for (const auto& each : tell) each();
+}
+
+void Node::when_joined(std::function<void()> tell) {
+  {
+    const MutexLock lock(mutex_);
+    if (join_state_ != JoinState::joined) {
+      when_joined_.push_back(std::move(tell));
+      return;
+    }
+  }
+  tell();
+}
+
+void Node::refused(std::string_view reason) {
+  {
+    const MutexLock lock(mutex_);
+    join_state_ = JoinState::refused;
+    refusal_ = reason;
+  }
+  decided_.notify_all();
+  registry_.refresh();  // wakes those who wait for a service
+  if (hooks_.refused) hooks_.refused(reason);
+}
+
+JoinState Node::join_state() const {
+  const MutexLock lock(mutex_);
+  return join_state_;
+}
+
+std::string Node::refusal() const {
+  const MutexLock lock(mutex_);
+  return refusal_;
+}
+
+JoinState Node::wait_joined(std::chrono::milliseconds timeout) const {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  const MutexLock lock(mutex_);
+  while (join_state_ == JoinState::joining) {
+    if (decided_.wait_until(mutex_, until) == std::cv_status::timeout) break;
+  }
+  return join_state_;
+}
+
+// ---------------------------------------------------------------------------------------------------------- calling
+
+bool Node::wait_for(std::string_view service, std::chrono::milliseconds timeout) const {
+  const auto provided = [&] {
+    return registry_.lookup(service, [](const registry::ServiceEntry* entry) { return entry != nullptr; });
+  };
+  registry_.wait_until(std::chrono::steady_clock::now() + timeout,
+                       [&] { return provided() || join_state() == JoinState::refused; });
+  return provided();
+}
+
+std::vector<host::Provider> Node::discover(std::string_view service) const {
+  return dispatcher_.discover_service(Message(service));
+}
+
+Message Node::dispatch(Message message, std::chrono::milliseconds timeout) {
+  if (message.origin_node().empty()) message.with_origin_node(name());
+  dispatcher_.dispatch(message, with_timeout(timeout));
+  return message;
+}
+
+void Node::dispatch_async(Message message, host::Callback callback, std::chrono::milliseconds timeout) {
+  if (message.origin_node().empty()) message.with_origin_node(name());
+  dispatcher_.dispatch_async(std::move(message), std::move(callback), with_timeout(timeout));
+}
+
+}  // namespace busbar

@@ -1,0 +1,166 @@
+// A member of a cluster as an object: any C++ program that has one is a full client, and with plugins it is a host.
+#pragma once
+
+#include <busbar/message.hpp>
+#include <busbar/registry/cluster.hpp>
+#include <busbar/registry/registry.hpp>
+#include <busbar/thread_safety.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dispatch/dispatcher.hpp"
+#include "events/events.hpp"
+#include "log/log.hpp"
+#include "node/membership.hpp"
+#include "pool/pool.hpp"
+#include "pool/supervisor.hpp"
+#include "transport/call_plane.hpp"
+
+namespace busbar {
+
+struct NodeOptions {
+  std::string name;                                   ///< empty: the host name, "-" and the process's number
+  std::string cluster = "busbar";                     ///< nodes of another cluster's name refuse this one
+  std::vector<std::string> join;                      ///< registry addresses of nodes that know others
+  std::string listen = "tcp://127.0.0.1:*";           ///< where it is called
+  std::string registry_listen = "tcp://127.0.0.1:*";  ///< where other nodes' registries reach it
+  std::string advertise;                              ///< the host that others are told, in place of those above
+  bool insecure = false;                              ///< may use addresses that other machines can reach
+  std::filesystem::path state_dir;                    ///< keeps the incarnation between runs (C-G9); empty: nothing
+  std::chrono::milliseconds heartbeat{1'000};         ///< how often nodes show each other that they live
+  std::chrono::milliseconds lost_after{3'000};        ///< how long one may be silent before it counts as dead
+  std::size_t max_message = 64 * 1024 * 1024;         ///< bytes that are accepted in one frame
+  std::size_t peer_queue = 64 * 1024 * 1024;          ///< bytes that may wait to be sent to one other node
+  host::PoolOptions pool;                             ///< for the handlers of services, where it has any
+  host::Logger log;                                   ///< what an operator should read; by default nothing is written
+};
+
+/// What has become of joining.
+enum class JoinState {
+  joining,  ///< not every seed has been tried yet
+  joined,   ///< it is a member; without a seed that answers: so far the only one
+  refused,  ///< it stays outside, see Node::refusal
+};
+
+/// A node cannot be made of these options: `what()` says which one, and what was expected.
+class NodeError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A call that was answered with anything but a success: `what()` says with what.
+class CallFailed : public std::runtime_error {
+ public:
+  CallFailed(std::string_view service, Response response);
+  const Response& response() const noexcept { return response_; }
+
+ private:
+  const Response response_;
+};
+
+/// Ownership: everything that makes a node. Threads: made, started and stopped by one; everything else from any.
+/// Example: busbar::Node node({.name = "client", .join = {"tcp://127.0.0.1:4711"}});
+///          if (node.wait_for("greet", 5s)) std::cout << node.call<Greeting>("greet", Greet{"you"}).text;
+class Node {
+ public:
+  /// Binds its sockets, and begins to join: in the background, and for ever if no seed answers.
+  /// Errors: NodeError, registry::ClusterError, host::CallPlaneError, std::system_error.
+  explicit Node(NodeOptions options);
+  /// Stops.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const std::string& name() const noexcept { return dispatcher_.node(); }
+  const std::string& cluster_name() const noexcept { return options_.cluster; }
+  bool insecure() const noexcept { return options_.insecure; }
+  const std::string& address() const noexcept { return call_plane_->address(); }        ///< where it is called
+  const std::string& registry_address() const noexcept { return cluster_->address(); }  ///< what others join through
+  std::uint64_t incarnation() const noexcept { return cluster_->incarnation(); }
+
+  JoinState join_state() const;
+  /// Waits until it is decided, at most for `timeout`.
+  JoinState wait_joined(std::chrono::milliseconds timeout) const;
+  /// Why the cluster refused it, in words; empty if it has not.
+  std::string refusal() const;
+  /// The nodes that it knows: this one first, then the others by name.
+  std::vector<registry::NodeRow> nodes() const { return cluster_->rows(); }
+
+  /// Waits until somebody provides the service. False: nobody does within `timeout`, or the cluster refuses this node.
+  bool wait_for(std::string_view service, std::chrono::milliseconds timeout) const;
+  /// Who provides it now: `local` for this node.
+  std::vector<host::Provider> discover(std::string_view service) const;
+
+  /// Dispatches and waits; what came back (C-M9). 0 ms: the service's own timeout, else 5 s.
+  Message dispatch(Message message, std::chrono::milliseconds timeout = {});
+  /// The same without waiting; `callback` runs on the thread that ends the call, and must not block.
+  void dispatch_async(Message message, host::Callback callback, std::chrono::milliseconds timeout = {});
+  /// The answer's value. Errors: CallFailed; DecodeError where the answer is no `Answer`.
+  template <class Answer, class Request>
+  Answer call(std::string_view service, const Request& request, std::chrono::milliseconds timeout = {}) {
+    const Message outcome = dispatch(Message::of(service, request), timeout);
+    if (!outcome.response().succeeded()) throw CallFailed(service, outcome.response());
+    return outcome.response().template value_as<Answer>();
+  }
+
+  /// Leaves: calls under way end, the others are told goodbye. Not from a callback. A second call does nothing.
+  void stop() noexcept;
+
+  // -- for a host, which has plugins, and more to set up and to end
+
+  struct Hooks {
+    /// The cluster refuses this node. On a thread of the node's, which must not stop it.
+    std::function<void(std::string_view reason)> refused;
+    /// Another node or a client asks something about this one: answered by a `document` envelope of that attempt.
+    std::function<void(const std::shared_ptr<host::Requester>&, std::uint64_t attempt, wire::Bytes body)> query;
+  };
+  struct NotStarted {};
+  /// Binds alone; `start` must follow.
+  Node(NodeOptions options, NotStarted);
+  void start(Hooks hooks);
+  /// Has `tell` called when this node has joined; at once if it has. Never where it is refused, or stops before.
+  void when_joined(std::function<void()> tell);
+  /// Runs what is queued in the pool until the deadline; then it runs nothing any more.
+  host::PoolStopped drain(host::Nanos deadline) noexcept { return pool_.stop(deadline); }
+
+  host::Dispatcher& dispatcher() noexcept { return dispatcher_; }
+  registry::Registry& registry() noexcept { return registry_; }
+  const registry::Registry& registry() const noexcept { return registry_; }
+  host::EventStream& events() noexcept { return events_; }
+  host::PoolStats pool_stats() const noexcept { return pool_.stats(); }
+  host::CallPlaneStats call_stats() const { return call_plane_->stats(); }
+
+ private:
+  void joined();
+  void refused(std::string_view reason);
+
+  const NodeOptions options_;
+
+  host::EventStream events_;
+  registry::Registry registry_;
+  host::Supervisor supervisor_;
+  host::Pool pool_;
+  host::Dispatcher dispatcher_;
+  std::unique_ptr<host::CallPlane> call_plane_;
+  std::unique_ptr<host::Membership> membership_;
+  std::unique_ptr<registry::Cluster> cluster_;
+  Hooks hooks_;  // constant from `start` on
+  bool stopped_ = false;
+
+  mutable Mutex mutex_;
+  mutable std::condition_variable_any decided_;
+  JoinState join_state_ BUSBAR_GUARDED_BY(mutex_) = JoinState::joining;
+  std::string refusal_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> when_joined_ BUSBAR_GUARDED_BY(mutex_);
+};
+
+}  // namespace busbar

@@ -1,0 +1,97 @@
+#include "transport/call_peers.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace busbar::host {
+
+CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
+    : context_(context), options_(options), log_(std::move(log)) {}
+
+CallPeers::~CallPeers() { stop(); }
+
+void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed) {
+  shared_->events = &events;
+  routability_changed_ = std::move(routability_changed);
+  thread_ = std::thread([this] { run(); });
+}
+
+std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation, std::string address) {
+  const Link::Limits limits{options_.max_message, options_.peer_queue};
+  auto link = std::make_shared<Link>(std::move(name), incarnation, std::move(address), limits, shared_);
+  {
+    const MutexLock lock(mutex_);
+    if (stopped_) return link;
+    added_.push_back(link);
+  }
+  shared_->bell.ring();
+  return link;
+}
+
+void CallPeers::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) {
+  static_cast<Link&>(*peer).drop(reason);
+}
+
+void CallPeers::stop() noexcept {
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    added_.clear();
+  }
+  stopping_ = true;
+  shared_->bell.ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+void CallPeers::fill(CallPlaneStats& stats) const noexcept {
+  stats.peers_up += up_.load(std::memory_order_relaxed);
+  stats.malformed += shared_->malformed.load(std::memory_order_relaxed);
+}
+
+void CallPeers::run() noexcept {
+  ::pthread_setname_np(::pthread_self(), "busbar-peers");
+  for (;;) {
+    shared_->bell.hush();
+    adopt_added();
+    const Nanos due = attend_all();
+    if (stopping_ && keepers_.empty()) return;
+    polled_.assign(1, {});
+    for (const auto& keeper : keepers_) keeper->descriptors(polled_);
+    shared_->bell.sleep(polled_.data(), polled_.size(), due);
+  }
+}
+
+void CallPeers::adopt_added() {
+  std::vector<std::shared_ptr<Link>> added;
+  {
+    const MutexLock lock(mutex_);
+    added.swap(added_);
+  }
+  for (auto& link : added) {
+    keepers_.push_back(std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events));
+  }
+}
+
+// Returns when something is due.
+Nanos CallPeers::attend_all() {
+  const Nanos now = now_ns();
+  const bool stopping = stopping_.load(std::memory_order_relaxed);
+  bool changed = false;
+  Nanos due = kNever;
+  std::uint64_t up = 0;
+  for (const auto& keeper : keepers_) {
+    if (stopping) keeper->end("this node is stopping");
+    changed |= keeper->attend(now, polled_);
+    due = std::min(due, keeper->due());
+    if (keeper->up()) ++up;
+  }
+  std::erase_if(keepers_, [](const auto& keeper) { return keeper->over(); });
+  up_.store(up, std::memory_order_relaxed);
+  if (changed && routability_changed_) routability_changed_();
+  return due;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,67 @@
+// The thread "busbar-peers": dials all peers, and works the sockets that no caller works.
+#pragma once
+
+#include <busbar/thread_safety.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+#include <zmq.hpp>
+
+#include "log/log.hpp"
+#include "transport/call_plane.hpp"
+#include "transport/link.hpp"
+#include "transport/link_keeper.hpp"
+
+namespace busbar::host {
+
+// The caller's side of a call plane. Ownership: what is given outlives it; peers may outlive it, and are down then.
+// Threads: any, unless a function says otherwise.
+class CallPeers {
+ public:
+  // Errors: std::system_error where there is no descriptor left.
+  CallPeers(zmq::context_t& context, const CallPlaneOptions& options, Logger log);
+  ~CallPeers();
+  CallPeers(const CallPeers&) = delete;
+  CallPeers& operator=(const CallPeers&) = delete;
+
+  // Once. Errors: std::system_error if the thread cannot be started.
+  void start(PeerEvents& events, std::function<void()> routability_changed);
+  std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
+  // It is down when this returns; its calls are ended by the thread, at once.
+  void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
+  // All peers are down, their sockets closed, and the thread has ended. Not from the thread itself.
+  void stop() noexcept;
+
+  void fill(CallPlaneStats& stats) const noexcept;
+
+ private:
+  void run() noexcept;
+  void adopt_added();
+  Nanos attend_all();
+
+  zmq::context_t& context_;
+  const CallPlaneOptions& options_;
+  const Logger log_;
+  const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  std::function<void()> routability_changed_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> up_{0};
+
+  Mutex mutex_;
+  std::vector<std::shared_ptr<Link>> added_ BUSBAR_GUARDED_BY(mutex_);
+  bool stopped_ BUSBAR_GUARDED_BY(mutex_) = false;
+
+  // The thread's.
+  std::vector<std::unique_ptr<LinkKeeper>> keepers_;
+  std::vector<pollfd> polled_;
+
+  std::thread thread_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,272 @@
+#include "transport/call_server.hpp"
+
+#include <busbar/cbor/errors.hpp>
+#include <busbar/cbor/sink.hpp>
+
+#include <pthread.h>
+#include <zmq.h>
+
+#include <exception>
+#include <utility>
+
+#include "pool/clock.hpp"
+#include "transport/handshake.hpp"
+
+namespace busbar::host {
+
+namespace net = registry::net;
+
+namespace {
+
+// After so many envelopes answers are sent, although more requests are there.
+constexpr unsigned kMostUnsent = AnswerFrames::kMostEnvelopes;
+
+// How many batches may follow each other before the monitor is read all the same.
+constexpr unsigned kBatchesPerLook = 32;
+
+constexpr std::chrono::seconds kRefusalInterval{1};
+constexpr std::chrono::seconds kLineInterval{10};
+
+net::SocketOptions socket_options(const CallPlaneOptions& options) {
+  net::SocketOptions result;
+  result.max_message = options.max_message;
+  result.heartbeat = options.heartbeat;
+  result.lost_after = options.lost_after;
+  return result;
+}
+
+// The descriptor of the connection that a message came over; -1 if it is not known.
+int descriptor_of(zmq::message_t& message) noexcept { return ::zmq_msg_get(message.handle(), ZMQ_SRCFD); }
+
+}  // namespace
+
+CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
+    : options_(options), log_(std::move(log)), refusals_(kRefusalInterval), refusal_lines_(kLineInterval) {
+  try {
+    zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
+    address_ = net::advertised_address(net::bound_address(router), options_.advertise);
+    monitor_.emplace(context, router);
+    monitor_descriptor_ = monitor_->socket().get(zmq::sockopt::fd);
+    router_ = std::make_shared<SharedRouter>(std::move(router));
+  } catch (const std::exception& failure) {
+    throw CallPlaneError(failure.what());
+  }
+}
+
+CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
+
+void CallServer::start(RequestEvents& events) {
+  events_ = &events;
+  thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
+}
+
+void CallServer::stop(std::chrono::milliseconds linger) noexcept {
+  if (std::exchange(stopped_, true)) return;
+  stop_by_.store(now_ns() + linger.count() * kMillisecond, std::memory_order_relaxed);
+  stopping_.store(true, std::memory_order_release);
+  router_->ring();
+  if (thread_.joinable()) thread_.join();
+  monitor_.reset();
+  router_->close(stop_by_.load(std::memory_order_relaxed));
+  end_all();
+}
+
+void CallServer::fill(CallPlaneStats& stats) const {
+  stats.connections = connected_.load(std::memory_order_relaxed);
+  stats.refused = refused_.load(std::memory_order_relaxed);
+  stats.malformed = malformed_.load(std::memory_order_relaxed);
+  stats.unanswerable = router_->unanswerable();
+}
+
+// ----------------------------------------------------------------------------------------------------- the thread
+
+void CallServer::run() noexcept {
+  ReceivedBatch batch;
+  unsigned batches = 0;
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const SharedRouter::Next next = router_->next(batch);
+    unsent_ = 0;
+    bool look = false;
+    if (next == SharedRouter::Next::kWork) {
+      for (Received& message : batch.messages()) handle(message);
+      batch.clear();
+      for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+      look = ++batches % kBatchesPerLook == 0;
+    } else {
+      look = router_->sleep(next, monitor_descriptor_);
+    }
+    if (look) drain_monitor();
+  }
+}
+
+void CallServer::handle(Received& message) noexcept {
+  const std::string_view routing_id = message.routing_id.to_string_view();
+  const ConnectionPtr connection = connections_.find(routing_id);
+  try {
+    read(message, connection);
+  } catch (const MalformedPayload& problem) {
+    malformed(routing_id, connection, problem.what());
+  } catch (const std::exception& failure) {
+    if (const auto line = refusal_lines_.ask("failure")) {
+      log_.error("could not serve a frame",
+                 {{"reason", failure.what()}, {"bytes", message.frame.size()}, {"suppressed", line.suppressed}});
+    }
+  }
+}
+
+// What stands before malformed bytes is taken, so that its callers need not wait for nothing.
+void CallServer::read(Received& message, ConnectionPtr connection) {
+  if (message.frames != 1) {
+    throw MalformedPayload("a message of the call plane has one frame, found " + std::to_string(message.frames));
+  }
+  wire::Bytes rest(message.frame.data<std::uint8_t>(), message.frame.size());
+  do {
+    const wire::Envelope envelope = wire::read_envelope(rest);
+    if (connection != nullptr) {
+      take(connection, envelope);
+    } else {
+      connection = greet(message, envelope);
+      if (connection == nullptr) return;
+    }
+  } while (!rest.empty());
+}
+
+void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& envelope) {
+  if (unsent_++ == kMostUnsent) {
+    router_->send_waiting();
+    unsent_ = 1;
+  }
+  if (envelope.major != wire::kCallProtocolMajor) {
+    return refuse(connection->routing_id(), envelope.attempt, "protocol",
+                  "this connection speaks version " + std::to_string(wire::kCallProtocolMajor) +
+                      " of the call protocol, found an envelope of version " + std::to_string(envelope.major));
+  }
+  switch (envelope.type) {
+    case wire::EnvelopeType::request:
+    case wire::EnvelopeType::cancel:
+    case wire::EnvelopeType::query:
+      return events_->on_request(connection, envelope);
+    case wire::EnvelopeType::none:  // of a later minor version
+      return;
+    case wire::EnvelopeType::hello:
+      return refuse_hello(connection->routing_id(), "hello_repeated",
+                          "this connection was greeted already, by '" + connection->name() + "': it stays so");
+    default:
+      throw MalformedPayload("expected a request, a cancellation or a query, found an envelope of type " +
+                             std::to_string(static_cast<unsigned>(envelope.type)));
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ handshake
+
+// Returns the connection if its first envelope makes it one.
+CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envelope& hello) {
+  const std::string_view routing_id = message.routing_id.to_string_view();
+  if (hello.type != wire::EnvelopeType::hello) {
+    if (refusals_.ask(routing_id)) {
+      refuse(routing_id, 0, "hello_expected",
+             "node '" + options_.node + "' expects a hello first on each connection, found an envelope of type " +
+                 std::to_string(static_cast<unsigned>(hello.type)));
+    }
+    return nullptr;
+  }
+  if (const auto refusal = judge_hello(hello, options_)) {
+    refuse_hello(routing_id, refusal->code, refusal->text);
+    return nullptr;
+  }
+  return admit(message, hello);
+}
+
+CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envelope& hello) {
+  drain_monitor();  // see ConnectionTable
+  const int descriptor = descriptor_of(message.frame);
+  if (!connections_.is_open(descriptor)) return nullptr;
+  auto connection = std::make_shared<Connection>(
+      ConnectionIdentity{message.routing_id.to_string(), descriptor, std::string(hello.node), hello.role,
+                         hello.incarnation, static_cast<std::size_t>(hello.max_message)},
+      router_, options_.peer_queue);
+  if (const ConnectionPtr before = connections_.add(connection)) end(before);
+  connected_.store(connections_.size(), std::memory_order_relaxed);
+  log_.debug("a connection was greeted", {{"node", connection->name()},
+                                          {"role", connection->role() == wire::Role::node ? "node" : "client"},
+                                          {"incarnation", connection->incarnation()}});
+  welcome(*connection);
+  return connection;
+}
+
+void CallServer::welcome(Connection& connection) {
+  wire::Envelope envelope;
+  envelope.type = wire::EnvelopeType::welcome;
+  envelope.major = wire::kCallProtocolMajor;
+  envelope.minor = wire::kCallProtocolMinor;
+  envelope.cluster = options_.cluster;
+  envelope.node = options_.node;
+  envelope.incarnation = options_.incarnation();
+  envelope.role = wire::Role::node;
+  envelope.max_message = options_.max_message;
+  cbor::ByteSink sink;
+  wire::write_envelope(sink, envelope);
+  connection.answer(sink.bytes(), false);
+}
+
+void CallServer::refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text) {
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  if (const auto line = refusal_lines_.ask(code)) {
+    log_.warn("a connection was refused", {{"code", code}, {"reason", text}, {"suppressed", line.suppressed}});
+  }
+  refuse(routing_id, 0, code, text);
+}
+
+void CallServer::refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code,
+                        std::string_view text) {
+  wire::Envelope envelope;
+  envelope.type = wire::EnvelopeType::refused;
+  envelope.major = wire::kCallProtocolMajor;
+  envelope.attempt = attempt;
+  envelope.name = code;
+  envelope.text = text;
+  cbor::ByteSink sink;
+  wire::write_envelope(sink, envelope);
+  router_->send(routing_id, sink.bytes());
+}
+
+void CallServer::malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what) {
+  malformed_.fetch_add(1, std::memory_order_relaxed);
+  if (const auto line = refusal_lines_.ask("malformed")) {
+    log_.warn("a frame could not be read", {{"from", connection == nullptr ? "an unknown" : connection->name()},
+                                            {"reason", what},
+                                            {"suppressed", line.suppressed}});
+  }
+  const bool told = connection != nullptr ? std::exchange(connection->warned, true) : !refusals_.ask(routing_id);
+  if (!told) refuse(routing_id, 0, "malformed", "a frame could not be read: " + std::string(what));
+}
+
+// -------------------------------------------------------------------------------------------------------- the end
+
+void CallServer::drain_monitor() {
+  while (const auto happened = monitor_->next()) {
+    if (happened->event == net::Monitor::Event::accepted) {
+      connections_.accepted(happened->value);
+    } else if (happened->event == net::Monitor::Event::disconnected) {
+      if (const ConnectionPtr connection = connections_.disconnected(happened->value)) end(connection);
+    }
+  }
+}
+
+// It may have been taken from the table already.
+void CallServer::end(const ConnectionPtr& connection) {
+  connections_.remove(connection);
+  connected_.store(connections_.size(), std::memory_order_relaxed);
+  if (connection->ended) return;
+  connection->ended = true;
+  router_->count_unanswerable(connection->end());
+  events_->on_gone(*connection);
+}
+
+void CallServer::end_all() noexcept {
+  for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+  for (const ConnectionPtr& connection : connections_.take_all()) end(connection);
+}
+
+}  // namespace busbar::host

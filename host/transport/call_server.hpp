@@ -1,0 +1,88 @@
+// The provider's side of the call plane: one bound ROUTER, and the thread that reads it.
+#pragma once
+
+#include <busbar/registry/net/socket.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <zmq.hpp>
+
+#include "dispatch/peer.hpp"
+#include "log/log.hpp"
+#include "log/rate_limit.hpp"
+#include "transport/call_plane.hpp"
+#include "transport/connection_table.hpp"
+#include "transport/shared_router.hpp"
+
+namespace busbar::host {
+
+/// Ownership: uses the context, which outlives it; requesters may outlive it, and are gone then.
+/// Threads: one of its own, "busbar-serve", which calls the RequestEvents; answers are sent by that thread, or by the
+/// thread that answers (SharedRouter). `fill` from any; the rest by the owner.
+class CallServer {
+ public:
+  /// Binds. Errors: CallPlaneError.
+  CallServer(zmq::context_t& context, const CallPlaneOptions& options, Logger log);
+  ~CallServer();
+  CallServer(const CallServer&) = delete;
+  CallServer& operator=(const CallServer&) = delete;
+
+  /// Where others call this node.
+  const std::string& address() const noexcept { return address_; }
+  /// Begins to serve. `events` outlives `stop`.
+  void start(RequestEvents& events);
+  /// Takes no more requests; sends the answers that wait for as long as `linger`; ends the thread. Every requester is
+  /// gone then (`on_gone`), and answers to it are kDown. A second call does nothing.
+  void stop(std::chrono::milliseconds linger) noexcept;
+  /// Fills in what a provider knows.
+  void fill(CallPlaneStats& stats) const;
+
+ private:
+  using Received = ReceivedBatch::Message;
+  using ConnectionPtr = std::shared_ptr<Connection>;
+
+  void run() noexcept;
+  void handle(Received& message) noexcept;
+  void read(Received& message, ConnectionPtr connection);
+  void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
+  ConnectionPtr greet(Received& message, const wire::Envelope& hello);
+  ConnectionPtr admit(Received& message, const wire::Envelope& hello);
+  void welcome(Connection& connection);
+
+  void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
+  void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
+  void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
+
+  void drain_monitor();
+  void end(const ConnectionPtr& connection);
+  void end_all() noexcept;
+
+  const CallPlaneOptions options_;
+  const Logger log_;
+  RequestEvents* events_ = nullptr;
+  std::string address_;
+  std::shared_ptr<SharedRouter> router_;
+  std::optional<registry::net::Monitor> monitor_;
+  int monitor_descriptor_ = -1;
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<Nanos> stop_by_{0};
+  bool stopped_ = false;
+
+  // the serving thread's
+  ConnectionTable connections_;
+  RateLimit refusals_;       // by routing id, of connections without a handshake
+  RateLimit refusal_lines_;  // by code
+  unsigned unsent_ = 0;      // envelopes that were handled since answers were last sent
+
+  std::atomic<std::uint64_t> connected_{0};
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> malformed_{0};
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,59 @@
+#include "transport/handshake.hpp"
+
+#include <busbar/names.hpp>
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::size_t kLongestShown = 64;
+
+std::string version_text(std::uint32_t major, std::uint32_t minor) {
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::string_view role_text(wire::Role role) { return role == wire::Role::node ? "node" : "client"; }
+
+Refusal other_major(const wire::Envelope& hello, const CallPlaneOptions& own) {
+  return {"protocol", "node '" + own.node + "' speaks version " +
+                          version_text(wire::kCallProtocolMajor, wire::kCallProtocolMinor) +
+                          " of the call protocol, and was greeted in version " +
+                          version_text(hello.major, hello.minor) + ": the older one of the two must be updated"};
+}
+
+Refusal other_cluster(const wire::Envelope& hello, const CallPlaneOptions& own) {
+  return {"cluster", "node '" + own.node + "' is of cluster '" + own.cluster + "', and was greeted by " +
+                         std::string(role_text(hello.role)) + " '" + shown(hello.node) + "' of cluster '" +
+                         shown(hello.cluster) + "': both need the same cluster name"};
+}
+
+Refusal no_name(const wire::Envelope& hello, const CallPlaneOptions& own) {
+  return {"name", "node '" + own.node + "' was greeted by a " + std::string(role_text(hello.role)) + " called '" +
+                      shown(hello.node) + "', which is no node name: expected " + std::string(kNodeNameRule)};
+}
+
+Refusal no_room(const wire::Envelope& hello, const CallPlaneOptions& own) {
+  return {"protocol", "node '" + own.node + "' was greeted by '" + shown(hello.node) +
+                          "', which takes frames of at most " + std::to_string(hello.max_message) +
+                          " bytes: at least " + std::to_string(kLeastMaxMessage) + " are needed"};
+}
+
+}  // namespace
+
+std::string shown(std::string_view text) {
+  if (text.size() <= kLongestShown) return std::string(text);
+  std::size_t end = kLongestShown;  // not in the middle of a character
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
+std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own) {
+  if (hello.major != wire::kCallProtocolMajor) return other_major(hello, own);
+  if (hello.cluster != own.cluster) return other_cluster(hello, own);
+  const bool nameless_client = hello.role == wire::Role::client && hello.node.empty();
+  if (!nameless_client && !is_node_name(hello.node)) return no_name(hello, own);
+  if (hello.max_message < kLeastMaxMessage) return no_room(hello, own);
+  return std::nullopt;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,268 @@
+#include "transport/link_keeper.hpp"
+
+#include <poll.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace busbar::host {
+
+namespace {
+
+using registry::net::Monitor;
+
+constexpr Nanos kMinDelay = 100 * kMillisecond;
+constexpr Nanos kMaxDelay = 10 * kSecond;
+constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
+
+// Frames that ZeroMQ holds for one direction. A frame may be a whole bundle: what exceeds these waits in the outbox,
+// whose bytes are counted.
+constexpr int kHighWaterMark = 256;
+
+registry::net::SocketOptions socket_options(const CallPlaneOptions& options) {
+  registry::net::SocketOptions socket;
+  socket.max_message = options.max_message;
+  socket.heartbeat = options.heartbeat;
+  socket.lost_after = options.lost_after;
+  socket.high_water_mark = kHighWaterMark;
+  return socket;
+}
+
+Nanos handshake_time() { return std::chrono::nanoseconds(registry::net::SocketOptions{}.handshake).count(); }
+
+std::string reason_of(const char* what, int error) {
+  return error > 0 ? std::string(what) + ": " + std::generic_category().message(error) : what;
+}
+
+}  // namespace
+
+LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
+                       PeerEvents& events)
+    : link_(std::move(link)),
+      context_(context),
+      options_(options),
+      log_(std::move(log)),
+      events_(events),
+      delay_(kMinDelay),
+      random_(std::random_device{}()) {}
+
+void LinkKeeper::descriptors(std::vector<pollfd>& into) {
+  offset_ = into.size();
+  polled_ = 0;
+  const auto poll = [&](int descriptor) {
+    into.push_back({descriptor, POLLIN, 0});
+    ++polled_;
+  };
+  if (monitor_ && state_ != State::closing) poll(monitor_->socket().get(zmq::sockopt::fd));
+  if (state_ == State::greeting) poll(socket_.get(zmq::sockopt::fd));
+  if (state_ == State::up && link_->worked_by_peers()) poll(link_->descriptor());
+}
+
+bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
+  try {
+    const bool news = polled_ == 0 || polled[offset_].revents != 0;
+    return state_ == State::up ? keep_up(now, news) : come_up(now);
+  } catch (const std::exception& error) {
+    if (state_ != State::up) fail(now, error.what());
+    return false;
+  }
+}
+
+bool LinkKeeper::come_up(Nanos now) {
+  if (state_ == State::closing) {
+    close(now);
+  } else if (link_->needs_keeper() && link_->dropped()) {
+    finish();
+  } else if (state_ == State::resting && now >= due_) {
+    dial(now);
+  } else if (state_ == State::connecting) {
+    connect_further(now);
+  } else if (state_ == State::greeting) {
+    return greet_further(now);
+  }
+  return false;
+}
+
+void LinkKeeper::dial(Nanos now) {
+  socket_ = registry::net::make_dealer(context_, socket_options(options_));
+  monitor_.emplace(context_, socket_);
+  socket_.connect(link_->address());
+  state_ = State::connecting;
+  due_ = now + handshake_time();
+}
+
+// What the monitor has to say, if it is the end of the connection.
+std::optional<std::string> LinkKeeper::bad_news() {
+  while (const auto happened = monitor_->next()) {
+    switch (happened->event) {
+      case Monitor::Event::handshake_succeeded:
+        connected_ = true;
+        break;
+      case Monitor::Event::handshake_failed:
+        return "the other side does not speak ZeroMQ as we do, or lets us not in";
+      case Monitor::Event::disconnected:
+        return "the connection was lost";
+      case Monitor::Event::connect_failed:
+      case Monitor::Event::closed:
+        return reason_of("no connection", happened->value);
+      default:
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+void LinkKeeper::connect_further(Nanos now) {
+  if (const auto reason = bad_news()) return fail(now, *reason);
+  if (connected_) {
+    state_ = State::greeting;
+    due_ = now + handshake_time();
+    greet_further(now);
+  } else if (now >= due_) {
+    fail(now, "no connection in time");
+  }
+}
+
+// Says hello, and waits for the welcome. Returns whether the link has come up.
+bool LinkKeeper::greet_further(Nanos now) {
+  if (const auto reason = bad_news()) {
+    fail(now, *reason);
+    return false;
+  }
+  // Asking for the events makes the socket see the new connection, without which it sends nothing.
+  const int events = socket_.get(zmq::sockopt::events);
+  if (!greeted_ && (events & ZMQ_POLLOUT) != 0) greeted_ = say_hello();
+  zmq::message_t message;
+  if (zmq_msg_recv(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) return read_welcome(now, message);
+  if (now >= due_) fail(now, "it did not say who it is in time");
+  return false;
+}
+
+bool LinkKeeper::say_hello() {
+  wire::Envelope hello;
+  hello.type = wire::EnvelopeType::hello;
+  hello.major = wire::kCallProtocolMajor;
+  hello.minor = wire::kCallProtocolMinor;
+  hello.cluster = options_.cluster;
+  hello.node = options_.node;
+  hello.incarnation = options_.incarnation();
+  hello.role = wire::Role::node;
+  hello.max_message = options_.max_message;
+  cbor::ByteSink bytes;
+  wire::write_envelope(bytes, hello);
+  const auto view = bytes.bytes();
+  return zmq_send(socket_.handle(), view.data(), view.size(), ZMQ_DONTWAIT) >= 0;
+}
+
+// Why it is not the one that we want to talk to, or nothing.
+std::optional<std::string> LinkKeeper::objection(const wire::Envelope& welcome) const {
+  const auto differs = [](const std::string& what, std::string_view found, std::string_view expected) {
+    return what + " '" + std::string(found) + "', expected '" + std::string(expected) + "'";
+  };
+  if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
+  if (welcome.major != wire::kCallProtocolMajor) {
+    return differs("it speaks call protocol", std::to_string(welcome.major),
+                   std::to_string(wire::kCallProtocolMajor)) +
+           ": hosts of these versions cannot call each other";
+  }
+  if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";
+  if (welcome.cluster != options_.cluster) return differs("it belongs to cluster", welcome.cluster, options_.cluster);
+  if (welcome.node != link_->name()) return differs("it is node", welcome.node, link_->name());
+  if (welcome.incarnation != link_->incarnation()) {
+    return differs("it is incarnation", std::to_string(welcome.incarnation), std::to_string(link_->incarnation()));
+  }
+  return std::nullopt;
+}
+
+bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
+  wire::Bytes frame(message.data<std::uint8_t>(), message.size());
+  const wire::Envelope welcome = wire::read_envelope(frame);
+  if (const auto reason = objection(welcome)) {
+    fail(now, *reason);
+    return false;
+  }
+  const std::size_t limit = welcome.max_message != 0 ? welcome.max_message : options_.max_message;
+  link_->go_up(std::exchange(socket_, {}), limit);
+  state_ = State::up;
+  delay_ = kMinDelay;
+  said_.clear();
+  due_ = 0;
+  log_.info("peer is up", {{"peer", link_->name()}, {"address", link_->address()}});
+  return true;
+}
+
+// Returns whether it has gone down.
+bool LinkKeeper::keep_up(Nanos now, bool news) {
+  std::optional<std::string> reason = news ? bad_news() : std::nullopt;
+  if (!reason && link_->needs_keeper()) {
+    reason = link_->dropped();
+    if (!reason) reason = link_->broken();
+  }
+  if (reason) {
+    take_down(now, *reason);
+    return true;
+  }
+  if (now >= parked_until_) {
+    link_->take_parked();
+    parked_until_ = now + kParkedFor;
+  }
+  const bool more = link_->worked_by_peers() && link_->work();
+  due_ = more ? 0 : parked_until_;
+  return false;
+}
+
+void LinkKeeper::take_down(Nanos now, std::string_view reason) {
+  link_->go_down();
+  state_ = State::closing;
+  due_ = kNever;  // a caller inside the socket rings when it has left
+  said_ = reason;
+  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", reason}});
+  events_.on_down(*link_, reason);
+  close(now);
+}
+
+void LinkKeeper::close(Nanos now) {
+  auto socket = link_->release();
+  if (!socket) return;
+  socket_ = std::move(*socket);
+  if (link_->dropped()) {
+    finish();
+  } else {
+    rest(now);
+  }
+}
+
+void LinkKeeper::finish() noexcept {
+  close_socket();
+  state_ = State::over;
+  due_ = kNever;
+}
+
+void LinkKeeper::fail(Nanos now, std::string_view reason) noexcept {
+  if (said_ != reason) {
+    said_ = reason;
+    log_.warn("cannot reach peer; going on trying",
+              {{"peer", link_->name()}, {"address", link_->address()}, {"reason", reason}});
+  }
+  rest(now);
+}
+
+// Until the next attempt: nodes that lost a peer at the same moment do not come back at the same moment.
+void LinkKeeper::rest(Nanos now) noexcept {
+  close_socket();
+  state_ = State::resting;
+  due_ = now + std::uniform_int_distribution<Nanos>(delay_ * 8 / 10, delay_ * 12 / 10)(random_);
+  delay_ = std::min(delay_ * 2, kMaxDelay);
+}
+
+// The monitor first: ending it uses the socket.
+void LinkKeeper::close_socket() noexcept {
+  monitor_.reset();
+  socket_.close();
+  connected_ = greeted_ = false;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,89 @@
+// Dials a peer, introduces this node, and begins anew when the connection is gone.
+#pragma once
+
+#include <busbar/registry/net/socket.hpp>
+
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <zmq.hpp>
+
+#include "log/log.hpp"
+#include "pool/clock.hpp"
+#include "transport/call_plane.hpp"
+#include "transport/link.hpp"
+
+struct pollfd;
+
+namespace busbar::host {
+
+// One per link. ZeroMQ would not come back from some failures, and from others too eagerly: so each connection is a
+// socket of its own, and a new one is made after a delay that doubles.
+// Ownership: shares the link; what is given outlives it. Threads: the peers' thread only.
+class LinkKeeper {
+ public:
+  LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
+             PeerEvents& events);
+
+  // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
+  bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
+  // Appends what is to be polled for it.
+  void descriptors(std::vector<pollfd>& into);
+  // When attend() is to be called at the latest; 0 for at once.
+  Nanos due() const noexcept { return due_; }
+
+  // Has attend() end it for good; then it is over.
+  void end(std::string_view reason) noexcept { link_->drop(reason); }
+  bool over() const noexcept { return state_ == State::over; }
+  bool up() const noexcept { return state_ == State::up; }
+
+ private:
+  enum class State : std::uint8_t {
+    resting,     // until it is to dial again
+    connecting,  // ZeroMQ connects and shakes hands
+    greeting,    // this node has said who it is, and waits to be told the same
+    up,
+    closing,  // it is down, but a caller may still be inside the socket
+    over,
+  };
+
+  bool come_up(Nanos now);
+  void dial(Nanos now);
+  void connect_further(Nanos now);
+  bool greet_further(Nanos now);
+  bool say_hello();
+  bool read_welcome(Nanos now, const zmq::message_t& message);
+  std::optional<std::string> objection(const wire::Envelope& welcome) const;
+  bool keep_up(Nanos now, bool news);
+  void take_down(Nanos now, std::string_view reason);
+  void close(Nanos now);
+  void fail(Nanos now, std::string_view reason) noexcept;
+  void rest(Nanos now) noexcept;
+  void finish() noexcept;
+  std::optional<std::string> bad_news();
+  void close_socket() noexcept;
+
+  const std::shared_ptr<Link> link_;
+  zmq::context_t& context_;
+  const CallPlaneOptions& options_;
+  const Logger log_;
+  PeerEvents& events_;
+
+  State state_ = State::resting;
+  Nanos due_ = 0;
+  Nanos delay_;
+  std::minstd_rand random_;
+  std::string said_;  // what was wrong last, so that it is logged once
+  zmq::socket_t socket_;  // until the link is up, and again when it is down
+  std::optional<registry::net::Monitor> monitor_;
+  bool connected_ = false;
+  bool greeted_ = false;
+  Nanos parked_until_ = 0;   // when late answers are read next
+  std::size_t offset_ = 0;   // of its descriptors among all that were polled
+  std::size_t polled_ = 0;   // how many
+};
+
+}  // namespace busbar::host

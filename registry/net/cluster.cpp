@@ -1,0 +1,385 @@
+// The thread that drives a node's membership: what comes from its sockets and from the registry goes into the state
+// machine, and what that wants done is done.
+#include "busbar/registry/cluster.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <random>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "membership/membership.hpp"
+#include "net/plane.hpp"
+
+namespace busbar::registry {
+
+namespace {
+
+constexpr int kQueued = 256;  // messages for one connection; what is lost beyond is told again with a heartbeat
+constexpr std::chrono::milliseconds kGoodbyeLinger{200};
+constexpr std::chrono::milliseconds kRowsAge{100};  // how old round trips may be while nothing else changes
+
+std::uint64_t random_seed() {
+  std::random_device random;
+  return (std::uint64_t{random()} << 32U) | random();
+}
+
+net::Plane::Options plane_options(const ClusterOptions& options) {
+  net::Plane::Options out;
+  out.listen = options.listen;
+  out.sockets.max_message = wire::kMaxMessage;
+  out.sockets.heartbeat = options.heartbeat;
+  out.sockets.lost_after = options.lost_after;
+  out.sockets.high_water_mark = kQueued;
+  out.forget_callers = std::max<std::chrono::milliseconds>(std::chrono::minutes(1), 10 * options.lost_after);
+  return out;
+}
+
+MembershipOptions membership_options(const ClusterOptions& options, const std::string& registry_address) {
+  return {.node = options.node,
+          .cluster = options.cluster,
+          .incarnation = options.incarnation,
+          .registry_address = registry_address,
+          .call_address = options.call_address,
+          .seeds = options.seeds,
+          .heartbeat = options.heartbeat,
+          .lost_after = options.lost_after,
+          .random_seed = random_seed()};
+}
+
+// Of all the kinds of visitors, the one for this alternative.
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+std::span<const std::uint8_t> bytes_of(const zmq::message_t& message) {
+  return {message.data<std::uint8_t>(), message.size()};
+}
+
+}  // namespace
+
+std::string_view name_of(NodeState state) noexcept {
+  switch (state) {
+    case NodeState::self:
+      return "self";
+    case NodeState::joining:
+      return "joining";
+    case NodeState::up:
+      return "up";
+    case NodeState::unreachable:
+      return "unreachable";
+  }
+  return "?";
+}
+
+class Cluster::Core {
+ public:
+  Core(ClusterOptions options, Registry& registry, ClusterListener& listener)
+      : registry_(registry),
+        listener_(listener),
+        plane_(plane_options(options)),
+        address_(net::advertised_address(plane_.bound(), options.advertise)),
+        machine_(membership_options(options, address_), {}),
+        incarnation_(options.incarnation) {
+    publish_rows(Time::clock::now());
+  }
+  ~Core() { stop(); }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  const std::string& address() const noexcept { return address_; }
+  std::uint64_t incarnation() const noexcept { return incarnation_.load(); }
+  bool introduced() const noexcept { return introduced_.load(); }
+  void start();
+  std::vector<NodeRow> rows() const;
+  void routability_changed();
+  void stop() noexcept;
+
+ private:
+  /// A member as others see it, from any thread.
+  struct Member {
+    std::shared_ptr<RemoteNode> node;  // null: the listener could not make what reaches it
+    std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
+    std::atomic<bool> was_routable{false};
+
+    NodeState state();
+  };
+  struct Snapshot {
+    NodeRow self;
+    std::vector<std::pair<MemberRow, std::shared_ptr<Member>>> others;
+  };
+
+  void run();
+  void take(net::PlaneEvent event);
+  Actions take(const net::LinkSaid& said);
+  Actions take(const net::CallerSaid& said);
+  void perform(const Actions& actions);
+  template <class Destination>
+  void send(Destination to, const std::shared_ptr<const wire::Message>& message);
+  bool encode(const std::shared_ptr<const wire::Message>& message);
+  void joined(const NodeRecord& record);
+  void changed(const NodeRecord& record);
+  void left(const std::string& name, std::string_view reason);
+  void publish_rows(Time now);
+  std::shared_ptr<const Snapshot> snapshot() const;
+
+  // Of the cluster's thread alone, once it runs.
+  Registry& registry_;
+  ClusterListener& listener_;
+  net::Plane plane_;
+  const std::string address_;
+  Membership machine_;
+  std::map<std::string, std::shared_ptr<Member>, std::less<>> members_;
+  std::shared_ptr<const wire::Message> encoded_;  // the message whose bytes are in `bytes_`: it may go to many
+  zmq::message_t bytes_;
+  bool rows_changed_ = false;
+  Time rows_published_{};
+  const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
+
+  // For all threads.
+  std::atomic<std::uint64_t> incarnation_;
+  std::atomic<bool> introduced_{false};
+  std::atomic<bool> local_changed_{false};
+  std::atomic<bool> stopping_{false};
+  mutable Mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_ BUSBAR_GUARDED_BY(mutex_);
+
+  Mutex life_;  // of starting and stopping
+  bool stopped_ BUSBAR_GUARDED_BY(life_) = false;
+  std::thread thread_ BUSBAR_GUARDED_BY(life_);
+};
+
+void Cluster::Core::start() {
+  const MutexLock lock(life_);
+  if (stopped_ || thread_.joinable()) return;
+  thread_ = std::thread([this] { run(); });
+  const auto tell = [this] {
+    local_changed_ = true;
+    plane_.ring();
+  };
+  registry_.on_local_change(tell);
+  tell();  // there may have been one while nobody was told
+}
+
+void Cluster::Core::stop() noexcept {
+  const MutexLock lock(life_);
+  if (std::exchange(stopped_, true) || !thread_.joinable()) return;
+  registry_.on_local_change({});
+  stopping_ = true;
+  plane_.ring();
+  thread_.join();
+}
+
+void Cluster::Core::run() {
+  ::pthread_setname_np(::pthread_self(), "busbar-registry");
+  machine_.local_services_changed(Time::clock::now(), registry_.local_record());
+  perform(machine_.start(Time::clock::now()));
+  while (!stopping_) {
+    if (!introduced_ && machine_.introduced()) {
+      introduced_ = true;
+      listener_.introduced();
+    }
+    const Time now = Time::clock::now();
+    if (rows_changed_ || now - rows_published_ >= kRowsAge) publish_rows(now);
+    plane_.wait(machine_.next_deadline());
+    if (local_changed_.exchange(false)) {
+      perform(machine_.local_services_changed(Time::clock::now(), registry_.local_record()));
+      rows_changed_ = true;
+    }
+    for (auto& event : plane_.receive()) take(std::move(event));
+    if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
+  }
+  perform(machine_.leave(Time::clock::now()));
+  plane_.close_all(kGoodbyeLinger);
+  while (!members_.empty()) left(std::string(members_.begin()->first), "this node leaves the cluster");
+  publish_rows(Time::clock::now());
+}
+
+void Cluster::Core::take(net::PlaneEvent event) {
+  const Time now = Time::clock::now();
+  perform(std::visit(Overloaded{
+                         [&](const net::LinkUp& up) { return machine_.link_up(now, up.link); },
+                         [&](const net::LinkDown& down) { return machine_.link_down(now, down.link, down.reason); },
+                         [&](const net::LinkSaid& said) { return take(said); },
+                         [&](const net::CallerSaid& said) { return take(said); },
+                         [&](const net::CallerGone& gone) { return machine_.caller_gone(now, gone.caller); },
+                     },
+                     event));
+}
+
+Actions Cluster::Core::take(const net::LinkSaid& said) {
+  const Time now = Time::clock::now();
+  if (!said.whole) return machine_.bad_from_link(now, said.link, "several frames, expected one");
+  try {
+    return machine_.from_link(now, said.link, wire::decode(bytes_of(said.bytes)));
+  } catch (const wire::BadMessage& bad) {
+    return machine_.bad_from_link(now, said.link, bad.what());
+  }
+}
+
+Actions Cluster::Core::take(const net::CallerSaid& said) {
+  const Time now = Time::clock::now();
+  if (!said.whole) return machine_.bad_from_caller(now, said.caller, "several frames, expected one");
+  try {
+    return machine_.from_caller(now, said.caller, wire::decode(bytes_of(said.bytes)));
+  } catch (const wire::BadMessage& bad) {
+    return machine_.bad_from_caller(now, said.caller, bad.what());
+  }
+}
+
+void Cluster::Core::perform(const Actions& actions) {
+  for (const Action& action : actions) {
+    std::visit(Overloaded{
+                   [&](const Connect& connect) { plane_.connect(connect.link, connect.address); },
+                   [&](const Close& close) { plane_.close(close.link); },
+                   [&](const SendToLink& sent) { send(sent.link, sent.message); },
+                   [&](const SendToCaller& sent) { send(sent.caller, sent.message); },
+                   [&](const NodeJoined& node) { joined(node.record); },
+                   [&](const RecordChanged& node) { changed(node.record); },
+                   [&](const NodeLeft& node) { left(node.name, node.reason); },
+                   [&](const RefusedHere& refused) { listener_.refused(refused.text); },
+                   [&](const IncarnationRaised& raised) {
+                     incarnation_ = raised.incarnation;
+                     rows_changed_ = true;
+                     listener_.incarnation_raised(raised.incarnation);
+                   },
+                   [&](const Warn& warning) { listener_.warn(warning.text); },
+               },
+               action);
+  }
+  encoded_.reset();
+}
+
+template <class Destination>
+void Cluster::Core::send(Destination to, const std::shared_ptr<const wire::Message>& message) {
+  if (encode(message)) plane_.send(to, bytes_);
+}
+
+// False: it cannot be sent.
+bool Cluster::Core::encode(const std::shared_ptr<const wire::Message>& message) {
+  if (encoded_ == message) return true;
+  encoded_.reset();
+  try {
+    const std::vector<std::uint8_t> bytes = wire::encode(*message);
+    if (bytes.size() > wire::kMaxMessage) {
+      listener_.warn("cannot tell other nodes what this one offers: its " + wire::type_of(*message) + " has " +
+                     std::to_string(bytes.size()) + " bytes, at most " + std::to_string(wire::kMaxMessage) +
+                     " are allowed; register fewer services");
+      return false;
+    }
+    bytes_.rebuild(bytes.data(), bytes.size());
+  } catch (const std::invalid_argument& error) {
+    listener_.warn("cannot send a " + wire::type_of(*message) + " to other nodes: " + error.what());
+    return false;
+  }
+  encoded_ = message;
+  return true;
+}
+
+void Cluster::Core::joined(const NodeRecord& record) {
+  auto member = std::make_shared<Member>();
+  try {
+    member->node = listener_.node_joined(record);
+  } catch (const std::exception& error) {
+    listener_.warn("node " + record.name + " cannot be called at " + record.call_address + ": " + error.what());
+  }
+  members_.insert_or_assign(record.name, member);
+  if (member->node != nullptr) registry_.put_node(member->node, record.services);
+  rows_changed_ = true;
+}
+
+void Cluster::Core::changed(const NodeRecord& record) {
+  const auto member = members_.find(record.name);
+  if (member != members_.end() && member->second->node != nullptr) {
+    registry_.put_node(member->second->node, record.services);
+  }
+  rows_changed_ = true;
+}
+
+void Cluster::Core::left(const std::string& name, std::string_view reason) {
+  const auto member = members_.extract(name);
+  if (!member) return;
+  rows_changed_ = true;
+  const auto& node = member.mapped()->node;
+  if (node == nullptr) return;
+  registry_.remove_node(node);
+  listener_.node_left(node, reason);
+}
+
+void Cluster::Core::publish_rows(Time now) {
+  auto next = std::make_shared<Snapshot>();
+  const NodeRecord& self = machine_.record();
+  next->self = {.name = self.name,
+                .state = NodeState::self,
+                .call_address = self.call_address,
+                .registry_address = self.registry_address,
+                .incarnation = self.incarnation,
+                .since = since_,
+                .services = self.services.size()};
+  for (MemberRow& row : machine_.rows()) {
+    const auto member = members_.find(row.name);
+    if (member != members_.end()) next->others.emplace_back(std::move(row), member->second);
+  }
+  rows_changed_ = false;
+  rows_published_ = now;
+  std::shared_ptr<const Snapshot> shared = std::move(next);
+  const MutexLock lock(mutex_);
+  snapshot_.swap(shared);
+}
+
+std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
+  const MutexLock lock(mutex_);
+  return snapshot_;
+}
+
+NodeState Cluster::Core::Member::state() {
+  if (node != nullptr && node->routable()) {
+    was_routable = true;
+    return NodeState::up;
+  }
+  return was_routable ? NodeState::unreachable : NodeState::joining;
+}
+
+std::vector<NodeRow> Cluster::Core::rows() const {
+  const auto known = snapshot();
+  std::vector<NodeRow> out{known->self};
+  for (const auto& [row, member] : known->others) {
+    out.push_back({.name = row.name,
+                   .state = member->state(),
+                   .call_address = row.call_address,
+                   .registry_address = row.registry_address,
+                   .incarnation = row.incarnation,
+                   .since = member->since,
+                   .round_trip = row.round_trip,
+                   .services = row.services});
+  }
+  return out;
+}
+
+void Cluster::Core::routability_changed() {
+  for (const auto& [row, member] : snapshot()->others) member->state();  // remembers who was routable
+  registry_.refresh();
+}
+
+Cluster::Cluster(ClusterOptions options, Registry& registry, ClusterListener& listener) {
+  try {
+    core_ = std::make_unique<Core>(std::move(options), registry, listener);
+  } catch (const net::SocketError& error) {
+    throw ClusterError(error.what());
+  }
+}
+Cluster::~Cluster() = default;
+const std::string& Cluster::address() const noexcept { return core_->address(); }
+std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(); }
+void Cluster::start() { core_->start(); }
+bool Cluster::introduced() const noexcept { return core_->introduced(); }
+std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
+void Cluster::routability_changed() { core_->routability_changed(); }
+void Cluster::stop() noexcept { core_->stop(); }
+
+}  // namespace busbar::registry

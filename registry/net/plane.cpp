@@ -1,0 +1,234 @@
+#include "net/plane.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace busbar::registry::net {
+
+namespace {
+
+constexpr int kMaxSockets = 4'096;  // a link takes three: its DEALER, and both ends of its monitor
+constexpr int kBatch = 256;         // messages
+constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
+constexpr std::size_t kMostCallers = 20'000;
+constexpr std::chrono::seconds kLookAtCallersEvery{1};
+
+// False: nothing is there, or the other end is gone. Sends and receives never wait here.
+bool receive_frame(zmq::socket_t& socket, zmq::message_t& frame) {
+  int size;
+  do {
+    size = zmq_msg_recv(frame.handle(), socket.handle(), ZMQ_DONTWAIT);
+  } while (size < 0 && zmq_errno() == EINTR);
+  return size >= 0;
+}
+
+// 0, or what went wrong.
+int send_frame(zmq::socket_t& socket, zmq::message_t& frame, int flags = 0) {
+  int size;
+  do {
+    size = zmq_msg_send(frame.handle(), socket.handle(), flags | ZMQ_DONTWAIT);
+  } while (size < 0 && zmq_errno() == EINTR);
+  return size >= 0 ? 0 : zmq_errno();
+}
+
+}  // namespace
+
+Plane::Bell::Bell() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (descriptor_ < 0) throw SocketError(std::string("cannot open an eventfd: ") + std::strerror(errno));
+}
+
+Plane::Bell::~Bell() { ::close(descriptor_); }
+
+void Plane::Bell::ring() const noexcept {
+  const std::uint64_t one = 1;
+  (void)!::write(descriptor_, &one, sizeof one);  // fails only when it rings already
+}
+
+void Plane::Bell::hush() const noexcept {
+  std::uint64_t rung;
+  (void)!::read(descriptor_, &rung, sizeof rung);
+}
+
+struct Plane::Link {
+  Link(zmq::context_t& context, const SocketOptions& options)
+      : socket(make_dealer(context, options)), monitor(context, socket) {}
+  zmq::socket_t socket;
+  Monitor monitor;
+};
+
+Plane::Plane(Options options)
+    : options_(std::move(options)),
+      context_(make_context(1, kMaxSockets)),
+      router_(make_router(context_, options_.listen, options_.sockets)) {}
+
+Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
+
+std::string Plane::bound() { return bound_address(router_); }
+
+void Plane::connect(LinkId id, const std::string& address) {
+  try {
+    auto link = std::make_unique<Link>(context_, options_.sockets);
+    link->socket.connect(address);
+    links_.emplace(id, std::move(link));
+  } catch (const SocketError& error) {
+    at_once_.emplace_back(LinkDown{id, error.what()});
+  } catch (const zmq::error_t& error) {
+    at_once_.emplace_back(LinkDown{id, "cannot connect to " + address + ": " + error.what()});
+  }
+}
+
+void Plane::close(LinkId id) { links_.erase(id); }
+
+void Plane::send(LinkId id, zmq::message_t& bytes) {
+  const auto link = links_.find(id);
+  if (link == links_.end()) return;
+  zmq::message_t shared;
+  shared.copy(bytes);
+  send_frame(link->second->socket, shared);
+}
+
+void Plane::send(CallerId id, zmq::message_t& bytes) {
+  const auto known = routing_ids_.find(id);
+  if (known == routing_ids_.end()) return;
+  zmq::message_t routing_id(known->second.data(), known->second.size());
+  zmq::message_t shared;
+  shared.copy(bytes);
+  int error = send_frame(router_, routing_id, ZMQ_SNDMORE);
+  if (error == 0) error = send_frame(router_, shared);
+  if (error != EHOSTUNREACH) return;
+  callers_.erase(known->second);
+  routing_ids_.erase(known);
+  at_once_.emplace_back(CallerGone{id});
+}
+
+void Plane::wait(Time until) {
+  polled_.clear();
+  polled_.push_back({nullptr, bell_.descriptor(), ZMQ_POLLIN, 0});
+  polled_.push_back({router_.handle(), 0, ZMQ_POLLIN, 0});
+  for (const auto& [id, link] : links_) {
+    polled_.push_back({link->socket.handle(), 0, ZMQ_POLLIN, 0});
+    polled_.push_back({link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0});
+  }
+  // Not longer than an hour, so that every number fits; rounded up, because before the time there is nothing to do.
+  const auto left = std::clamp<Duration>(until - Time::clock::now(), Duration::zero(), std::chrono::hours(1));
+  const auto timeout = at_once_.empty() ? std::chrono::ceil<std::chrono::milliseconds>(left).count() : 0;
+  zmq_poll(polled_.data(), static_cast<int>(polled_.size()), timeout);  // an error, as EINTR, is a wake-up like others
+  bell_.hush();
+}
+
+std::vector<PlaneEvent> Plane::receive() {
+  std::vector<PlaneEvent> out = std::exchange(at_once_, {});
+  for (auto at = links_.begin(); at != links_.end();) {
+    const auto& [id, link] = *at++;  // it may be closed
+    receive_from(id, *link, out);
+  }
+  receive_from_callers(out);
+  return out;
+}
+
+void Plane::receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
+  while (const auto happened = link.monitor.next()) {
+    const char* reason = nullptr;
+    switch (happened->event) {
+      case Monitor::Event::handshake_succeeded:
+        // libzmq looks only now and then, when it sends, for what its own threads tell it; this makes it look.
+        (void)link.socket.get(zmq::sockopt::events);
+        out.emplace_back(LinkUp{id});
+        break;
+      case Monitor::Event::connect_failed:
+        reason = "nobody answers there";
+        break;
+      case Monitor::Event::handshake_failed:
+        reason = "what answers there does not speak ZeroMQ, or is too slow";
+        break;
+      case Monitor::Event::disconnected:
+        reason = "disconnected";
+        break;
+      default:
+        break;
+    }
+    if (reason == nullptr) continue;
+    drain(id, link, out);  // it may have said goodbye
+    out.emplace_back(LinkDown{id, reason});
+    links_.erase(id);
+    return;
+  }
+  drain(id, link, out);
+}
+
+void Plane::drain(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < kBatch && bytes < kBatchBytes; ++i) {
+    auto body = receive_body(link.socket);
+    if (!body) return;
+    bytes += body->bytes.size();
+    out.emplace_back(LinkSaid{id, std::move(body->bytes), body->whole});
+  }
+}
+
+void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
+  const Time now = Time::clock::now();
+  std::size_t bytes = 0;
+  for (int i = 0; i < kBatch && bytes < kBatchBytes; ++i) {
+    zmq::message_t routing_id;
+    if (!receive_frame(router_, routing_id)) break;
+    auto body = receive_body(router_);
+    if (!body) continue;
+    bytes += body->bytes.size();
+    const auto caller = caller_of(routing_id, now);
+    if (caller) out.emplace_back(CallerSaid{*caller, std::move(body->bytes), body->whole});
+  }
+  forget_silent_callers(now, out);
+}
+
+// One message; what follows its first frame is thrown away.
+std::optional<Plane::Body> Plane::receive_body(zmq::socket_t& socket) {
+  Body body;
+  if (!receive_frame(socket, body.bytes)) return std::nullopt;
+  bool more = body.bytes.more();
+  body.whole = !more;
+  for (zmq::message_t rest; more && receive_frame(socket, rest);) more = rest.more();
+  return body;
+}
+
+std::optional<CallerId> Plane::caller_of(const zmq::message_t& routing_id, Time now) {
+  const std::string key = routing_id.to_string();
+  const auto known = callers_.find(key);
+  if (known != callers_.end()) {
+    known->second.heard = now;
+    return known->second.id;
+  }
+  if (callers_.size() >= kMostCallers) return std::nullopt;
+  const CallerId id{++last_caller_};
+  callers_.emplace(key, Caller{id, now});
+  routing_ids_.emplace(id, key);
+  return id;
+}
+
+void Plane::forget_silent_callers(Time now, std::vector<PlaneEvent>& out) {
+  if (now < next_look_at_callers_) return;
+  next_look_at_callers_ = now + kLookAtCallersEvery;
+  std::erase_if(callers_, [&](const auto& entry) {
+    const Caller& caller = entry.second;
+    if (now - caller.heard <= options_.forget_callers) return false;
+    routing_ids_.erase(caller.id);
+    out.emplace_back(CallerGone{caller.id});
+    return true;
+  });
+}
+
+void Plane::close_all(std::chrono::milliseconds linger) noexcept {
+  const int ms = static_cast<int>(linger.count());
+  for (const auto& [id, link] : links_) zmq_setsockopt(link->socket.handle(), ZMQ_LINGER, &ms, sizeof ms);
+  if (router_.handle() != nullptr) zmq_setsockopt(router_.handle(), ZMQ_LINGER, &ms, sizeof ms);
+  links_.clear();
+  router_.close();
+  context_.close();  // waits until all is sent, or has lingered
+}
+
+}  // namespace busbar::registry::net

@@ -1,0 +1,124 @@
+// The registry plane's sockets: one ROUTER that others dial, and one DEALER, with its monitor, for each link that this
+// node dials. Knows bytes and connections, and nothing of what is said.
+#pragma once
+
+#include <busbar/registry/net/socket.hpp>
+
+#include "membership/types.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace busbar::registry::net {
+
+struct LinkUp {
+  LinkId link{};
+};
+/// The link is no more; nothing follows of it.
+struct LinkDown {
+  LinkId link{};
+  std::string reason;
+};
+/// `whole`: a message of one frame, as every one should be; `bytes` is the first.
+struct LinkSaid {
+  LinkId link{};
+  zmq::message_t bytes;
+  bool whole = true;
+};
+struct CallerSaid {
+  CallerId caller{};
+  zmq::message_t bytes;
+  bool whole = true;
+};
+struct CallerGone {
+  CallerId caller{};
+};
+using PlaneEvent = std::variant<LinkUp, LinkDown, LinkSaid, CallerSaid, CallerGone>;
+
+/// Threads: one at a time, but for `ring`.
+class Plane {
+ public:
+  struct Options {
+    std::string listen;
+    SocketOptions sockets;
+    std::chrono::milliseconds forget_callers{60'000};  ///< whose last message is longer ago
+  };
+
+  /// Binds. Errors: SocketError.
+  explicit Plane(Options options);
+  ~Plane();
+  Plane(const Plane&) = delete;
+  Plane& operator=(const Plane&) = delete;
+
+  /// The address that it is bound to.
+  std::string bound();
+
+  /// A link that cannot be made is reported as LinkDown.
+  void connect(LinkId id, const std::string& address);
+  /// Nothing is reported of it any more, but for what `receive` has returned already.
+  void close(LinkId id);
+  /// What cannot be sent at once is dropped. The bytes are shared, not copied.
+  void send(LinkId id, zmq::message_t& bytes);
+  void send(CallerId id, zmq::message_t& bytes);
+
+  /// Wakes `wait`. Threads: any.
+  void ring() const noexcept { bell_.ring(); }
+  /// Waits until there is something to receive, somebody rings, or the time has come.
+  void wait(Time until);
+  /// What has happened; not more of one connection than a batch, so that none starves the others.
+  std::vector<PlaneEvent> receive();
+
+  /// Sends what is still queued, for at most `linger`, and closes everything. Nothing else may be called afterwards.
+  void close_all(std::chrono::milliseconds linger) noexcept;
+
+ private:
+  /// An eventfd.
+  class Bell {
+   public:
+    Bell();  ///< Errors: SocketError.
+    ~Bell();
+    Bell(const Bell&) = delete;
+    Bell& operator=(const Bell&) = delete;
+    int descriptor() const noexcept { return descriptor_; }
+    void ring() const noexcept;
+    void hush() const noexcept;
+
+   private:
+    const int descriptor_;
+  };
+  struct Link;
+  struct Caller {
+    CallerId id{};
+    Time heard{};
+  };
+  struct Body {
+    zmq::message_t bytes;
+    bool whole = true;
+  };
+
+  void receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out);
+  void receive_from_callers(std::vector<PlaneEvent>& out);
+  static void drain(LinkId id, Link& link, std::vector<PlaneEvent>& out);
+  static std::optional<Body> receive_body(zmq::socket_t& socket);
+  std::optional<CallerId> caller_of(const zmq::message_t& routing_id, Time now);
+  void forget_silent_callers(Time now, std::vector<PlaneEvent>& out);
+
+  const Options options_;
+  const Bell bell_;
+  zmq::context_t context_;
+  zmq::socket_t router_;
+  std::map<LinkId, std::unique_ptr<Link>> links_;
+  std::unordered_map<std::string, Caller> callers_;  // by the ROUTER's routing id
+  std::unordered_map<CallerId, std::string> routing_ids_;
+  std::uint64_t last_caller_ = 0;
+  Time next_look_at_callers_{};
+  std::vector<PlaneEvent> at_once_;  // happened while something was sent or connected
+  std::vector<zmq::pollitem_t> polled_;
+};
+
+}  // namespace busbar::registry::net

@@ -1,0 +1,154 @@
+// Several hosts as people run them: joining, what each knows of the others, calls that cross.
+#include <signal.h>
+
+#include "system/support/test_cluster.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Cluster : public ClusterTest {
+ protected:
+  /// Greeter on the first, echo on the last; between them one without plugins.
+  void start_three() {
+    cluster.add("a", {"greeter"});
+    cluster.add("b");
+    cluster.add("c", {"echo"});
+    ASSERT_TRUE(cluster.wait_until_whole());
+    ASSERT_TRUE(cluster.wait_until_offered("greet", {"a"}));
+    ASSERT_TRUE(cluster.wait_until_offered("echo", {"c"}));
+  }
+};
+
+TEST_F(Cluster, C_G1_HostsThatJoinedThroughOneKnowEachOther) {
+  start_three();
+  const Json rows = cluster["c"].ask({"nodes"}).json["nodes"];
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0]["name"], "c") << "this one first";
+  EXPECT_EQ(rows[1]["name"], "a");
+  EXPECT_EQ(rows[2]["name"], "b");
+  EXPECT_EQ(rows[1]["registry_address"], cluster.seed());
+  EXPECT_EQ(rows[1]["address"], cluster_status(cluster["a"], "address"));
+  EXPECT_GT(rows[1]["incarnation"].get<std::uint64_t>(), 0u);
+  EXPECT_EQ(rows[1]["services"], 1);
+  EXPECT_THAT(rows[1]["since"].get<std::string>(), testing::EndsWith("Z"));
+  EXPECT_EQ(cluster_status(cluster["b"], "nodes"), 3);
+  EXPECT_EQ(cluster_status(cluster["b"], "name"), "busbar");
+  EXPECT_EQ(cluster_status(cluster["b"], "introduced"), true);
+  EXPECT_EQ(cluster_status(cluster["b"], "insecure"), false);
+  EXPECT_EQ(cluster_status(cluster["b"], "calls")["peers_up"], 2);
+}
+
+TEST_F(Cluster, CallsCross) {
+  start_three();
+  const Answer greeting = cluster["c"].call("greet", {{"name", "Ada"}});
+  EXPECT_EQ(greeting.status, 0) << greeting.err;
+  EXPECT_EQ(greeting.json["value"]["text"], "Hello, Ada!");
+  EXPECT_EQ(cluster["a"].call("echo", {1, 2, 3}).json["value"], Json({1, 2, 3}));
+  EXPECT_EQ(cluster["b"].call("echo", "from the one between").json["value"], "from the one between");
+  const Answer invalid = cluster["b"].call("greet", Json::object());
+  EXPECT_EQ(invalid.kind(), "validation_error") << "errors cross as they are";
+  EXPECT_EQ(invalid.json["details"][0]["path"], "name");
+}
+
+TEST_F(Cluster, ServicesAndDiscoverShowWhatOthersOffer) {
+  start_three();
+  EXPECT_THAT(discovered(cluster["b"], "greet"), ElementsAre("a"));
+  Json providers;
+  for (const Json& row : cluster["a"].ask({"services"}).json["services"]) providers[row["name"]] = row["providers"];
+  EXPECT_EQ(providers, Json({{"echo", {"c"}}, {"greet", {"a"}}})) << "private services are not announced (C-R1)";
+}
+
+TEST_F(Cluster, DescribeAsksTheNodeThatProvidesIt) {
+  start_three();
+  const Answer described = cluster["b"].ask({"describe", "echo"});
+  EXPECT_EQ(described.status, 0) << described.err;
+  EXPECT_EQ(described.json["described_by"], "c");
+  EXPECT_EQ(described.json["plugin"], "echo");
+  EXPECT_EQ(described.json["inline"], true);
+  EXPECT_THAT(described.json["doc"].get<std::string>(), HasSubstr("Answers with the request"));
+  EXPECT_EQ(described.json["providers"], Json({"c"}));
+  EXPECT_GT(described.json["timeout_ms"], 0);
+  EXPECT_EQ(cluster["a"].ask({"describe", "greet"}).json["described_by"], "a") << "its own it describes itself";
+  EXPECT_EQ(cluster["b"].ask({"describe", "echo_count"}).status, 3) << "a private one is not told of";
+  EXPECT_EQ(cluster["b"].ask({"describe", "absent"}).status, 3);
+}
+
+TEST_F(Cluster, ACallCanNameTheNodeThatServesIt) {
+  cluster.add("a", {"greeter"});
+  cluster.add("b", {"greeter"});
+  ASSERT_TRUE(cluster.wait_until_whole());
+  ASSERT_TRUE(cluster.wait_until_offered("greet", {"a", "b"}));
+  for (const char* node : {"a", "b"}) {
+    const Answer answer = cluster["a"].call("greet", {{"name", "Ada"}}, {"--node", node});
+    EXPECT_EQ(answer.status, 0) << answer.out;
+  }
+  const Answer nobody = cluster["a"].call("greet", {{"name", "Ada"}}, {"--node", "nobody"});
+  EXPECT_EQ(nobody.json["code"], "badrpc");
+  EXPECT_EQ(nobody.json["kind"], "nodedown");
+}
+
+TEST_F(Cluster, C_G4_OneThatStopsIsGoneEverywhereAndSoAreItsServices) {
+  start_three();
+  cluster["a"].stop();
+  EXPECT_TRUE(cluster.wait_until_whole());
+  EXPECT_EQ(cluster["c"].call("greet", {{"name", "Ada"}}).kind(), "service_unavailable");
+  EXPECT_THAT(cluster["b"].log(), HasSubstr("node left node=a"));
+}
+
+TEST_F(Cluster, C_G4_OneThatIsKilledIsGoneAndComesBackAnew) {
+  start_three();
+  cluster.kill("c");
+  EXPECT_TRUE(cluster.wait_until_whole());
+  EXPECT_EQ(cluster["a"].call("echo", 1).kind(), "service_unavailable");
+  cluster.start("c");
+  EXPECT_TRUE(cluster.wait_until_whole());
+  EXPECT_TRUE(cluster.wait_until_offered("echo", {"c"}));
+  EXPECT_EQ(cluster["a"].call("echo", 1).json["value"], 1);
+}
+
+TEST_F(Cluster, AProgramThatHasANodeInItIsAFullClient) {
+  cluster.add("a");
+  cluster.add("b", {"greeter"});
+  Command command;
+  command.arguments = {BUSBAR_CLIENT, cluster.seed(), "Ada"};
+  command.scratch = cluster["a"].root();
+  const Ended ended = run(command);
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "Hello, Ada!\n");
+  EXPECT_TRUE(cluster.wait_until_whole()) << "it has said goodbye";
+}
+
+TEST_F(Cluster, C_G7_ANameThatIsHeldEndsTheLaterHostInWords) {
+  cluster.add("a", {"greeter"});
+  TestHost& second = cluster.make("second");
+  Process process = second.start_process({"--node", "a", "--join", cluster.seed()});
+  const auto ended = process.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 1) << ended->err;
+  EXPECT_THAT(ended->err, HasSubstr("error host.cluster: the cluster refuses this node"));
+  EXPECT_THAT(ended->err, HasSubstr("host: stopped")) << "in order";
+  EXPECT_EQ(cluster["a"].call("greet", {{"name", "Ada"}}).status, 0) << "the holder serves";
+}
+
+TEST_F(Cluster, IsReadyWithoutItsSeedsWhenTheyHaveBeenTried) {
+  TestHost& host = cluster.make("a");
+  host.add("greeter");
+  cluster.start("a", {"--join", "tcp://127.0.0.1:9"});
+  EXPECT_EQ(host.call("greet", {{"name", "Ada"}}).status, 0);
+  EXPECT_EQ(cluster_status(host, "introduced"), true);
+}
+
+TEST_F(Cluster, RefusesToListenToOtherMachinesUnlessToldInsecure) {
+  TestHost& host = cluster.make("a");
+  Process refused = host.start_process({"--listen", "tcp://0.0.0.0:*"});
+  const auto ended = refused.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 2);
+  EXPECT_THAT(ended->err, HasSubstr("--insecure"));
+}
+
+}  // namespace
+}  // namespace busbar::system_tests

@@ -1,0 +1,63 @@
+// Describing a service, and the verbs that say where something is to be served.
+#include "unit/host/admin/admin_testing.hpp"
+
+namespace busbar::host {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+namespace verb = wire::admin_verb;
+
+class DescribeTest : public AdminServerTest {
+ protected:
+  static wire::AdminRequest describe(std::string_view service, std::optional<std::string> node = {}) {
+    wire::AdminRequest request = request_of(verb::kDescribe, 9);
+    request.service = service;
+    request.node = std::move(node);
+    return request;
+  }
+};
+
+TEST_F(DescribeTest, DescribesWhatThisHostOffersItselfPrivateOrNot) {
+  serve();
+  TestClient client = connect();
+  const auto answer = client.ask(describe("echo"));
+  EXPECT_EQ(answer.seq, 9u);
+  EXPECT_EQ(json_of(answer.document)["described_by"], "node-1");
+  EXPECT_EQ(json_of(client.ask(describe("hidden")).document)["visibility"], "private");
+  EXPECT_EQ(json_of(client.ask(describe("echo", "node-1")).document)["name"], "echo");
+}
+
+TEST_F(DescribeTest, SaysThatNobodyProvidesIt) {
+  serve();
+  for (const auto& request : {describe("absent"), describe("absent", "node-1")}) {
+    const auto answer = connect().ask(request);
+    ASSERT_TRUE(answer.error);
+    EXPECT_EQ(answer.error->code, "service_unavailable");
+    EXPECT_EQ(answer.error->text, "could not describe service \"absent\": nobody provides it");
+    EXPECT_EQ(answer.seq, 9u);
+  }
+}
+
+TEST_F(DescribeTest, SaysThatANodeThatIsNotThereDidNotAnswer) {
+  serve();
+  const auto answer = connect().ask(describe("echo", "node-2"));
+  ASSERT_TRUE(answer.error);
+  EXPECT_EQ(answer.error->code, "badrpc");
+  EXPECT_THAT(answer.error->text, HasSubstr("could not describe service \"echo\": node \"node-2\" did not answer"));
+}
+
+TEST_F(DescribeTest, RefusesWhatIsNoNodesName) {
+  serve();
+  for (std::string name : {"local", "", "a b"}) {
+    wire::AdminRequest request = call_of("echo");
+    request.node = name;
+    const auto answer = connect().ask(request);
+    ASSERT_TRUE(answer.error) << name;
+    EXPECT_EQ(answer.error->code, code::kMalformed);
+    EXPECT_THAT(answer.error->text, HasSubstr("field \"node\": expected"));
+  }
+}
+
+}  // namespace
+}  // namespace busbar::host

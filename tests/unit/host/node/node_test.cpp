@@ -1,0 +1,263 @@
+// Nodes as objects, several in one process: each with its own sockets.
+#include "node/node.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <busbar/names.hpp>
+#include <busbar/plugin.hpp>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dispatch/instance.hpp"
+#include "support/eventually.hpp"
+
+namespace busbar {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using testing::eventually;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::kFarAway;
+
+constexpr std::chrono::milliseconds kLong = kFarAway;
+
+struct Greet {
+  std::string name;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(name));
+  }
+};
+
+class Greeter final : public Router {
+ public:
+  Greeter() {
+    service("greet", &Greeter::greet);
+    private_service("secret", &Greeter::greet);
+  }
+  Authorization authorize(const Message&) override { return authorized(); }
+
+ private:
+  std::string greet(const Greet& request) { return "Hello, " + request.name + "!"; }
+};
+
+/// A router that a node offers as long as this lives. The node is stopped before it.
+class Offer {
+ public:
+  explicit Offer(Node& node)
+      : node_(node),
+        instance_(std::make_shared<host::Instance>(host::InstanceFacts{"greeter", "1", 1}, node.dispatcher(),
+                                                   host::Logger())) {
+    router_ = RouterBinding::create<Greeter>(&instance_->c_host(), nullptr);
+    instance_->adopt(*router_);
+    std::vector<std::shared_ptr<registry::LocalProvider>> services;
+    for (host::Endpoint& endpoint : instance_->endpoints()) services.emplace_back(instance_, &endpoint);
+    node.registry().register_router("greeter", std::move(services));
+  }
+  ~Offer() {
+    node_.registry().withdraw_router("greeter");
+    EXPECT_TRUE(eventually([&] { return instance_->quiet(); }));
+    router_->destroy(router_->self);
+  }
+
+ private:
+  Node& node_;
+  std::shared_ptr<host::Instance> instance_;
+  const busbar_router* router_ = nullptr;
+};
+
+NodeOptions named(std::string name, std::vector<std::string> join = {}) {
+  NodeOptions options;
+  options.name = std::move(name);
+  options.join = std::move(join);
+  options.pool.threads = 1;
+  return options;
+}
+
+std::string refusal_of(const NodeOptions& options) {
+  try {
+    const Node node(options);
+    return "it was made";
+  } catch (const NodeError& error) {
+    return error.what();
+  }
+}
+
+// -- alone
+
+TEST(Node, IsCalledAfterItsHostAndProcessWhereNothingElseIsSaid) {
+  const Node node(named(""));
+  EXPECT_TRUE(is_node_name(node.name())) << node.name();
+  EXPECT_THAT(node.name(), HasSubstr("-" + std::to_string(getpid())));
+}
+
+TEST(Node, KnowsWhereItIsReachedAndIsItsOwnFirstMember) {
+  Node node(named("a"));
+  EXPECT_TRUE(node.address().starts_with("tcp://127.0.0.1:")) << node.address();
+  EXPECT_TRUE(node.registry_address().starts_with("tcp://127.0.0.1:")) << node.registry_address();
+  EXPECT_EQ(node.address().find('*'), std::string::npos);
+  EXPECT_EQ(node.wait_joined(kLong), JoinState::joined) << "there is nobody to wait for";
+  ASSERT_EQ(node.nodes().size(), 1u);
+  EXPECT_EQ(node.nodes()[0].name, "a");
+  EXPECT_EQ(node.nodes()[0].state, registry::NodeState::self);
+}
+
+TEST(Node, RefusesOptionsInWords) {
+  EXPECT_THAT(refusal_of(named("no name")), HasSubstr("could not make node \"no name\""));
+  NodeOptions options = named("a");
+  options.cluster = "?";
+  EXPECT_THAT(refusal_of(options), HasSubstr("cluster is \"?\", expected [A-Za-z0-9]"));
+  options = named("a", {"somewhere"});
+  EXPECT_THAT(refusal_of(options), HasSubstr("join is \"somewhere\", expected tcp://HOST:PORT"));
+  options = named("a");
+  options.listen = "tcp://0.0.0.0:*";
+  EXPECT_THAT(refusal_of(options), HasSubstr("listen is \"tcp://0.0.0.0:*\", expected a loopback address"));
+  EXPECT_THAT(refusal_of(options), HasSubstr("insecure"));
+  EXPECT_THAT(refusal_of(named("a", {"tcp://10.0.0.1:1"})), HasSubstr("expected a loopback address"));
+}
+
+TEST(Node, C_G9_ItsIncarnationGrowsFromStartToStart) {
+  std::string directory = (std::filesystem::temp_directory_path() / "busbar_node_XXXXXX").string();
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  std::uint64_t last = 0;
+  for (int i = 0; i < 3; ++i) {
+    NodeOptions options = named("a");
+    options.state_dir = std::filesystem::path(directory) / "not yet there";
+    const Node node(options);
+    EXPECT_GT(node.incarnation(), last);
+    last = node.incarnation();
+  }
+  std::filesystem::remove_all(directory);
+}
+
+TEST(Node, WaitsForAServiceUntilSomebodyProvidesIt) {
+  Node node(named("a"));
+  EXPECT_FALSE(node.wait_for("greet", 10ms));
+  auto found = std::async(std::launch::async, [&] { return node.wait_for("greet", kLong); });
+  {
+    const Offer offer(node);
+    EXPECT_TRUE(found.get());
+    EXPECT_EQ(node.call<std::string>("greet", Greet{"you"}), "Hello, you!");
+    node.stop();
+  }
+}
+
+TEST(Node, ACallThatFailsSaysWithWhat) {
+  Node node(named("a"));
+  try {
+    node.call<std::string>("greet", Greet{"you"});
+    FAIL() << "nobody provides it";
+  } catch (const CallFailed& failure) {
+    EXPECT_STREQ(failure.what(), "could not call \"greet\": service_unavailable");
+    EXPECT_EQ(failure.response().kind(), Response::Kind::service_unavailable);
+  }
+}
+
+TEST(Node, StopsMoreThanOnceAndAlsoWithoutHavingStarted) {
+  Node started(named("a"));
+  started.stop();
+  started.stop();
+  const Node never_started(named("b"), Node::NotStarted{});
+}
+
+// -- with others
+
+class Nodes : public ::testing::Test {
+ protected:
+  Node seed_{named("seed")};
+  NodeOptions client(std::string name = "client") { return named(std::move(name), {seed_.registry_address()}); }
+};
+
+TEST_F(Nodes, AProgramIsAFullClientThroughASeed) {
+  const Offer offer(seed_);
+  Node node(client());
+  EXPECT_EQ(node.wait_joined(kLong), JoinState::joined);
+  ASSERT_TRUE(node.wait_for("greet", kLong));
+  EXPECT_EQ(node.call<std::string>("greet", Greet{"you"}), "Hello, you!");
+  ASSERT_EQ(node.discover("greet").size(), 1u);
+  EXPECT_EQ(node.discover("greet")[0].node, "seed");
+  std::promise<Message> answered;
+  node.dispatch_async(Message::of("greet", Greet{"later"}),
+                      [&](Message&& outcome) { answered.set_value(std::move(outcome)); });
+  EXPECT_EQ(answered.get_future().get().response().value_as<std::string>(), "Hello, later!");
+  seed_.stop();
+}
+
+TEST_F(Nodes, EachKnowsTheOther) {
+  Node node(client());
+  const auto names = [](const Node& whose) {
+    std::vector<std::string> out;
+    for (const auto& row : whose.nodes()) {
+      if (row.state == registry::NodeState::up || row.state == registry::NodeState::self) out.push_back(row.name);
+    }
+    return out;
+  };
+  EXPECT_TRUE(eventually([&] { return names(node) == std::vector<std::string>{"client", "seed"}; }));
+  EXPECT_TRUE(eventually([&] { return names(seed_) == std::vector<std::string>{"seed", "client"}; }));
+  node.stop();
+  EXPECT_TRUE(eventually([&] { return names(seed_) == std::vector<std::string>{"seed"}; })) << "it has said goodbye";
+}
+
+TEST_F(Nodes, WhoWaitsForAServiceIsWokenWhenAnotherNodeOffersIt) {
+  Node node(client());
+  auto found = std::async(std::launch::async, [&] { return node.wait_for("greet", kLong); });
+  EXPECT_EQ(node.wait_joined(kLong), JoinState::joined);
+  const Offer offer(seed_);
+  EXPECT_TRUE(found.get());
+  seed_.stop();
+}
+
+// C-G7
+TEST_F(Nodes, ANameThatIsHeldIsRefusedInWordsAndEndsTheWaiting) {
+  std::promise<std::string> refused;
+  Node second(client("seed"), Node::NotStarted{});
+  second.start({.refused = [&](std::string_view reason) { refused.set_value(std::string(reason)); }, .query = {}});
+  EXPECT_FALSE(second.wait_for("greet", kLong));
+  EXPECT_EQ(second.wait_joined(kLong), JoinState::refused);
+  EXPECT_THAT(second.refusal(), HasSubstr("seed"));
+  EXPECT_EQ(refused.get_future().get(), second.refusal());
+  EXPECT_EQ(seed_.join_state(), JoinState::joined);
+}
+
+TEST_F(Nodes, AnotherClustersNodeIsRefused) {
+  NodeOptions options = client();
+  options.cluster = "elsewhere";
+  Node node(options);
+  EXPECT_EQ(node.wait_joined(kLong), JoinState::refused);
+  EXPECT_THAT(node.refusal(), HasSubstr("busbar"));
+}
+
+TEST_F(Nodes, TellsOfNodesThatComeAndGo) {
+  struct Seen : host::Observer {
+    void on_event(const host::Event& event) noexcept override {
+      const MutexLock lock(mutex);
+      seen.push_back(std::string(host::name_of(event.kind)) + " " + std::string(event.node));
+    }
+    bool holds(const std::string& what) {
+      const MutexLock lock(mutex);
+      return std::count(seen.begin(), seen.end(), what) == 1;
+    }
+    Mutex mutex;
+    std::vector<std::string> seen;
+  };
+  const auto seen = std::make_shared<Seen>();
+  seed_.events().subscribe(seen,
+                           host::mask_of(host::EventKind::node_joined) | host::mask_of(host::EventKind::node_left));
+  {
+    const Node node(client());
+    EXPECT_TRUE(eventually([&] { return seen->holds("node_joined client"); }));
+  }
+  EXPECT_TRUE(eventually([&] { return seen->holds("node_left client"); }));
+}
+
+}  // namespace
+}  // namespace busbar

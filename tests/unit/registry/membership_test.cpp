@@ -1,0 +1,547 @@
+#include <gmock/gmock.h>
+
+#include "unit/registry/virtual_network.hpp"
+
+namespace busbar::registry::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<std::string> known_at(VirtualNetwork& network, const std::string& key) {
+  std::vector<std::string> names;
+  for (const auto& [name, record] : network[key].view) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> services_of(VirtualNetwork& network, const std::string& at, const std::string& node) {
+  std::vector<std::string> names;
+  for (const auto& service : network[at].view.at(node).services) names.push_back(service.name);
+  return names;
+}
+
+MembershipOptions options_of_b_with_seed_a() {
+  MembershipOptions options;
+  options.node = "b";
+  options.incarnation = 1;
+  options.registry_address = "tcp://b:1";
+  options.call_address = "tcp://b:2";
+  options.seeds = {"tcp://a:1"};
+  return options;
+}
+
+/// a is the seed; b and c join through it.
+struct ThreeNodes : ::testing::Test {
+  ThreeNodes() {
+    network.start("a", {}, 10, {service("apply")});
+    network.start("b", {"a"}, 10, {service("bake")});
+    network.start("c", {"a"}, 10, {service("count")});
+    network.run(1s);
+    EXPECT_EQ(disagreement(network), "");
+  }
+  VirtualNetwork network;
+};
+
+TEST(Joining, ThreeNodesFindEachOtherThroughOneSeed) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.run(100ms);
+  network.start("c", {"a"});
+  network.run(100ms);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+  EXPECT_THAT(known_at(network, "c"), ElementsAre("a", "b"));
+}
+
+TEST(Joining, TwoThatJoinAtTheSameMomentThroughOneSeedFindEachOther) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.start("c", {"a"});
+  network.run(100ms);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+}
+
+TEST(Joining, TwoThatJoinAtTheSameMomentThroughDifferentSeedsFindEachOther) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.run(100ms);
+  network.start("c", {"a"});
+  network.start("d", {"b"});
+  network.run(100ms);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST(Joining, ALateJoinerLearnsTheServicesOfEveryRouterOfEveryNode) {  // C-G1
+  VirtualNetwork network;
+  network.start("a", {}, 10, {service("count", "numbers"), service("spell", "words")});
+  network.start("b", {"a"}, 10, {service("bake", "kitchen"), service("fry", "kitchen")});
+  network.run(10s);
+  network.start("late", {"a"});
+  network.run(100ms);
+  EXPECT_THAT(services_of(network, "late", "a"), ElementsAre("count", "spell"));
+  EXPECT_THAT(services_of(network, "late", "b"), ElementsAre("bake", "fry"));
+  EXPECT_EQ(network["late"].view.at("a").services[0].router, "numbers");
+  EXPECT_EQ(network["late"].view.at("b").call_address, "tcp://b:2");
+}
+
+TEST(Joining, ASeedThatComesLaterIsJoinedThen) {
+  VirtualNetwork network;
+  network.start("b", {"a"});
+  network.start("c", {"a"});
+  network.run(60s);
+  EXPECT_THAT(known_at(network, "b"), IsEmpty());
+  network.start("a", {});
+  network.run(13s);  // the longest delay and its jitter
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST(Joining, ASeedIsDialledLessAndLessOftenAndForEver) {
+  Membership machine(options_of_b_with_seed_a(), {});
+  std::vector<Duration> delays;
+  std::vector<std::string> warnings;
+  Time now{};
+  Time last{};
+  Actions actions = machine.start(now);
+  while (now < Time{} + 24h) {
+    for (const Action& action : actions) {
+      const auto* connect = std::get_if<Connect>(&action);
+      if (connect == nullptr) continue;
+      delays.push_back(now - last);
+      last = now;
+      for (const Action& said : machine.link_down(now, connect->link, "connection refused"))
+        warnings.push_back(std::get<Warn>(said).text);
+    }
+    now = machine.next_deadline();
+    actions = machine.tick(now);
+  }
+  ASSERT_GT(delays.size(), 7'000U);
+  const auto is_about = [](Duration delay, Duration wanted) {
+    return delay >= wanted * 8 / 10 && delay <= wanted * 12 / 10;
+  };
+  EXPECT_TRUE(is_about(delays[1], 100ms)) << delays[1].count();
+  EXPECT_TRUE(is_about(delays[2], 200ms)) << delays[2].count();
+  EXPECT_TRUE(is_about(delays[5], 1'600ms)) << delays[5].count();
+  EXPECT_NE(delays[1], 100ms) << "no jitter";
+  for (std::size_t i = 9; i < delays.size(); ++i) ASSERT_TRUE(is_about(delays[i], 10s)) << delays[i].count();
+  EXPECT_THAT(warnings, ElementsAre("could not reach seed tcp://a:1: connection refused; it is tried again until it is "
+                                    "there"));
+}
+
+TEST(Joining, AnAddressThatIsNoSeedIsGivenUpAfterAnHour) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.run(1s);
+  network.crash("b");
+  network.run(50min);
+  network.start("b", {}, 11);
+  network.run(13s);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b")) << "found again, as a dials it";
+  network.crash("b");
+  network.run(61min);
+  network.start("b", {}, 12);
+  network.run(60s);
+  EXPECT_THAT(known_at(network, "a"), IsEmpty());
+}
+
+TEST(Joining, TheOwnAddressAmongTheSeedsIsPassedOver) {
+  VirtualNetwork network;
+  network.start("a", {"a", "alias-a", "b"});
+  network.start("b", {"a", "b"});
+  network.run(1s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_TRUE(network["a"].machine->introduced());
+  EXPECT_THAT(network["a"].warnings, IsEmpty());
+  const std::size_t before = network.sent;
+  network.run(1s);
+  EXPECT_LE(network.sent - before, 4U) << "one heartbeat and its answer each: no link leads to a itself any more";
+}
+
+TEST(Joining, ANodeIsIntroducedWhenEachSeedHasAnsweredOrFailed) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a", "nowhere"});
+  EXPECT_FALSE(network["b"].machine->introduced());
+  network.run(1ms);
+  EXPECT_FALSE(network["b"].machine->introduced()) << "one has failed, the other is not joined yet";
+  network.run(100ms);
+  EXPECT_TRUE(network["b"].machine->introduced());
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+}
+
+TEST(Joining, ASeedUnderAnotherNameForItsAddressIsOneLink) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"alias-a"});
+  network.run(10s);
+  EXPECT_EQ(disagreement(network), "");
+  const std::size_t before = network.sent;
+  network.run(1s);
+  EXPECT_LE(network.sent - before, 4U);
+  network.crash("a");
+  network.run(1s);
+  EXPECT_THAT(known_at(network, "b"), IsEmpty());
+  network.start("a", {}, 11);
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, AChangeIsKnownEverywhereAtOnceAndWhatIsGoneIsGone) {  // C-G1, C-G2
+  network.change("a", {service("divide")});
+  network.run(2ms);
+  EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("divide"));
+  EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("divide"));
+  network.change("a", {});
+  network.run(2ms);
+  EXPECT_THAT(services_of(network, "b", "a"), IsEmpty());
+}
+
+TEST_F(ThreeNodes, RegisteringTheSameAgainTellsNobody) {  // C-G3
+  const std::size_t before = network.sent;
+  network.change("a", {service("apply")});
+  EXPECT_EQ(network.sent, before);
+}
+
+TEST_F(ThreeNodes, ALostAnnounceIsHealedByTheNextHeartbeat) {  // C-G3
+  network.drop = [](const auto&, const auto&, const wire::Message& message) {
+    return std::holds_alternative<wire::Announce>(message);
+  };
+  network.change("a", {service("divide")});
+  network.run(100ms);
+  EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("apply"));
+  network.drop = nullptr;
+  network.run(1'100ms);
+  EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("divide"));
+  EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("divide"));
+}
+
+TEST_F(ThreeNodes, AnOlderRecordThatComesLateReplacesNothing) {  // C-G2
+  const NodeRecord old = network["a"].machine->record();
+  network.change("a", {service("divide")});
+  network.run(10ms);
+  network.inject("a", "b", wire::encode(wire::Announce{old}));
+  network.run(10ms);
+  EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("divide"));
+}
+
+TEST_F(ThreeNodes, AGoodbyeIsKnownEverywhereAtOnceAndNotUndoneByWhatComesLate) {  // C-G4
+  const NodeRecord old = network["a"].machine->record();
+  network.leave("a");
+  network.run(2ms);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("c"));
+  EXPECT_THAT(known_at(network, "c"), ElementsAre("b"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: it said goodbye"));
+  const auto answers = network.ask("b", network.stranger(), wire::Hello{.cluster = "busbar", .record = old});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(std::get<wire::Refused>(answers[0]).code, "stale_incarnation");
+  network.run(60s);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("c"));
+  network.start("a", {"b"}, 11);
+  network.run(100ms);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, AKilledNodeIsGoneAsSoonAsItsConnectionIs) {  // C-G4
+  network.crash("a");
+  network.run(2ms);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("c"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"));
+}
+
+TEST_F(ThreeNodes, ASilentNodeIsLostAfterLostAfterAndNotBefore) {  // C-G4
+  network.run(10s);
+  network["a"].group = 1;
+  network.run(1'900ms);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+  network.run(1'200ms);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("c"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: nothing was heard of it for 3000 ms"));
+  EXPECT_THAT(known_at(network, "a"), IsEmpty());
+}
+
+TEST_F(ThreeNodes, APartitionHealsByItself) {
+  network["a"].group = 1;
+  network.run(60s);
+  network.change("a", {service("divide")});
+  network["a"].group = 0;
+  network.run(16s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, TwoThatHaveGivenEachOtherUpFindEachOtherThroughAThird) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from != "a" && to != "a"; };
+  network.run(2h);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+  network.drop = nullptr;
+  network.run(30s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, ACallerThatWasForgottenSaysHelloAgain) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from == "b" && to == "a"; };
+  network.run(5min);  // what a says still reaches b
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("c"));
+  network.drop = nullptr;
+  network.run(16s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, NobodyIsLostWhileAllIsQuiet) {
+  network.run(1h);
+  EXPECT_THAT(network["a"].left, IsEmpty());
+  EXPECT_THAT(network["b"].left, IsEmpty());
+  EXPECT_THAT(network["a"].warnings, IsEmpty());
+}
+
+TEST_F(ThreeNodes, ANodeThatWasFrozenIsBackWhenItWakesWithoutARestart) {
+  network.freeze("a");
+  network.run(30s);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("c"));
+  network.wake("a");
+  network.run(3s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_EQ(network["a"].machine->record().incarnation, 10U);
+  EXPECT_THAT(network["a"].left, IsEmpty()) << "a itself was not listening, and blames nobody";
+}
+
+TEST_F(ThreeNodes, AShortFreezeIsNotNoticed) {
+  network.freeze("a");
+  network.run(1'500ms);
+  network.wake("a");
+  network.run(10s);
+  EXPECT_THAT(network["b"].left, IsEmpty());
+}
+
+TEST_F(ThreeNodes, ANodeThatIsKilledAndRestartedAtOnceReplacesItself) {  // C-G7
+  network.crash("a");
+  network.start("a", {"b"}, 11, {service("other")});
+  network.run(100ms);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("other"));
+  EXPECT_EQ(network["b"].left.size(), 1U);
+  EXPECT_EQ(network["a"].refused, "");
+}
+
+TEST_F(ThreeNodes, ARestartElsewhereReplacesAHolderThatDoesNotAnswerAPing) {  // C-G7
+  network.freeze("a");
+  network.start("new", {"b"}, 11, {service("other")}, "a");
+  network.run(400ms);
+  EXPECT_EQ(network["b"].view.at("a").incarnation, 10U) << "it has 500 ms";
+  network.run(200ms);
+  EXPECT_EQ(network["b"].view.at("a").incarnation, 11U);
+  EXPECT_THAT(network["b"].left, ElementsAre("a: replaced by a later start of it"));
+  network.run(5s);
+  EXPECT_EQ(network["c"].view.at("a").registry_address, "tcp://new:1");
+  EXPECT_EQ(network["new"].refused, "");
+}
+
+TEST_F(ThreeNodes, TheFrozenHolderOfANameThatWasTakenOverStaysOutsideWhenItWakesAndSaysSo) {
+  network.freeze("a");
+  network.start("new", {"b"}, 11, {service("other")}, "a");
+  network.run(10s);
+  network.wake("a");
+  network.run(30s);
+  EXPECT_EQ(network["b"].view.at("a").registry_address, "tcp://new:1");
+  EXPECT_EQ(network["c"].view.at("a").registry_address, "tcp://new:1");
+  EXPECT_THAT(network["a"].warnings,
+              Contains(HasSubstr("the name \"a\" is held by another live node, at tcp://new:1")));
+  EXPECT_EQ(network["a"].refused, "") << "it has been a member: it does not give up";
+  network.leave("new");
+  network.run(30s);
+  EXPECT_EQ(network["b"].view.at("a").registry_address, "tcp://a:1");
+}
+
+TEST_F(ThreeNodes, ASecondNodeOfALiveNameIsRefusedAndToldWhoHoldsIt) {  // C-G7
+  network.start("new", {"b"}, 11, {}, "a");
+  network.run(1s);
+  EXPECT_THAT(network["new"].refused, HasSubstr("the name \"a\" is held by another live node, at tcp://a:1"));
+  EXPECT_THAT(network["new"].refused, HasSubstr("tcp://b:1"));
+  EXPECT_EQ(network["new"].machine->next_deadline(), Time::max());
+  network["new"].alive = false;
+  network.run(5s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_THAT(network["b"].left, IsEmpty());
+  EXPECT_THAT(network["b"].warnings, Contains(HasSubstr("refused a second node named a, at tcp://new:1")));
+}
+
+TEST_F(ThreeNodes, ANodeRefusesASecondOneOfItsOwnName) {  // C-G7
+  network.start("new", {"a"}, 11, {}, "a");
+  network.run(1s);
+  EXPECT_THAT(network["new"].refused, HasSubstr("held by another live node, at tcp://a:1"));
+}
+
+TEST_F(ThreeNodes, TheSameNameAndIncarnationAtTwoAddressesIsWarnedOf) {
+  network.start("new", {"b"}, 10, {}, "a");
+  network.run(1s);
+  EXPECT_THAT(network["b"].warnings, Contains(HasSubstr("two nodes are named a and have the same incarnation")));
+  EXPECT_EQ(network["b"].view.at("a").registry_address, "tcp://a:1");
+}
+
+TEST_F(ThreeNodes, ANodeWhoseClockWasSetBackTakesAHigherIncarnationThanItsLast) {  // C-G9
+  network.crash("a");
+  network.start("a", {"b"}, 3, {service("other")});
+  network.run(100ms);
+  EXPECT_THAT(network["a"].raised, ElementsAre(11));
+  EXPECT_EQ(network["a"].machine->record().incarnation, 11U);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("other"));
+}
+
+TEST_F(ThreeNodes, ARaisedIncarnationReplacesTheOneThatOthersLetInBefore) {  // C-G9
+  network["b"].group = 1;
+  network.crash("a");
+  network.run(10s);
+  network["c"].group = 1;
+  network["b"].group = 0;
+  network.start("a", {"b", "c"}, 3);
+  network.run(10s);
+  network["c"].group = 0;
+  network.run(20s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_EQ(network["b"].view.at("a").incarnation, 11U);
+}
+
+TEST_F(ThreeNodes, RowsTellOfEachMember) {
+  network.run(3s);
+  const auto rows = network["b"].machine->rows();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].name, "a");
+  EXPECT_EQ(rows[0].incarnation, 10U);
+  EXPECT_EQ(rows[0].call_address, "tcp://a:2");
+  EXPECT_EQ(rows[0].registry_address, "tcp://a:1");
+  EXPECT_EQ(rows[0].round_trip, 2ms);
+  EXPECT_EQ(rows[0].services, 1U);
+  EXPECT_LT(rows[0].since, network.now() - 3s);
+}
+
+TEST_F(ThreeNodes, NothingHappensAfterLeaving) {
+  Membership& machine = *network["a"].machine;
+  EXPECT_FALSE(machine.leave(network.now()).empty());
+  EXPECT_THAT(machine.leave(network.now()), IsEmpty());
+  EXPECT_THAT(machine.tick(network.now() + 10s), IsEmpty());
+  EXPECT_THAT(machine.local_services_changed(network.now(), {service("x")}), IsEmpty());
+  EXPECT_EQ(machine.next_deadline(), Time::max());
+}
+
+// -- what others say is not believed
+
+NodeRecord record_of(const std::string& name, std::uint64_t incarnation = 1) {
+  return {.name = name,
+          .incarnation = incarnation,
+          .version = 1,
+          .call_address = "tcp://" + name + ":2",
+          .registry_address = "tcp://" + name + ":1",
+          .services = {}};
+}
+
+TEST_F(ThreeNodes, NothingIsTakenFromWhoHasNotSaidHello) {
+  const CallerId stranger = network.stranger();
+  const std::uint64_t before = network["a"].machine->ignored();
+  EXPECT_THAT(network.ask("a", stranger, wire::Announce{record_of("b", 99)}), IsEmpty());
+  EXPECT_THAT(network.ask("a", stranger, wire::Goodbye{"b", 10}), IsEmpty());
+  EXPECT_THAT(network.ask("a", stranger, wire::Ping{1}), IsEmpty());
+  EXPECT_THAT(network.ask("a", stranger, wire::Heartbeat{"b", 10, 5, 0}), IsEmpty());
+  EXPECT_THAT(network.ask("a", stranger, wire::Peers{{{"x", 1, "tcp://x:1"}}}), IsEmpty());
+  EXPECT_EQ(network["a"].machine->ignored() - before, 5U);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {
+  const CallerId x = network.stranger();
+  network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x")});
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c", "x"));
+  const std::uint64_t before = network["a"].machine->ignored();
+  network.ask("a", x, wire::Announce{record_of("b", 99)});
+  network.ask("a", x, wire::Goodbye{"b", 10});
+  network.ask("a", x, wire::Heartbeat{"b", 10, 5, 0});
+  network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("b", 99)});
+  network.ask("a", x, wire::Welcome{.record = record_of("b", 99), .peers = {}});
+  network.ask("a", x, wire::HeartbeatAck{});
+  EXPECT_EQ(network["a"].machine->ignored() - before, 6U);
+  EXPECT_EQ(network["a"].view.at("b").incarnation, 10U);
+}
+
+TEST_F(ThreeNodes, AConnectionThatWasRefusedSpeaksForNobodyAnyMore) {
+  const CallerId x = network.stranger();
+  network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x", 5)});
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = record_of("x", 6)});
+  EXPECT_EQ(network["a"].view.at("x").incarnation, 6U);
+  const auto answers = network.ask("a", x, wire::Heartbeat{"x", 5, 1, 0});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(std::get<wire::Refused>(answers[0]).incarnation, 6U);
+  const std::uint64_t before = network["a"].machine->ignored();
+  EXPECT_THAT(network.ask("a", x, wire::Ping{1}), IsEmpty());
+  EXPECT_EQ(network["a"].machine->ignored() - before, 1U);
+}
+
+TEST_F(ThreeNodes, AnotherClustersNodeIsRefusedInWords) {
+  const auto answers = network.ask("a", network.stranger(), wire::Hello{.cluster = "other", .record = record_of("x")});
+  ASSERT_EQ(answers.size(), 1U);
+  const auto& refused = std::get<wire::Refused>(answers[0]);
+  EXPECT_EQ(refused.code, "other_cluster");
+  EXPECT_EQ(refused.text, "it belongs to cluster \"other\", node a to cluster \"busbar\"");
+  EXPECT_THAT(network["a"].warnings, Contains(HasSubstr("refused node x at tcp://x:1")));
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+}
+
+TEST_F(ThreeNodes, AnotherMajorVersionIsRefusedInWords) {
+  const auto answers = network.ask("a", network.stranger(), wire::OtherMajor{"hello", 2});
+  ASSERT_EQ(answers.size(), 1U);
+  const auto& refused = std::get<wire::Refused>(answers[0]);
+  EXPECT_EQ(refused.code, "other_version");
+  EXPECT_THAT(refused.text, HasSubstr("version 2"));
+  EXPECT_THAT(refused.text, HasSubstr("speaks version 1"));
+}
+
+TEST(Joining, ANodeThatIsRefusedForItsClusterSaysSoOnceAndGoesOnTrying) {
+  Membership machine(options_of_b_with_seed_a(), {});
+  Time now{};
+  const wire::Refused refused{"other_cluster", "it belongs to cluster \"x\"", 0};
+  LinkId link = std::get<Connect>(machine.start(now).at(0)).link;
+  ASSERT_TRUE(std::holds_alternative<SendToLink>(machine.link_up(now, link).at(0)));
+  auto actions = machine.from_link(now, link, refused);
+  ASSERT_EQ(actions.size(), 2U);
+  EXPECT_THAT(std::get<Warn>(actions[0]).text, HasSubstr("could not join through tcp://a:1: it belongs to cluster"));
+  EXPECT_EQ(std::get<Close>(actions[1]).link, link);
+  EXPECT_TRUE(machine.introduced());
+  for (actions.clear(); actions.empty(); actions = machine.tick(now)) now = machine.next_deadline();
+  EXPECT_GE(now, Time{} + 8s) << "at the slowest pace";
+  link = std::get<Connect>(actions[0]).link;
+  machine.link_up(now, link);
+  actions = machine.from_link(now, link, refused);
+  ASSERT_EQ(actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Close>(actions[0])) << "the same is not said again within a minute";
+}
+
+TEST_F(ThreeNodes, BrokenMessagesAreCountedAndHarmNobody) {
+  network.inject("a", "b", {0xFF, 0x00});
+  network.inject("a", "b", {});
+  network.run(10ms);
+  EXPECT_EQ(network["b"].machine->ignored(), 2U);
+  EXPECT_THAT(network["b"].warnings, Contains(HasSubstr("a broken message from a")));
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, ALinkThatSendsNonsenseIsDroppedAndDialledLater) {
+  const auto actions = network["b"].machine->bad_from_link(network.now(), LinkId{1}, "nonsense");
+  ASSERT_EQ(actions.size(), 3U);
+  EXPECT_TRUE(std::holds_alternative<Warn>(actions[0]));
+  EXPECT_TRUE(std::holds_alternative<Close>(actions[1]));
+  EXPECT_EQ(std::get<NodeLeft>(actions[2]).name, "a");
+}
+
+TEST_F(ThreeNodes, AnIncarnationThatLeavesNoNextOneIsNotTaken) {
+  const wire::Refused refused{"stale_incarnation", "", std::uint64_t{1} << 62};
+  network["b"].machine->from_link(network.now(), LinkId{1}, refused);
+  EXPECT_EQ(network["b"].machine->record().incarnation, 10U);
+}
+
+}  // namespace
+}  // namespace busbar::registry::testing
