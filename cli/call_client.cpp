@@ -83,8 +83,9 @@ void CallClient::connect() {
   const auto milliseconds = [](std::chrono::milliseconds time) { return static_cast<int>(time.count()); };
   socket_.set(opt::linger, 0);
   socket_.set(opt::ipv6, true);
-  socket_.set(opt::immediate, true);    // nothing is kept for a host that is not there
-  socket_.set(opt::reconnect_ivl, -1);  // a host that comes back would not know us
+  // Never, as good as: a host that comes back does not know us. With -1 (and with "immediate") libzmq throws away what
+  // has arrived and was not read yet when the connection ends: the answer of a host that then stops.
+  socket_.set(opt::reconnect_ivl, std::numeric_limits<int>::max());
   socket_.set(opt::connect_timeout, milliseconds(options_.greeting));
   socket_.set(opt::handshake_ivl, milliseconds(options_.greeting));
   socket_.set(opt::heartbeat_ivl, milliseconds(options_.heartbeat));
