@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cereal/archives/portable_binary.hpp>
 #include <cereal/types/string.hpp>
-#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -16,63 +15,51 @@
 
 #include "busbar/cbor/input.hpp"
 #include "busbar/cbor/output.hpp"
+#include "sample.hpp"
 
 namespace {
+
+using bench::Sample;
 
 constexpr int kRounds = 9;
 constexpr double kSecondsPerRound = 0.1;
 
-struct Order {
-  std::string name;
-  std::int64_t id = 0;
-  double amount = 0;
-  std::string text;
-  bool flag = false;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(CEREAL_NVP(name), CEREAL_NVP(id), CEREAL_NVP(amount), CEREAL_NVP(text), CEREAL_NVP(flag));
-  }
-};
-
-Order sample() { return {"customer number 12345", 1'234'567'890'123, 1234.56, "twenty-four characters..", true}; }
-
 void there_and_back_busbar(benchmark::State& state) {
-  Order order = sample();
+  Sample sample = bench::make_sample();
   busbar::cbor::ByteSink sink;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(order);
+    benchmark::DoNotOptimize(sample);
     sink.clear();
-    busbar::cbor::encode(order, sink);
-    benchmark::DoNotOptimize(busbar::cbor::decode<Order>(sink.bytes()));
+    busbar::cbor::encode(sample, sink);
+    benchmark::DoNotOptimize(busbar::cbor::decode<Sample>(sink.bytes()));
   }
 }
 
 void there_busbar(benchmark::State& state) {
-  Order order = sample();
+  Sample sample = bench::make_sample();
   busbar::cbor::ByteSink sink;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(order);
+    benchmark::DoNotOptimize(sample);
     sink.clear();
-    busbar::cbor::encode(order, sink);
+    busbar::cbor::encode(sample, sink);
     benchmark::DoNotOptimize(sink.bytes().data());
     benchmark::ClobberMemory();
   }
 }
 
 void there_and_back_cereal(benchmark::State& state) {
-  Order order = sample();
+  Sample sample = bench::make_sample();
   std::stringstream out;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(order);
+    benchmark::DoNotOptimize(sample);
     out.seekp(0);
     {
       cereal::PortableBinaryOutputArchive archive(out);
-      archive(order);
+      archive(sample);
     }
     // The bytes are there already; only the reading position goes back.
     out.seekg(0);
-    Order back;
+    Sample back;
     cereal::PortableBinaryInputArchive archive(out);
     archive(back);
     benchmark::DoNotOptimize(back);
@@ -80,13 +67,13 @@ void there_and_back_cereal(benchmark::State& state) {
 }
 
 void there_cereal(benchmark::State& state) {
-  Order order = sample();
+  Sample sample = bench::make_sample();
   std::stringstream out;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(order);
+    benchmark::DoNotOptimize(sample);
     out.seekp(0);
     cereal::PortableBinaryOutputArchive archive(out);
-    archive(order);
+    archive(sample);
     benchmark::ClobberMemory();
   }
 }
@@ -146,7 +133,7 @@ int main(int argc, char** argv) {
   Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   busbar::cbor::ByteSink sink;
-  busbar::cbor::encode(sample(), sink);
+  busbar::cbor::encode(bench::make_sample(), sink);
   std::printf("payload: %zu bytes of CBOR; medians of %d rounds, CPU time\n", sink.size(), kRounds);
   print_ratio(collector, "there and back", "busbar", "cereal");
   print_ratio(collector, "there", "busbar_there", "cereal_there");

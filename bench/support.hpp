@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ class BusyProcess {
  public:
   explicit BusyProcess(int cpu) : pid_(::fork()) {
     if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     run_on(cpu);
     for (;;) {
       asm volatile("");
@@ -62,6 +64,7 @@ struct Placement {
   int caller;
   int worker;
   bool busy;
+  const char* asked = "";  // printed beside the figure
 };
 
 // What the floor and the pool have in common: one call, there and back.
@@ -161,9 +164,9 @@ inline void compare_latency(const Placement& at, int rounds, Nanos duration,
     ratio.p99.push_back(ours.p99.back() / floor.p99.back());
   }
   run_on(kUnpinned);
-  std::printf("%-44s p50 %8.2f / %8.2f us = %6.3f   p99 %8.2f / %8.2f us = %6.3f\n", at.name, median(ours.p50) / 1e3,
+  std::printf("%-44s p50 %8.2f / %8.2f us = %6.3f   p99 %8.2f / %8.2f us = %6.3f%s\n", at.name, median(ours.p50) / 1e3,
               median(floor.p50) / 1e3, median(ratio.p50), median(ours.p99) / 1e3, median(floor.p99) / 1e3,
-              median(ratio.p99));
+              median(ratio.p99), at.asked);
   std::fflush(stdout);
 }
 

@@ -2,6 +2,7 @@
 # Installs what the build and the suite need and this machine lacks: Debian 12's packages, or those of a newer one.
 #   tools/dependencies.sh          what building and running need
 #   tools/dependencies.sh --test   and what the whole suite needs beside it
+#   tools/dependencies.sh --bench  and what the benchmarks compare with
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config binutils
@@ -10,6 +11,9 @@ packages=(g++ cmake ninja-build pkg-config binutils
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+fi
+if [[ "${1:-}" == --bench ]]; then
+  packages+=(libbenchmark-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc)
 fi
 
 missing=()

@@ -1,5 +1,9 @@
-// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled.
+// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled, and calls that are taken
+// and not answered.
 #include <busbar/plugin.hpp>
+
+#include <mutex>
+#include <vector>
 
 #include "sample.hpp"
 
@@ -10,11 +14,22 @@ class Bench final : public busbar::Router {
   Bench() {
     service("bench_inline", &Bench::answer).inlined();
     service("bench_pooled", &Bench::answer);
+    service("bench_held", &Bench::hold);
   }
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
+  void stop() override { held_.clear(); }
 
  private:
   bench::Sample answer(bench::Sample request) { return request; }
+
+  busbar::NoReply hold(const bench::Sample&, busbar::Context& context) {
+    const std::lock_guard lock(mutex_);
+    held_.push_back(context.reply_handle());
+    return busbar::no_reply;
+  }
+
+  std::mutex mutex_;
+  std::vector<busbar::ReplyHandle> held_;
 };
 
 }  // namespace

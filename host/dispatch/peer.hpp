@@ -4,6 +4,7 @@
 #include <busbar/registry/service_table.hpp>
 #include <busbar/wire/envelope.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,7 +34,7 @@ class Seat {
   Waiter& waiter;
 
   // the peer's
-  bool driving = false;  ///< this thread is the one that works the peer's socket
+  std::atomic<bool> driving{false};  ///< this thread is the one that works the peer's socket
   bool listed = false;
   Seat* next = nullptr;
   Seat* previous = nullptr;
@@ -54,7 +55,7 @@ class Peer : public registry::RemoteNode {
   /// Sends a request for a caller that will then `wait`: at once, where nobody works the socket; that is then this
   /// thread's seat. Otherwise queued. After kYes, `wait` must follow.
   virtual Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept = 0;
-  /// Waits until the seat's waiter is done or was nudged, or the deadline has come; works the socket meanwhile where
+  /// Waits until the seat's waiter is done, or the deadline has come; works the socket meanwhile where
   /// that falls to this thread, and passes it on when it leaves. The seat is free afterwards.
   virtual void wait(Seat& seat, Nanos deadline) noexcept = 0;
   /// Has the thread that works the socket look whether its waiter is done, if it sleeps: for who completed it

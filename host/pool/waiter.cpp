@@ -20,14 +20,6 @@ bool Waiter::wait_asleep(Nanos deadline) noexcept {
   return seen == kDone;
 }
 
-void Waiter::nudge() noexcept {
-  std::uint32_t seen = word_.load(std::memory_order_relaxed);
-  do {
-    if (seen == kDone || seen == kNudged) return;
-  } while (!word_.compare_exchange_weak(seen, kNudged, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if (seen == kSleeping) futex_wake_one(word_);
-}
-
 const FutexWord* Waiter::ring() noexcept {
   std::uint32_t seen = word_.load(std::memory_order_relaxed);
   do {

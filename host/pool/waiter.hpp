@@ -31,18 +31,8 @@ class Waiter {
   }
 
   // Has the waiting thread look around without being done: wait_asleep() returns false, and so do later ones until
-  // clear_nudge(). Nothing happens where it is done.
-  void nudge() noexcept;
-  bool nudged() const noexcept { return word_.load(std::memory_order_acquire) == kNudged; }
-  // By the waiting thread, while it does not wait.
-  void clear_nudge() noexcept {
-    std::uint32_t seen = kNudged;
-    word_.compare_exchange_strong(seen, kPending, std::memory_order_acq_rel);
-  }
-
-  // As a nudge, by and for whoever the waiting thread works beside (a peer: "the socket is yours now"). A nudge takes its
-  // place, so that neither is lost. Returns the word to wake (futex_wake_one), or null where nobody sleeps: it is woken
-  // after the caller has let go of its lock, which the woken thread may want.
+  // clear_ring(). Nothing happens where it is done. Returns the word to wake (futex_wake_one), or null where nobody
+  // sleeps: it is woken after the caller has let go of its lock, which the woken thread may want.
   const FutexWord* ring() noexcept;
   // By the waiting thread, while it does not wait. Returns whether it was rung.
   bool clear_ring() noexcept {
@@ -60,8 +50,7 @@ class Waiter {
   static constexpr std::uint32_t kPending = 0;
   static constexpr std::uint32_t kSleeping = 1;
   static constexpr std::uint32_t kDone = 2;
-  static constexpr std::uint32_t kNudged = 3;
-  static constexpr std::uint32_t kRung = 4;
+  static constexpr std::uint32_t kRung = 3;
 
   FutexWord word_{kPending};
 };

@@ -28,8 +28,8 @@ class Bell {
   void hush() noexcept { state_.exchange(kAwake, std::memory_order_acq_rel); }
   bool rung() const noexcept { return state_.load(std::memory_order_relaxed) == kRung; }
 
-  // Waits until one of `others` has something, the bell was rung since hush(), or the deadline has come. The descriptors
-  // are looked at in any case. others[0] is this bell's.
+  // Waits until one of `others` has something, the bell was rung since hush(), or the deadline has come. The
+  // descriptors are looked at in any case. others[0] is this bell's.
   void sleep(pollfd* descriptors, std::size_t count, Nanos deadline) noexcept;
 
  private:

@@ -29,8 +29,8 @@ Link::~Link() = default;
 Sent Link::refusal(std::size_t size) const {
   if (!routable()) return Sent::kDown;
   if (size > max_message_.load(std::memory_order_relaxed)) return Sent::kTooLarge;
-  const std::size_t waiting = outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) +
-                              large_held_->load(std::memory_order_relaxed);
+  const std::size_t waiting =
+      outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) + large_held_->load(std::memory_order_relaxed);
   // One that is larger than the queue by itself goes when nothing else waits.
   return size != 0 && waiting != 0 && waiting + size > limits_.queue ? Sent::kFull : Sent::kYes;
 }
@@ -120,22 +120,20 @@ Sent Link::send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept {
   return Sent::kYes;
 }
 
-void Link::join(Seat& seat) noexcept {
-  const MutexLock lock(mutex_);
-  if (!routable()) return;  // whoever took it down ends the call, and completes or nudges its waiter
-  if (driver_ == Driver::nobody) {
-    driver_ = Driver::caller;
-    seat.driving = true;
-  } else {
-    list(seat);
+void Link::ring() noexcept {
+  Bell* bell = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    bell = driver_bell();
   }
+  if (bell != nullptr) bell->ring();
 }
 
 void Link::wait(Seat& seat, Nanos deadline) noexcept {
   Waiter& own = seat.waiter;
-  while (!seat.driving.load(std::memory_order_acquire) && !own.done() && !own.nudged()) {
+  while (!seat.driving.load(std::memory_order_acquire) && !own.done()) {
     if (!own.wait_awake(yields_, kFollowersYields)) own.wait_asleep(deadline);
-    if (!own.clear_ring()) break;  // done, nudged, or the deadline has come
+    if (!own.clear_ring()) break;  // done, or the deadline has come
   }
   if (seat.driving.load(std::memory_order_acquire)) drive(seat, deadline);
   leave(seat);

@@ -28,12 +28,13 @@ struct LinkShared {
 };
 
 // At any moment at most one thread is the *driver* of the socket, and nobody else touches it: a caller that blocks for
-// its answer, or the thread "busbar-peers", or nobody, where nothing is under way. The right passes under the mutex, which
-// is held for moments only. Everybody else leaves envelopes in the outbox and rings the driver's bell.
+// its answer, or the thread "busbar-peers", or nobody, where nothing is under way. The right passes under the mutex,
+// which is held for moments only. Everybody else leaves envelopes in the outbox and rings the driver's bell.
 //
 // - A caller that finds nobody driving drives: it sends its request at once and reads until its own answer is there,
 //   handing out whatever else comes. Callers that come meanwhile follow: they sleep until they are answered.
-// - A driver that leaves passes the driving on (pass_on): to the peers' thread while posted requests are under way, else
+// - A driver that leaves passes the driving on (pass_on): to the peers' thread while posted requests are under way,
+// else
 //   to a follower whose answer is not there yet, else to nobody. Whoever was given it passes it on too, on every way
 //   out, also when its own answer has come meanwhile: otherwise all hang.
 // - A link goes up and down, and gets and loses its socket, on the peers' thread (LinkKeeper). It takes the socket away
@@ -53,8 +54,8 @@ class Link final : public Peer {
   Sent post(std::span<const std::uint8_t> envelope, bool is_request) noexcept override;
   void ended() noexcept override { under_way_.fetch_sub(1, std::memory_order_relaxed); }
   Sent send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept override;
-  void join(Seat& seat) noexcept override;
   void wait(Seat& seat, Nanos deadline) noexcept override;
+  void ring() noexcept override;
 
   const std::string& address() const noexcept { return address_; }
 
@@ -69,8 +70,8 @@ class Link final : public Peer {
 
   // The connection stands and both sides have said who they are: envelopes are taken from here on.
   void go_up(zmq::socket_t socket, std::size_t their_max_message) noexcept;
-  // The connection is gone: no envelope is taken from here on, what waits to be sent is forgotten, and whoever drives is
-  // told to stop.
+  // The connection is gone: no envelope is taken from here on, what waits to be sent is forgotten, and whoever drives
+  // is told to stop.
   void go_down() noexcept;
   // The socket of a link that is down, as soon as no caller is inside it.
   std::optional<zmq::socket_t> release() noexcept;

@@ -92,6 +92,7 @@ void LinkKeeper::dial(Nanos now) {
   socket_.connect(link_->address());
   state_ = State::connecting;
   due_ = now + handshake_time();
+  connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none
 }
 
 // What the monitor has to say, if it is the end of the connection.
@@ -132,11 +133,17 @@ bool LinkKeeper::greet_further(Nanos now) {
     fail(now, *reason);
     return false;
   }
-  // Asking for the events makes the socket see the new connection, without which it sends nothing.
-  const int events = socket_.get(zmq::sockopt::events);
-  if (!greeted_ && (events & ZMQ_POLLOUT) != 0) greeted_ = say_hello();
-  zmq::message_t message;
-  if (zmq_msg_recv(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) return read_welcome(now, message);
+  // Asking for the events makes the socket see the new connection, without which it sends nothing. It is asked until it
+  // has nothing more: only then its descriptor tells what comes next.
+  for (;;) {
+    const int events = socket_.get(zmq::sockopt::events);
+    zmq::message_t message;
+    if ((events & ZMQ_POLLIN) != 0 && zmq_msg_recv(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) {
+      return read_welcome(now, message);
+    }
+    if (greeted_ || (events & ZMQ_POLLOUT) == 0) break;
+    greeted_ = say_hello();
+  }
   if (now >= due_) fail(now, "it did not say who it is in time");
   return false;
 }
@@ -164,8 +171,7 @@ std::optional<std::string> LinkKeeper::objection(const wire::Envelope& welcome) 
   };
   if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
   if (welcome.major != wire::kCallProtocolMajor) {
-    return differs("it speaks call protocol", std::to_string(welcome.major),
-                   std::to_string(wire::kCallProtocolMajor)) +
+    return differs("it speaks call protocol", std::to_string(welcome.major), std::to_string(wire::kCallProtocolMajor)) +
            ": hosts of these versions cannot call each other";
   }
   if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";

@@ -76,14 +76,14 @@ class LinkKeeper {
   Nanos due_ = 0;
   Nanos delay_;
   std::minstd_rand random_;
-  std::string said_;  // what was wrong last, so that it is logged once
+  std::string said_;      // what was wrong last, so that it is logged once
   zmq::socket_t socket_;  // until the link is up, and again when it is down
   std::optional<registry::net::Monitor> monitor_;
   bool connected_ = false;
   bool greeted_ = false;
-  Nanos parked_until_ = 0;   // when late answers are read next
-  std::size_t offset_ = 0;   // of its descriptors among all that were polled
-  std::size_t polled_ = 0;   // how many
+  Nanos parked_until_ = 0;  // when late answers are read next
+  std::size_t offset_ = 0;  // of its descriptors among all that were polled
+  std::size_t polled_ = 0;  // how many
 };
 
 }  // namespace busbar::host

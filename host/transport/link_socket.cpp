@@ -77,7 +77,7 @@ Link::Received Link::receive(const Waiter* own) noexcept {
     }
     ++frames;
     take_frame();
-    if (own != nullptr && (own->done() || own->nudged())) return Received::more;
+    if (own != nullptr && own->done()) return Received::more;
   }
   return Received::more;
 }
@@ -122,7 +122,7 @@ bool Link::socket_is_ready() noexcept {
   return ::zmq_getsockopt(socket_.handle(), ZMQ_EVENTS, &events, &size) == 0 && events != 0;
 }
 
-// Until the seat's waiter is done or nudged, the deadline has come, or the link is down.
+// Until the seat's waiter is done, the deadline has come, or the link is down.
 void Link::drive(Seat& seat, Nanos deadline) noexcept {
   const Waiter& own = seat.waiter;
   bool may_yield = true;
@@ -131,7 +131,7 @@ void Link::drive(Seat& seat, Nanos deadline) noexcept {
     flush();
     if (!routable()) return;
     const Received received = receive(&own);
-    if (own.done() || own.nudged()) break;
+    if (own.done()) break;
     if (received == Received::more || bell_.rung() || socket_is_ready()) {
       if (deadline != kNever && now_ns() >= deadline) break;
       continue;

@@ -13,9 +13,9 @@
 
 namespace busbar::host {
 
-// A ZeroMQ message of its own for an envelope that is too large to be copied once more. Its bytes, which whoever makes it
-// has added to `held`, are taken off when ZeroMQ has written them or the connection is gone.
-// Ownership: owns the message; the counter is shared with it.
+// A ZeroMQ message of its own for an envelope that is too large to be copied once more. Its bytes, which whoever makes
+// it has added to `held`, are taken off when ZeroMQ has written them or the connection is gone. Ownership: owns the
+// message; the counter is shared with it.
 class LargeEnvelope {
  public:
   // From here on an envelope is sent as a message of its own.
@@ -35,8 +35,8 @@ class LargeEnvelope {
   zmq_msg_t message_;
 };
 
-// What waits to be sent to one connection. Small envelopes lie back to back, so that a run of them is a bundle as it is.
-// Threads: one at a time.
+// What waits to be sent to one connection. Small envelopes lie back to back, so that a run of them is a bundle as it
+// is. Threads: one at a time.
 class Outbox {
  public:
   // A bundle has at most so many envelopes and, where one is not larger by itself, bytes: libzmq writes 8 KiB at a time

@@ -1,9 +1,326 @@
 // A link to a node that refuses, dies, falls silent, comes back, or talks nonsense; and the end of this node.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <deque>
+#include <thread>
 
 #include "link_testing.hpp"
 
 namespace busbar::host {
 namespace {
+
+using testing::eventually;
+
+class LinkFailureTest : public ::testing::Test {
+ protected:
+  void SetUp() override { here_.start(); }
+  ThisNode here_;
+};
+
+ScriptedNode::Script never_answers(std::vector<ScriptedNode::Frame> to_hello = {ScriptedNode::welcome()}) {
+  return [to_hello](const wire::Envelope& envelope) {
+    return envelope.type == wire::EnvelopeType::hello ? to_hello : std::vector<ScriptedNode::Frame>();
+  };
+}
+
+// C-D9
+TEST_F(LinkFailureTest, ALostConnectionEndsEveryCallUnderWayAtOnce) {
+  ScriptedNode other("tcp://127.0.0.1:*", never_answers());
+  const auto peer = here_.add_and_wait(other.address());
+  std::atomic<int> told{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      TestCall call;
+      Seat seat(call.waiter);
+      if (here_.begin(*peer, call, seat, "x") == Sent::kYes && here_.finish(*peer, call, seat) && !call.down.empty()) {
+        ++told;
+      }
+    });
+  }
+  std::deque<TestCall> posted(8);
+  for (TestCall& call : posted) ASSERT_EQ(here_.post(*peer, call, "x"), Sent::kYes);
+  ASSERT_TRUE(eventually([&] { return other.requests == 16; }));
+  other.close();
+  for (std::thread& thread : threads) thread.join();
+  for (TestCall& call : posted) {
+    EXPECT_TRUE(eventually([&] { return call.waiter.done(); }));
+    EXPECT_NE(call.down, "");
+    peer->ended();
+  }
+  EXPECT_EQ(told, 8);
+  EXPECT_EQ(here_.dispatch.downs, 1);
+  EXPECT_EQ(here_.dispatch.wrong, 0) << "it was routable when it was said to be down";
+  EXPECT_FALSE(peer->routable());
+  EXPECT_TRUE(eventually([&] { return here_.routability_changes == 2; }));
+  TestCall late;
+  Seat seat(late.waiter);
+  EXPECT_EQ(here_.begin(*peer, late, seat, "x"), Sent::kDown);
+  EXPECT_EQ(here_.post(*peer, late, "x"), Sent::kDown);
+}
+
+// A node that never answers, in a process of its own. Forked while this process has no threads.
+class ChildNode {
+ public:
+  ChildNode() {
+    int ends[2];
+    if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+    child_ = ::fork();
+    if (child_ == 0) {
+      const ScriptedNode other("tcp://127.0.0.1:*", never_answers());
+      const auto written = ::write(ends[1], other.address().c_str(), other.address().size() + 1);
+      while (written > 0) ::pause();
+      ::_exit(1);
+    }
+    char address[64] = "";
+    if (::read(ends[0], address, sizeof address) > 0) address_ = address;
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  ~ChildNode() {
+    signal(SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+  }
+  ChildNode(const ChildNode&) = delete;
+  ChildNode& operator=(const ChildNode&) = delete;
+
+  const std::string& address() const { return address_; }
+  void signal(int number) { ::kill(child_, number); }
+
+ private:
+  pid_t child_ = -1;
+  std::string address_;
+};
+
+// C-D9
+TEST(LinkToAnotherProcessTest, AKilledProcessEndsItsCallsAtOnce) {
+  ChildNode other;
+  ThisNode here;
+  here.start();
+  const auto peer = here.add_and_wait(other.address());
+  TestCall call;
+  Seat seat(call.waiter);
+  ASSERT_EQ(here.begin(*peer, call, seat, "x"), Sent::kYes);
+  other.signal(SIGKILL);
+  EXPECT_TRUE(here.finish(*peer, call, seat));
+  EXPECT_NE(call.down, "");
+}
+
+// C-D9
+TEST(LinkToAnotherProcessTest, TheCallsOfASilentNodeEndWhenItIsFoundLost) {
+  ChildNode other;
+  CallPlaneOptions options;
+  options.heartbeat = std::chrono::milliseconds(100);
+  options.lost_after = std::chrono::milliseconds(300);
+  ThisNode here(options);
+  here.start();
+  const auto peer = here.add_and_wait(other.address());
+  TestCall call;
+  Seat seat(call.waiter);
+  ASSERT_EQ(here.begin(*peer, call, seat, "x"), Sent::kYes);
+  other.signal(SIGSTOP);
+  EXPECT_TRUE(here.finish(*peer, call, seat));
+  EXPECT_NE(call.down, "");
+}
+
+TEST_F(LinkFailureTest, ANodeThatReadsNothingFillsTheQueueAndNoMore) {
+  CallPlaneOptions options;
+  options.peer_queue = 4 * 1024 * 1024;
+  ThisNode here(options);
+  here.start();
+  ScriptedNode other;
+  const auto peer = here.add_and_wait(other.address());
+  other.stop_reading();
+  std::deque<TestCall> calls;
+  const auto fill = [&](std::size_t size) {
+    std::size_t bytes = 0;
+    for (;;) {
+      calls.emplace_back();
+      const Sent sent = here.post(*peer, calls.back(), std::string(size, 'x'));
+      if (sent == Sent::kYes) {
+        bytes += size;
+        continue;
+      }
+      EXPECT_EQ(sent, Sent::kFull);
+      calls.pop_back();
+      return bytes;
+    }
+  };
+  // What fits, in all: the queue, ZeroMQ's high water marks, and the kernel's buffers.
+  EXPECT_LT(fill(10'000), std::size_t{100} << 20);
+  EXPECT_LT(fill(500'000), std::size_t{20} << 20) << "large ones count while ZeroMQ has them";
+  TestCall blocking;
+  Seat seat(blocking.waiter);
+  EXPECT_EQ(here.begin(*peer, blocking, seat, std::string(500'000, 'x')), Sent::kFull);
+  other.read_again();
+  for (TestCall& call : calls) {
+    ASSERT_TRUE(eventually([&] { return call.waiter.done(); }));
+    peer->ended();
+  }
+  EXPECT_TRUE(here.call(*peer, "there is room again"));
+}
+
+TEST_F(LinkFailureTest, ALoneCallerWhoseRequestDoesNotFitStillKeepsItsDeadline) {
+  ScriptedNode other;
+  const auto peer = here_.add_and_wait(other.address());
+  other.stop_reading();
+  const std::string payload(60'000, 'x');
+  for (int i = 0; i < 1'000; ++i) EXPECT_FALSE(here_.call(*peer, payload, now_ns()));
+  other.read_again();
+  EXPECT_TRUE(here_.call(*peer, "after them"));
+}
+
+TEST_F(LinkFailureTest, ItDialsAgainWhenTheNodeComesBack) {
+  auto other = std::make_unique<ScriptedNode>();
+  const std::string address = other->address();
+  const auto peer = here_.add_and_wait(address);
+  EXPECT_TRUE(here_.call(*peer, "before"));
+  for (int i = 1; i <= 3; ++i) {
+    other->close();
+    ASSERT_TRUE(eventually([&] { return here_.dispatch.downs == i; }));
+    other = std::make_unique<ScriptedNode>(address);
+    ASSERT_TRUE(eventually([&] { return peer->routable(); }));
+    EXPECT_TRUE(here_.call(*peer, "after"));
+  }
+}
+
+TEST_F(LinkFailureTest, ItWaitsForANodeThatIsNotThereYet) {
+  std::string address;
+  {
+    ScriptedNode gone;
+    address = gone.address();
+  }
+  const auto peer = here_.add(address);
+  TestCall call;
+  EXPECT_EQ(here_.post(*peer, call, "x"), Sent::kDown);
+  ScriptedNode other(address);
+  ASSERT_TRUE(eventually([&] { return peer->routable(); }));
+  EXPECT_TRUE(here_.call(*peer, "x"));
+  EXPECT_EQ(here_.dispatch.downs, 0) << "it never was up before";
+}
+
+struct BadWelcome {
+  const char* what;
+  ScriptedNode::Frame frame;
+};
+
+class BadWelcomeTest : public LinkFailureTest, public ::testing::WithParamInterface<BadWelcome> {};
+
+TEST_P(BadWelcomeTest, LeavesTheLinkDownAndIsTriedAgain) {
+  ScriptedNode other("tcp://127.0.0.1:*", never_answers({GetParam().frame}));
+  const auto peer = here_.add(other.address());
+  EXPECT_TRUE(eventually([&] { return other.hellos >= 2; }));
+  EXPECT_FALSE(peer->routable());
+  EXPECT_EQ(here_.routability_changes, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadWelcomeTest,
+    ::testing::Values(BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up")},
+                      BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8)},
+                      BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
+                      BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
+                      BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
+                      BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
+    [](const auto& test) { return test.param.what; });
+
+TEST_F(LinkFailureTest, MalformedBytesEndTheConnectionAndItsCallsAndAreCounted) {
+  std::atomic<bool> nonsense{true};
+  ScriptedNode other("tcp://127.0.0.1:*", [&](const wire::Envelope& envelope) {
+    if (envelope.type == wire::EnvelopeType::request && nonsense) {
+      return std::vector<ScriptedNode::Frame>{{0xff, 0x00, 0x13}};
+    }
+    return ScriptedNode::as_usual(envelope);
+  });
+  const auto peer = here_.add_and_wait(other.address());
+  TestCall call;
+  Seat seat(call.waiter);
+  ASSERT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kYes);
+  EXPECT_TRUE(here_.finish(*peer, call, seat));
+  EXPECT_NE(call.down, "");
+  CallPlaneStats stats;
+  here_.peers.fill(stats);
+  EXPECT_EQ(stats.malformed, 1U);
+  nonsense = false;
+  ASSERT_TRUE(eventually([&] { return peer->routable(); }));
+  EXPECT_TRUE(here_.call(*peer, "x"));
+}
+
+TEST_F(LinkFailureTest, ANodeThatRefusesAConnectionThatStoodTakesItDownInItsWords) {
+  ScriptedNode other("tcp://127.0.0.1:*", [](const wire::Envelope& envelope) {
+    if (envelope.type == wire::EnvelopeType::request)
+      return std::vector<ScriptedNode::Frame>(1, ScriptedNode::refused("i am leaving"));
+    return ScriptedNode::as_usual(envelope);
+  });
+  const auto peer = here_.add_and_wait(other.address());
+  TestCall call;
+  ASSERT_EQ(here_.post(*peer, call, "x"), Sent::kYes);
+  EXPECT_TRUE(eventually([&] { return call.waiter.done(); }));
+  EXPECT_NE(call.down.find("i am leaving"), std::string::npos) << call.down;
+  peer->ended();
+}
+
+TEST_F(LinkFailureTest, ADroppedPeerIsDownAtOnceAndItsCallsEnd) {
+  ScriptedNode other("tcp://127.0.0.1:*", never_answers());
+  const auto peer = here_.add_and_wait(other.address());
+  TestCall posted;
+  ASSERT_EQ(here_.post(*peer, posted, "x"), Sent::kYes);
+  TestCall call;
+  Seat seat(call.waiter);
+  ASSERT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kYes);
+  here_.peers.drop(peer, "it has left");
+  EXPECT_FALSE(peer->routable());
+  EXPECT_TRUE(here_.finish(*peer, call, seat));
+  EXPECT_EQ(call.down, "it has left");
+  EXPECT_TRUE(eventually([&] { return posted.waiter.done(); }));
+  peer->ended();
+  here_.peers.drop(peer, "again");
+  here_.peers.stop();
+  EXPECT_EQ(other.hellos, 1) << "it is not dialled again";
+}
+
+TEST_F(LinkFailureTest, APeerMayOutliveThePlane) {
+  ScriptedNode other;
+  std::shared_ptr<Peer> peer;
+  {
+    ThisNode here;
+    here.start();
+    peer = here.add_and_wait(other.address());
+    EXPECT_TRUE(here.call(*peer, "x"));
+  }
+  EXPECT_FALSE(peer->routable());
+  Waiter waiter;
+  Seat seat(waiter);
+  EXPECT_EQ(peer->send(request(1, "x"), seat), Sent::kDown);
+  EXPECT_EQ(peer->post(request(1, "x"), true), Sent::kDown);
+  peer->join(seat);
+  peer->wait(seat, now_ns() + kMillisecond);
+}
+
+TEST_F(LinkFailureTest, StopEndsWhatIsUnderWay) {
+  ScriptedNode other("tcp://127.0.0.1:*", never_answers());
+  const auto peer = here_.add_and_wait(other.address());
+  std::atomic<int> ended{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      for (;;) {
+        TestCall call;
+        Seat seat(call.waiter);
+        if (here_.begin(*peer, call, seat, "x") != Sent::kYes) break;
+        if (here_.finish(*peer, call, seat)) ++ended;
+      }
+    });
+  }
+  ASSERT_TRUE(eventually([&] { return other.requests == 6; }));
+  here_.peers.stop();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, 6);
+  here_.peers.stop();
+}
+
 }  // namespace
 }  // namespace busbar::host

@@ -40,8 +40,8 @@ TEST_F(LinkTest, TheHelloSaysWhoThisNodeIs) {
   std::atomic<int> good{0};
   ScriptedNode other("tcp://127.0.0.1:*", [&](const wire::Envelope& envelope) {
     if (envelope.type == wire::EnvelopeType::hello && envelope.node == "me" && envelope.cluster == "test" &&
-        envelope.incarnation == 3 && envelope.role == wire::Role::node &&
-        envelope.major == wire::kCallProtocolMajor && envelope.max_message == CallPlaneOptions{}.max_message) {
+        envelope.incarnation == 3 && envelope.role == wire::Role::node && envelope.major == wire::kCallProtocolMajor &&
+        envelope.max_message == CallPlaneOptions{}.max_message) {
       ++good;
     }
     return ScriptedNode::as_usual(envelope);

@@ -59,6 +59,7 @@ class ScriptedNode {
   explicit ScriptedNode(std::string address = "tcp://127.0.0.1:*", Script script = {})
       : script_(std::move(script)), socket_(context_, zmq::socket_type::router) {
     socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::sndhwm, 0);  // a ROUTER drops what does not fit
     socket_.bind(address);
     address_ = socket_.get(zmq::sockopt::last_endpoint);
     thread_ = std::thread([this] { run(); });

@@ -9,11 +9,11 @@
 namespace busbar::host {
 namespace {
 
-// A pipe to look at what was sent.
+// A pipe that holds three messages or so, to look at what was sent.
 class OutboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    near_.set(zmq::sockopt::sndhwm, 1);
+    near_.set(zmq::sockopt::sndhwm, 2);
     far_.set(zmq::sockopt::rcvhwm, 1);
     far_.bind("inproc://outbox");
     near_.connect("inproc://outbox");
@@ -32,9 +32,10 @@ class OutboxTest : public ::testing::Test {
     }
   }
   std::string send_and_receive(std::size_t max_message) {
-    EXPECT_TRUE(outbox_.send_some(near_.handle(), max_message));
     zmq::message_t message;
-    EXPECT_TRUE(far_.recv(message));
+    near_.get(zmq::sockopt::events);  // lets it see that there is room again
+    EXPECT_TRUE(outbox_.send_some(near_.handle(), max_message));
+    EXPECT_TRUE(far_.recv(message, zmq::recv_flags::dontwait));
     EXPECT_FALSE(message.more());
     return message.to_string();
   }
@@ -83,7 +84,7 @@ TEST_F(OutboxTest, SendsALargeOneByItselfAndCountsItUntilZeroMqHasDoneWithIt) {
   EXPECT_EQ(*held_, LargeEnvelope::kFrom);
   {
     zmq::message_t message;
-    ASSERT_TRUE(far_.recv(message));
+    ASSERT_TRUE(far_.recv(message, zmq::recv_flags::dontwait));
     EXPECT_EQ(message.to_string(), std::string(LargeEnvelope::kFrom, 'b'));
   }
   EXPECT_EQ(*held_, 0U);
@@ -101,7 +102,8 @@ TEST_F(OutboxTest, KeepsWhatTheSocketDoesNotTake) {
   EXPECT_LT(sent, 6);
   for (int received = 0; received < 6; ++received) {
     zmq::message_t message;
-    ASSERT_TRUE(far_.recv(message));
+    ASSERT_TRUE(far_.recv(message, zmq::recv_flags::dontwait));
+    near_.get(zmq::sockopt::events);
     EXPECT_EQ(message.size(), received % 2 == 0 ? 1 : LargeEnvelope::kFrom);
     while (!outbox_.empty() && outbox_.send_some(near_.handle(), kNoLimit)) {
     }

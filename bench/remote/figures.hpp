@@ -1,0 +1,27 @@
+// The figures of calls between two processes; each prints its lines: ours / floor = ratio, and what is asked.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace bench {
+
+struct RemoteOptions {
+  std::string only;             // the name of the one figure that is wanted; empty: all
+  int rounds = 7;               // alternating
+  int ms = 300;                 // how long each round takes with one call at a time
+  std::size_t calls = 200'000;  // of each round with many under way
+  int announcements = 200;
+  int kills = 50;
+};
+
+void measure_remote_latency(const RemoteOptions& options);
+void measure_remote_throughput(const RemoteOptions& options);
+void measure_remote_cpu(const RemoteOptions& options);
+void measure_known(const RemoteOptions& options);
+void measure_killed(const RemoteOptions& options);
+
+// What a process does that was started with `--serve announcer`: registers a service for each line that it reads.
+void serve_announcer();
+
+}  // namespace bench
