@@ -58,9 +58,8 @@ ConnectionWatch::~ConnectionWatch() { zmq_socket_monitor(watched_, nullptr, 0); 
 
 bool ConnectionWatch::ended() {
   zmq::message_t part;
-  bool happened = false;
-  while (events_.recv(part, zmq::recv_flags::dontwait)) happened = true;
-  return happened;
+  while (events_.recv(part, zmq::recv_flags::dontwait)) ended_ = true;  // it is told of nothing else
+  return ended_;
 }
 
 CallClient::CallClient(CallClientOptions options)
@@ -194,7 +193,7 @@ bool CallClient::wait(short events, Deadline deadline) {
     // What has come is taken before the end of the connection is: it may be the answer.
     zmq_poll(items, 2, std::max<long>(left.count(), 0));
     if (items[0].revents != 0) return true;
-    if (items[1].revents != 0 && watch_.ended()) {
+    if (watch_.ended()) {
       zmq_poll(items, 1, 0);
       if (items[0].revents != 0) return true;
       connection_ended();
