@@ -1,0 +1,68 @@
+#include "transport/call_plane.hpp"
+
+#include <busbar/registry/net/socket.hpp>
+
+#include <utility>
+
+#include "transport/call_peers.hpp"
+#include "transport/call_server.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+// Each peer takes a DEALER and a monitor with its two ends; some are replaced while the old ones still close.
+constexpr int kMaxSockets = 16'384;
+
+}  // namespace
+
+class CallPlane::Core {
+ public:
+  Core(CallPlaneOptions given, const Logger& log)
+      : options(std::move(given)),
+        context(registry::net::make_context(1, kMaxSockets)),
+        server(context, options, log),
+        peers(context, options, log) {}
+
+  const CallPlaneOptions options;
+  zmq::context_t context;
+  CallServer server;
+  CallPeers peers;
+  bool stopped = false;
+};
+
+CallPlane::CallPlane(CallPlaneOptions options, Logger log) try
+    : core_(std::make_unique<Core>(std::move(options), log)) {
+} catch (const registry::net::SocketError& error) {
+  throw CallPlaneError(error.what());
+}
+
+CallPlane::~CallPlane() { stop(); }
+
+const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
+
+void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
+  core_->peers.start(peers, std::move(routability_changed));
+  core_->server.start(requests);
+}
+
+std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {
+  return core_->peers.add(std::move(name), incarnation, std::move(address));
+}
+
+void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) { core_->peers.drop(peer, reason); }
+
+CallPlaneStats CallPlane::stats() const {
+  CallPlaneStats stats;
+  core_->server.fill(stats);
+  core_->peers.fill(stats);
+  return stats;
+}
+
+void CallPlane::stop(std::chrono::milliseconds linger) noexcept {
+  if (std::exchange(core_->stopped, true)) return;
+  core_->server.stop(linger);
+  core_->peers.stop();
+}
+
+}  // namespace busbar::host
