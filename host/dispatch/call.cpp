@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <utility>
+
 #include <functional>
 #include <string_view>
 
@@ -9,6 +11,14 @@
 #include "dispatch/dispatcher.hpp"
 
 namespace busbar::host {
+
+namespace {
+
+thread_local constinit const Call* ending_call = nullptr;
+
+}  // namespace
+
+const Call* Call::ending() noexcept { return ending_call; }
 
 // ----------------------------------------------------------------------------------------------- the waiting side
 
@@ -204,7 +214,9 @@ void Call::finish_callback() {
 
 void Call::run_callback(Message outcome) noexcept {
   const Callback callback = std::exchange(callback_, nullptr);
+  const Call* const outer = std::exchange(ending_call, this);
   dispatcher().run_callback(callback, std::move(outcome));
+  ending_call = outer;
 }
 
 void Call::release() noexcept {

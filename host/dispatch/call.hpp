@@ -57,6 +57,8 @@ class Call final : public busbar_call, public Task {
   static const Call* of(const busbar_call* call) noexcept { return static_cast<const Call*>(call); }
   /// The call whose handler runs on this thread, or null.
   static Call* current() noexcept;
+  /// The call whose callback runs on this thread, or null.
+  static const Call* ending() noexcept;
 
   // -- the waiting side (call.cpp)
 
@@ -176,7 +178,10 @@ class Call final : public busbar_call, public Task {
   void no_provider_left();
   std::string_view only_node() const noexcept { return only_node_.view(); }
   /// The node that the last attempt was at; empty: it was here.
-  std::string_view last_node() const noexcept { return peer_ ? std::string_view(peer_->name()) : std::string_view{}; }
+  std::string_view last_node() const noexcept {
+    if (moved_to_) return moved_to_->name();
+    return peer_ ? std::string_view(peer_->name()) : std::string_view{};
+  }
   bool is_forwarded() const noexcept { return is_forwarded_; }
   bool forwards() const noexcept { return forwards_; }
 

@@ -261,6 +261,11 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   return cancellable ? &call : nullptr;
 }
 
+std::string_view Dispatcher::answering_node() const noexcept {
+  const Call* ending = Call::ending();
+  return ending == nullptr || ending->last_node().empty() ? std::string_view(node_) : ending->last_node();
+}
+
 void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const noexcept {
   const bool outer = std::exchange(in_callback, true);
   callback(std::move(outcome));

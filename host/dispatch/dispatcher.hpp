@@ -87,6 +87,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   std::vector<Provider> discover_service(const Message& message) const;
 
   const std::string& node() const noexcept { return node_; }
+  /// Inside a callback: the node that has answered; this one, where nobody else was asked.
+  std::string_view answering_node() const noexcept;
 
   // -- other nodes (remote.cpp: calls to them; requests.cpp: calls from them)
 

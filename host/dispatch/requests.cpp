@@ -240,7 +240,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
     const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
-    if (client->answer(write_client_answer(attempt, outcome, node_, warning), false) == Sent::kTooLarge) {
+    if (client->answer(write_client_answer(attempt, outcome, answering_node(), warning), false) == Sent::kTooLarge) {
       answer_too_large(*client, attempt);
     }
   };
