@@ -58,9 +58,8 @@ ConnectionWatch::~ConnectionWatch() { zmq_socket_monitor(watched_, nullptr, 0); 
 
 bool ConnectionWatch::ended() {
   zmq::message_t part;
-  bool happened = false;
-  while (events_.recv(part, zmq::recv_flags::dontwait)) happened = true;
-  return happened;
+  while (events_.recv(part, zmq::recv_flags::dontwait)) ended_ = true;  // it is told of nothing else
+  return ended_;
 }
 
 CallClient::CallClient(CallClientOptions options)
@@ -83,8 +82,9 @@ void CallClient::connect() {
   const auto milliseconds = [](std::chrono::milliseconds time) { return static_cast<int>(time.count()); };
   socket_.set(opt::linger, 0);
   socket_.set(opt::ipv6, true);
-  socket_.set(opt::immediate, true);    // nothing is kept for a host that is not there
-  socket_.set(opt::reconnect_ivl, -1);  // a host that comes back would not know us
+  // Never, as good as: a host that comes back does not know us. With -1 (and with "immediate") libzmq throws away what
+  // has arrived and was not read yet when the connection ends: the answer of a host that then stops.
+  socket_.set(opt::reconnect_ivl, std::numeric_limits<int>::max());
   socket_.set(opt::connect_timeout, milliseconds(options_.greeting));
   socket_.set(opt::handshake_ivl, milliseconds(options_.greeting));
   socket_.set(opt::heartbeat_ivl, milliseconds(options_.heartbeat));
@@ -193,7 +193,7 @@ bool CallClient::wait(short events, Deadline deadline) {
     // What has come is taken before the end of the connection is: it may be the answer.
     zmq_poll(items, 2, std::max<long>(left.count(), 0));
     if (items[0].revents != 0) return true;
-    if (items[1].revents != 0 && watch_.ended()) {
+    if (watch_.ended()) {
       zmq_poll(items, 1, 0);
       if (items[0].revents != 0) return true;
       connection_ended();

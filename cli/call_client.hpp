@@ -31,13 +31,14 @@ class ConnectionWatch {
   ConnectionWatch(const ConnectionWatch&) = delete;
   ConnectionWatch& operator=(const ConnectionWatch&) = delete;
 
-  /// To be polled for reading: then `ended` may say yes.
+  /// To be polled for reading: then `ended` may have become true.
   void* handle() noexcept { return events_.handle(); }
   bool ended();
 
  private:
   void* watched_;
   zmq::socket_t events_;
+  bool ended_ = false;
 };
 
 /// A connection to a host's call plane. Calls become requests, all else queries.

@@ -221,14 +221,14 @@ std::optional<std::string> AdminVerbs::dry_run_warning(const Message& message) c
 PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
   auto warning = dry_run_warning(message);
-  const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
+  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_, start = now_ns(),
                          warning = std::move(warning)](Message&& outcome) {
     answer_with(answer, seq, [&] {
       AdminAnswer out;
       out.seq = seq;
       AdminReply& reply = out.reply.emplace();
       reply.response = wire::to_wire(checked(outcome.response()));
-      reply.node = node;
+      reply.node = dispatcher.answering_node();
       reply.duration_us = microseconds_since(start);
       reply.message_id = outcome.id();
       reply.correlation_id = outcome.correlation_id();
@@ -243,7 +243,7 @@ PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
 
 void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
-  const auto callback = [answer = std::move(answer), seq = request.seq, node = dispatcher_.node(), start = now_ns(),
+  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_, start = now_ns(),
                          id = std::string(message.id()),
                          correlation = std::string(message.correlation_id())](const AuthorizationAnswer& verdict) {
     using Kind = AuthorizationAnswer::Kind;
@@ -252,8 +252,14 @@ void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
       out.seq = seq;
       if (verdict.kind == Kind::yes || verdict.kind == Kind::no) out.authorized = verdict.kind == Kind::yes;
       if (verdict.kind != Kind::yes) {
-        out.reply = AdminReply{
-            wire::to_wire(checked(verdict.response)), node, microseconds_since(start), id, correlation, {}, {}, {}};
+        out.reply = AdminReply{wire::to_wire(checked(verdict.response)),
+                               std::string(dispatcher.answering_node()),
+                               microseconds_since(start),
+                               id,
+                               correlation,
+                               {},
+                               {},
+                               {}};
       }
       return wire::frame_of(out);
     });

@@ -87,6 +87,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   std::vector<Provider> discover_service(const Message& message) const;
 
   const std::string& node() const noexcept { return node_; }
+  /// Inside a callback: the node that has answered; this one, where nobody else was asked.
+  std::string_view answering_node() const noexcept;
 
   // -- other nodes (remote.cpp: calls to them; requests.cpp: calls from them)
 
@@ -169,7 +171,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
   void forward(Call& call);
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
-  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation) const;
+  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation);
 
   const std::string node_;
   registry::Registry& registry_;

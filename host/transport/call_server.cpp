@@ -146,6 +146,7 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
     case wire::EnvelopeType::request:
     case wire::EnvelopeType::cancel:
     case wire::EnvelopeType::query:
+    case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
       return events_->on_request(connection, envelope);
     case wire::EnvelopeType::none:  // of a later minor version
       return;
@@ -153,7 +154,7 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
       return refuse_hello(connection->routing_id(), "hello_repeated",
                           "this connection was greeted already, by '" + connection->name() + "': it stays so");
     default:
-      throw MalformedPayload("expected a request, a cancellation or a query, found an envelope of type " +
+      throw MalformedPayload("expected a request, an answer, a cancellation or a query, found an envelope of type " +
                              std::to_string(static_cast<unsigned>(envelope.type)));
   }
 }

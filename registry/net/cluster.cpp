@@ -56,6 +56,8 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it by itself
 
 std::span<const std::uint8_t> bytes_of(const zmq::message_t& message) {
   return {message.data<std::uint8_t>(), message.size()};
@@ -362,7 +364,8 @@ std::vector<NodeRow> Cluster::Core::rows() const {
 }
 
 void Cluster::Core::routability_changed() {
-  for (const auto& [row, member] : snapshot()->others) member->state();  // remembers who was routable
+  const auto known = snapshot();
+  for (const auto& [row, member] : known->others) member->state();  // remembers who was routable
   registry_.refresh();
 }
 

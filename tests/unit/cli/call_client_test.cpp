@@ -442,6 +442,15 @@ TEST(CallClient, AnAnswerThatCameBeforeTheHostWentCounts) {
   EXPECT_TRUE(ask(node, call_of()).reply);
 }
 
+TEST(CallClient, WhatElseCameBeforeTheHostWentDoesNot) {
+  FakeNode node([](FakeNode& self) {
+    self.welcome();
+    self.receive();
+    for (std::uint64_t attempt = 1000; attempt < 1100; ++attempt) self.send(make(EnvelopeType::answer, attempt));
+  });
+  EXPECT_EQ(failure_at(node).status(), ExitStatus::no_host);  // at once, and not after the longest of calls
+}
+
 // C-D5
 TEST(CallClient, ACallThatIsNotAnsweredInItsTimeTimesOut) {
   const auto silent = [](FakeNode& self) {

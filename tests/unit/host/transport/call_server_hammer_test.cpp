@@ -1,4 +1,5 @@
 // Many threads that answer, many connections: nothing may be left behind in a queue, and no request be missed.
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <random>
@@ -76,7 +77,8 @@ void call_many(Caller& caller, std::uint64_t count, std::uint64_t window, unsign
   while (got < count) {
     while (sent < count && sent - got < window) {
       Bytes frame;
-      for (std::uint64_t more = 1 + random() % 4; more > 0 && sent < count; --more, ++sent) {
+      for (std::uint64_t more = 1 + random() % std::min<std::uint64_t>(window, 4); more > 0 && sent < count;
+           --more, ++sent) {
         const Bytes one = request_of(sent);
         frame.insert(frame.end(), one.begin(), one.end());
       }
@@ -141,21 +143,40 @@ TEST(CallServerHammer, ARequestThatArrivesWhileAWorkerSendsIsNoticed) {
   ASSERT_TRUE(eventually([&] { return served.requests.last() != nullptr; }));
   const auto requester = served.requests.last();
   std::atomic<bool> done{false};
-  std::thread sender([&] {
+  std::thread worker([&] {
+    // One at a time: a full queue would have the serving thread look around by itself.
     while (!done) {
       requester->answer(answer_of(0), false);
-      std::this_thread::yield();
+      silent.frame();
     }
-  });
-  std::thread reader([&] {
-    while (!done) silent.frame(std::chrono::milliseconds(10));
   });
   Caller caller = served.caller();
   caller.greet("caller");
-  call_many(caller, 5'000, 1, 1);
+  call_many(caller, 10'000, 1, 1);
   done = true;
-  sender.join();
-  reader.join();
+  worker.join();
+}
+
+// The answer comes from no sooner than the request's hand-over to some microseconds after: while the serving thread
+// makes up its mind to sleep.
+TEST(CallServerHammer, AnAnswerThatMeetsTheServingThreadOnItsWayToSleepIsNotStranded) {
+  std::atomic<std::uint64_t> handed{0};  // attempt + 1
+  Served served([&](const auto&, const Envelope& e) { handed.store(e.attempt + 1, std::memory_order_release); });
+  Caller caller = served.caller();
+  caller.greet();
+  std::atomic<bool> done{false};
+  std::thread worker([&] {
+    std::minstd_rand random(1);
+    while (!done) {
+      const std::uint64_t attempt = handed.exchange(0, std::memory_order_acquire);
+      if (attempt == 0) continue;
+      for (unsigned spins = random() % 8'000; spins > 0; --spins) handed.load(std::memory_order_relaxed);
+      served.requests.last()->answer(answer_of(attempt - 1), false);
+    }
+  });
+  call_many(caller, 2'000, 1, 1);
+  done = true;
+  worker.join();
 }
 
 TEST(CallServerHammer, ConnectionsComeAndGoUnderWorkersThatAnswerThem) {

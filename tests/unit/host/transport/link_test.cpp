@@ -75,7 +75,7 @@ TEST_F(LinkTest, PostedRequestsGoInBundlesAndAreAnsweredBesideBlockingCallers) {
   const auto peer = here_.add_and_wait(other.address());
   std::atomic<int> ended{0};
   here_.dispatch.on_end = [&](TestCall& call) {
-    if (call.waiter.nudged()) ++ended;  // a posted one: see below
+    if (call.posted) ++ended;
     call.waiter.complete();
   };
   std::deque<TestCall> calls(kPosts);
@@ -91,7 +91,6 @@ TEST_F(LinkTest, PostedRequestsGoInBundlesAndAreAnsweredBesideBlockingCallers) {
   }
   for (int i = 0; i < kPosts; ++i) {
     TestCall& call = calls[static_cast<std::size_t>(i)];
-    call.waiter.nudge();
     EXPECT_EQ(here_.post(*peer, call, "post " + std::to_string(i)), Sent::kYes);
   }
   EXPECT_TRUE(eventually([&] { return ended == kPosts; }));
@@ -189,7 +188,7 @@ TEST_F(LinkTest, ADriverThatNeedsToDriveNoMorePassesItOnOnEveryWayOut) {
 }
 
 TEST_F(LinkTest, APromotedFollowerThatIsDoneAlreadyPassesTheDrivingOn) {
-  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(3));
+  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(4));
   const auto peer = here_.add_and_wait(other.address());
   std::array<TestCall, 3> calls;
   std::deque<Seat> seats;
@@ -206,36 +205,27 @@ TEST_F(LinkTest, APromotedFollowerThatIsDoneAlreadyPassesTheDrivingOn) {
   calls[2].waiter.complete();
   peer->wait(seats[2], far_future());
   EXPECT_TRUE(seats[1].driving) << "otherwise nobody would read its answer";
+  std::thread fourth([&] { EXPECT_TRUE(here_.call(*peer, "has all of them answered")); });
   EXPECT_TRUE(here_.finish(*peer, calls[1], seats[1]));
+  fourth.join();
 }
 
-TEST_F(LinkTest, ANudgeEndsTheWaitOfADriverAndOfAFollower) {
-  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(3));
+TEST_F(LinkTest, ARingHasADriverSeeThatItsCallWasEndedElsewhere) {
+  ScriptedNode other("tcp://127.0.0.1:*", in_reverse(1'000'000));
   const auto peer = here_.add_and_wait(other.address());
-  std::array<TestCall, 2> calls;
-  std::deque<Seat> seats;
-  for (TestCall& call : calls) {
-    seats.emplace_back(call.waiter);
-    ASSERT_EQ(here_.begin(*peer, call, seats.back(), "x"), Sent::kYes);
+  for (int i = 0; i < 100; ++i) {
+    TestCall call;
+    Seat seat(call.waiter);
+    ASSERT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kYes);
+    std::thread elsewhere([&] {
+      EXPECT_TRUE(here_.dispatch.forget(call));
+      call.waiter.complete();
+      peer->ring();
+    });
+    peer->wait(seat, far_future());
+    EXPECT_TRUE(call.waiter.done());
+    elsewhere.join();
   }
-  calls[1].waiter.nudge();
-  peer->wait(seats[1], far_future());
-  EXPECT_FALSE(calls[1].waiter.done());
-  EXPECT_TRUE(calls[1].waiter.nudged());
-  calls[0].waiter.nudge();
-  peer->wait(seats[0], far_future());
-  EXPECT_TRUE(calls[0].waiter.nudged());
-  // It can be waited for again, which takes a seat without sending.
-  for (TestCall& call : calls) call.waiter.clear_nudge();
-  Seat again(calls[0].waiter);
-  peer->join(again);
-  EXPECT_TRUE(again.driving);
-  TestCall third;
-  Seat seat(third.waiter);
-  ASSERT_EQ(here_.begin(*peer, third, seat, "x"), Sent::kYes);
-  peer->wait(again, far_future());
-  EXPECT_TRUE(calls[0].waiter.done());
-  EXPECT_TRUE(here_.finish(*peer, third, seat));
 }
 
 TEST_F(LinkTest, AnEnvelopeThatTheOtherSideWouldNotTakeIsRefusedHere) {

@@ -167,6 +167,7 @@ class ScriptedNode {
 // One call as a test makes it.
 struct TestCall {
   std::uint64_t attempt = 0;
+  bool posted = false;
   Waiter waiter;
   std::string answer;
   std::string down;  // why the link went down under it
@@ -294,6 +295,7 @@ class ThisNode {
   }
   // One that is answered while nobody waits for it on this thread.
   Sent post(Peer& peer, TestCall& call, std::string_view payload) {
+    call.posted = true;
     dispatch.begin(peer, call);
     const Sent sent = peer.post(request(call.attempt, payload), true);
     if (sent != Sent::kYes) dispatch.forget(call);
