@@ -90,7 +90,7 @@ TEST_P(Nested, C_D14_CallsThatCrossAndComeBackDoNotDeadlock) {
     net.add("a", Script().on("at_a", step("at_b")));
     net.add("b", Script().on("at_b", step("at_a")));
     EXPECT_EQ(call(net["a"], Message::of("at_b", 3), {600'000}).response().value_as<std::string>(),
-              "end<at_b<at_a<at_b");
+              "end<at_a<at_b<at_a");
     // And many at once, from both sides.
     std::atomic<int> good{0};
     std::vector<std::thread> callers;
