@@ -202,7 +202,7 @@ void Dispatcher::forward(Call& call) {
   } else {
     const Nanos remaining = std::max<Nanos>(call.deadline() - now_ns(), kMicrosecond);
     // The word goes first: most often it is there before the answer.
-    requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), true);
+    requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), false);
     const Sent sent = static_cast<Peer&>(*node).post(write_forwarded_request(call, remaining), false);
     if (sent == Sent::kDown) refuse(Response::bad_rpc(badrpc::kNodedown, chosen + ", is not connected"));
     if (sent == Sent::kFull) refuse(Response::error(code::kOverloaded, "too much waits to be sent to " + chosen));

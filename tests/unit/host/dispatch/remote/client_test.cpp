@@ -227,7 +227,6 @@ TEST_P(Malformed, FieldsOfARequestAreRefusedAndLeaveNothingInside) {
       [&](wire::Envelope& e) { e.message_id = "not an id"; },
       [&](wire::Envelope& e) { e.correlation_id = long_text; },
       [&](wire::Envelope& e) { e.causation_id = "\n"; },
-      [&](wire::Envelope& e) { e.dry_run = 3; },
       [&](wire::Envelope& e) { e.events = number; },
       [&](wire::Envelope& e) { e.events = broken; },
   };

@@ -1,4 +1,5 @@
 // Providers that die while calls are under way (C-D9), and calls that cross.
+#include "dispatch/call_slab.hpp"
 #include "remote.hpp"
 
 namespace busbar::testing {
@@ -71,6 +72,46 @@ TEST_P(Lost, C_D9_ConnectionLostBetweenTakingAndLearningOfIt) {
   EXPECT_TRUE(net.quiet());
 }
 
+// However a call ends, its slot comes back: they are never more than what is under way, and what threads keep at hand.
+TEST_P(Lost, C_D6_EverySlotComesBack) {
+  LinkedHubs three({"a", "b", "c"});
+  for (const char* node : {"b", "c"}) {
+    three.add(node, Script()
+                        .on("good", [](Message&, Context&) { return Response::ok(); })
+                        .on("picky", [](Message&, Context&) { return Response::try_another_node("no"); })
+                        .on("throws", [](Message&, Context&) -> Response { throw std::runtime_error("x"); })
+                        .defer("dropped", [](Message&, Context&) {}));
+    three.add(node, answering("placed", node).choose_with([](const Message&) { return std::string("c"); }), "placing");
+  }
+  const auto slots = [] {
+    std::size_t count = 0;
+    host::CallSlab::instance().for_each([&](host::Call&) { ++count; });
+    return count;
+  };
+  constexpr int kCalls = 1000;
+  const std::size_t before = slots();
+  for (const char* service : {"good", "picky", "throws", "dropped", "placed"}) {
+    for (int i = 0; i < kCalls; ++i) call(three["a"], Message(service), {600'000});
+  }
+  three.link("a", "b").requests.refuse_with(host::Sent::kDown);
+  three.link("a", "c").requests.refuse_with(host::Sent::kFull);
+  for (int i = 0; i < kCalls; ++i) call(three["a"], Message("good"), {600'000});
+  for (const char* node : {"b", "c"}) {
+    three.link("a", node).requests.refuse_with(host::Sent::kYes);
+    three.link("a", node).requests.decide([](const wire::Envelope&) { return Fate::drop; });
+  }
+  for (int i = 0; i < kCalls; ++i) {
+    if (GetParam() == Form::blocking && i < kCalls * 6 / 10) {
+      call(three["a"], Message("good"), {1});
+    } else {
+      static_cast<void>(
+          three["a"].dispatcher().dispatch_cancellable(Message("good"), [](Message&&) {}, {600'000}).cancel());
+    }
+  }
+  EXPECT_TRUE(three.quiet());
+  EXPECT_LT(slots() - before, kCalls / 2);
+}
+
 class Nested : public RemoteTest {};
 BUSBAR_BOTH_FORMS(Nested);
 
@@ -90,7 +131,7 @@ TEST_P(Nested, C_D14_CallsThatCrossAndComeBackDoNotDeadlock) {
     net.add("a", Script().on("at_a", step("at_b")));
     net.add("b", Script().on("at_b", step("at_a")));
     EXPECT_EQ(call(net["a"], Message::of("at_b", 3), {600'000}).response().value_as<std::string>(),
-              "end<at_b<at_a<at_b");
+              "end<at_a<at_b<at_a");
     // And many at once, from both sides.
     std::atomic<int> good{0};
     std::vector<std::thread> callers;
