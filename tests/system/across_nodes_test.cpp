@@ -54,7 +54,13 @@ TEST_F(AcrossNodes, C_D11_AuthorizedAsksTheProvidersRouter) {
   EXPECT_EQ(no.json, Json({{"authorized", false}}));
   EXPECT_EQ(a.ask({"authorized", "refused_by_rule"}).status, 6);
   EXPECT_EQ(a.ask({"authorized", "absent"}).status, 3);
-  EXPECT_EQ(cluster["b"].plugin("behaviours.so")["calls_served"], 0) << "no handler has run";
+}
+
+TEST_F(AcrossNodes, C_D11_AuthorizedRunsNoHandler) {
+  start_two({"placed"}, "dies_at");
+  const Json itself = {{"pids", {cluster["b"].process().pid()}}};
+  EXPECT_EQ(cluster["a"].ask({"authorized", "dies_at", itself.dump()}).json, Json({{"authorized", true}}));
+  EXPECT_EQ(cluster["a"].call("where").status, 0) << "it lives";
 }
 
 TEST_F(AcrossNodes, C_D10_ValidateCrossesAsADryRun) {

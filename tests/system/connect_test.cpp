@@ -41,7 +41,7 @@ TEST_F(Connect, CallsWhatTheHostHasAndWhatOthersHave) {
   EXPECT_EQ(greeting.json["node"], "b");
   EXPECT_EQ(ask({"call", "greet", "{}"}).status, 5);
   EXPECT_EQ(ask({"call", "absent"}).status, 3);
-  EXPECT_EQ(ask({"call", "never_returns", "--timeout", "50"}).status, 4);
+  EXPECT_EQ(ask({"call", "sleeps", R"({"ms":500})", "--timeout", "50"}).status, 4);
   EXPECT_EQ(ask({"call", "greet", R"({"name":"Ada"})", "--node", "b"}).status, 0);
   EXPECT_EQ(ask({"call", "greet", R"({"name":"Ada"})", "--node", "nobody"}).json["kind"], "nodedown");
 }
@@ -68,7 +68,8 @@ TEST_F(Connect, TellsOfServicesAndNodes) {
   EXPECT_EQ(ask({"discover", "greet"}).json, Json({{"providers", {{{"node", "b"}, {"router", "greeter"}}}}}));
   EXPECT_EQ(ask({"discover", "absent"}).status, 3);
   std::vector<std::string> names;
-  for (const Json& row : ask({"services"}).json["services"]) names.push_back(row["name"]);
+  const Json services = ask({"services"}).json["services"];
+  for (const Json& row : services) names.push_back(row["name"]);
   EXPECT_THAT(names, Contains("greet"));
   EXPECT_THAT(names, Contains("shows_message"));
   const Answer described = ask({"describe", "greet"});
