@@ -122,6 +122,8 @@ TEST_P(RemoteDeadline, C_D8_WhatRanOutWhileItQueuedIsNotStarted) {
   one["a"].dispatcher().dispatch_async(Message("blocks"), [&](Message&&) { unblocked = true; }, {600'000});
   EXPECT_TRUE(gate.reached());
   EXPECT_EQ(call(one["a"], Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return one["b"].pool().stats().queued == 1; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(25));  // what was left when it came is over there, too
   gate.open();
   EXPECT_TRUE(eventually([&] { return unblocked.load(); }));
   EXPECT_TRUE(one.quiet());
