@@ -232,9 +232,16 @@ TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {
   auto pending = net["a"].dispatcher().dispatch_cancellable(Message("s"), [](Message&&) {}, {600'000, "b"});
   started.pass();
   EXPECT_TRUE(eventually([&] { return net.link("a", "b").peer()->under_way() == 0; }));
+  // All hubs share the process's calls: that c sees it is not enough.
+  std::atomic<int> told{0};
+  net.link("a", "c").requests.decide([&](const wire::Envelope& e) {
+    if (e.type == wire::EnvelopeType::cancel) ++told;
+    return Fate::pass;
+  });
   EXPECT_TRUE(pending.cancel());
   EXPECT_TRUE(net.quiet());
   EXPECT_TRUE(saw);
+  EXPECT_EQ(told, 1);
 }
 
 TEST_P(RemoteDeadline, C_D13_RepliesFromAnotherThreadInTimeOrNotAtAll) {
