@@ -22,7 +22,10 @@ void check(const Message& outcome) {
 }
 
 std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service) {
-  auto node = std::make_unique<busbar::Node>(busbar::NodeOptions{.name = "caller", .join = {seed}});
+  busbar::NodeOptions options;
+  options.name = "caller";
+  options.join = {seed};
+  auto node = std::make_unique<busbar::Node>(options);
   if (!node->wait_for(service, std::chrono::seconds(10))) {
     throw std::runtime_error("the caller has not found \"" + std::string(service) + "\" in 10 s");
   }
