@@ -27,7 +27,12 @@ std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_v
   options.join = {seed};
   auto node = std::make_unique<busbar::Node>(options);
   if (!node->wait_for(service, std::chrono::seconds(10))) {
-    throw std::runtime_error("the caller has not found \"" + std::string(service) + "\" in 10 s");
+    std::string known;
+    for (const auto& row : node->nodes()) {
+      known += ", " + row.name + " " + std::string(name_of(row.state)) + " with " + std::to_string(row.services);
+    }
+    throw std::runtime_error("the caller has not found \"" + std::string(service) + "\" in 10 s; nodes it knows" +
+                             known);
   }
   return node;
 }
