@@ -2,6 +2,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dispatch/call.hpp"
 #include "dispatch/dispatcher.hpp"
@@ -21,28 +22,34 @@ constexpr std::string_view kNotThere = "service_unavailable";
 
 // ------------------------------------------------------------------------------------------------ beginning and ending
 
-std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer) noexcept {
-  peer_ = std::move(peer);
+// Its number, or 0: the call has ended.
+std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent) noexcept {
+  // Either whoever ends the call waits until this attempt is open, and abandons it; or we see here that it has ended,
+  // and leave everything as it is: they may be reading it.
+  attempt_.store(kMoving, std::memory_order_seq_cst);
+  if ((state_.load(std::memory_order_seq_cst) & kGone) != 0) {
+    attempt_.store(0, std::memory_order_seq_cst);
+    return 0;
+  }
+  peer_.swap(peer);  // the one before is let go when nobody waits for us
   answered_by_.store(peer_.get(), std::memory_order_relaxed);
-  counted_.store(0, std::memory_order_relaxed);
+  idempotent_ = idempotent;
   retain();
   const std::uint64_t attempt = (++attempts_made_ << kIndexBits) | index_;
+  counted_.store(attempt, std::memory_order_relaxed);
   attempt_.store(attempt, std::memory_order_seq_cst);
   return attempt;
 }
 
 AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* seat, Nanos now) {
-  idempotent_ = idempotent;
-  const std::uint64_t attempt = open_attempt(std::move(peer));
-  // Either whoever ends the call sees this attempt and abandons it, or we see here that it has ended.
-  if (seat == nullptr && (state_.load(std::memory_order_seq_cst) & kGone) != 0) {
-    abandon_attempt();
-    return AttemptSent::kOver;
-  }
+  // Once it is posted it can be answered, and the call be on its way to another peer.
+  const std::shared_ptr<Peer> posted_to = seat == nullptr ? peer : nullptr;
+  const std::uint64_t attempt = open_attempt(std::move(peer), idempotent);
+  if (attempt == 0) return AttemptSent::kOver;
   const Bytes envelope = write_request(*this, attempt, std::max<Nanos>(deadline_ - now, kMicrosecond));
-  const Sent sent = seat != nullptr ? peer_->send(envelope, *seat) : peer_->post(envelope, true);
+  const Sent sent = seat != nullptr ? peer_->send(envelope, *seat) : posted_to->post(envelope, true);
   if (sent == Sent::kYes) {
-    if (seat == nullptr && counted_.exchange(1, std::memory_order_acq_rel) == 2) peer_->ended();
+    if (seat == nullptr) count_posted(*posted_to, attempt);
     return AttemptSent::kUnderWay;
   }
   if (!claim_attempt(attempt)) {
@@ -51,7 +58,7 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
     while (!waiter_.done()) sched_yield();
     lost_ = false;
   } else {
-    end_attempt();
+    release();
   }
   unstarted_ = true;
   switch (sent) {
@@ -71,6 +78,7 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
 }
 
 bool Call::claim_attempt(std::uint64_t attempt) noexcept {
+  if (!is_number(attempt)) return false;
   for (;;) {
     std::uint64_t seen = attempt;
     if (attempt_.compare_exchange_strong(seen, 0, std::memory_order_seq_cst)) return true;
@@ -84,17 +92,23 @@ std::uint64_t Call::abandon_attempt() noexcept {
     const std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
     if (attempt == 0) return 0;
     if (attempt != kMoving && claim_attempt(attempt)) {
-      end_attempt();
+      end_count();
+      release();
       return attempt;
     }
     sched_yield();
   }
 }
 
-// By who has claimed it: lets it go.
-void Call::end_attempt() noexcept {
-  if (counted_.exchange(2, std::memory_order_acq_rel) == 1) peer_->ended();
-  release();
+// The peer has accepted it, and counts it as under way. Should it have ended already, whoever ended it has left the
+// count to us.
+void Call::count_posted(Peer& peer, std::uint64_t attempt) noexcept {
+  if (!counted_.compare_exchange_strong(attempt, attempt | kCounted, std::memory_order_acq_rel)) peer.ended();
+}
+
+// By who has claimed the attempt, and before the call can go on to the next.
+void Call::end_count() noexcept {
+  if ((counted_.exchange(0, std::memory_order_acq_rel) & kCounted) != 0) peer_->ended();
 }
 
 // ------------------------------------------------------------------------------------------------------ what came back
@@ -105,8 +119,9 @@ void Call::attempt_answered(const Peer* from, const wire::Envelope& answer) noex
   } catch (const std::exception&) {
     response_ = Response::bad_rpc(badrpc::kExit, "this node had no memory for the answer");
   }
+  end_count();
   deliver(from);
-  end_attempt();
+  release();
 }
 
 void Call::take_answer(const wire::Envelope& answer) {
@@ -125,24 +140,32 @@ void Call::take_answer(const wire::Envelope& answer) {
     response_ = Response::bad_rpc(badrpc::kBadReturn, "node " + peer_->name() + " answered with no response");
     return;
   }
+  const bool takes_events = dry_run_ == DryRun::verbose && !answer.events.empty();
+  if ((!answer.assigns.empty() && !is_item(answer.assigns, cbor::detail::kMap)) ||
+      (takes_events && !is_item(answer.events, cbor::detail::kArray))) {
+    response_ = Response::bad_rpc(badrpc::kBadReturn, "node " + peer_->name() +
+                                                          " answered with assigns that are no map of CBOR, or with "
+                                                          "events that are no array");
+    return;
+  }
   take_response(response_, view, Payload::copy(answer.value));
   assigns_changed_ = answer.has_assigns;
   if (assigns_changed_) assigns_ = Payload::copy(answer.assigns);
-  if (dry_run_ == DryRun::verbose) events_ = Payload::copy(answer.events);
+  if (takes_events) events_ = Payload::copy(answer.events);
 }
 
 void Call::move_attempt(std::uint64_t attempt, std::string_view node, std::shared_ptr<Peer> to) noexcept {
   std::uint64_t seen = attempt;
-  if (!attempt_.compare_exchange_strong(seen, kMoving, std::memory_order_seq_cst)) return;  // it has ended
+  if (!is_number(attempt) || !attempt_.compare_exchange_strong(seen, kMoving, std::memory_order_seq_cst)) return;
   // The connection that it was sent through has done its part; the answer comes through the ROUTER.
-  if (counted_.exchange(2, std::memory_order_acq_rel) == 1) peer_->ended();
+  end_count();
   idempotent_ = false;  // it was forwarded once, and is not sent anywhere again
-  moved_to_ = std::move(to);
-  answered_by_.store(moved_to_.get(), std::memory_order_relaxed);
+  const std::shared_ptr<Peer> before = std::exchange(moved_to_, to);
+  answered_by_.store(to.get(), std::memory_order_relaxed);
   retain();  // once it can be answered again, only this keeps the slot ours
   attempt_.store(attempt, std::memory_order_seq_cst);
   // Should it have gone before we were seen to be there.
-  if (moved_to_ == nullptr || !moved_to_->routable()) {
+  if (to == nullptr || !to->routable()) {
     if (claim_attempt(attempt)) attempt_lost("node " + std::string(node) + ", which was to answer, is gone", nullptr);
   }
   release();
@@ -150,16 +173,19 @@ void Call::move_attempt(std::uint64_t attempt, std::string_view node, std::share
 
 void Call::peer_down(const Peer& peer, std::string_view reason) noexcept {
   for (;;) {
-    const std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
+    std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
     if (attempt == 0) return;
     if (attempt == kMoving) {
       sched_yield();
       continue;
     }
     if (answered_by_.load(std::memory_order_acquire) != &peer) return;
-    if (!claim_attempt(attempt)) continue;
-    if (answered_by_.load(std::memory_order_acquire) == &peer) break;
-    attempt_.store(attempt, std::memory_order_seq_cst);  // meanwhile it had moved to another
+    // Not claimed yet: should it have moved to another meanwhile, its answer must find the number again.
+    if (!attempt_.compare_exchange_strong(attempt, kMoving, std::memory_order_seq_cst)) continue;
+    const bool still_there = answered_by_.load(std::memory_order_acquire) == &peer;
+    attempt_.store(still_there ? 0 : attempt, std::memory_order_seq_cst);
+    if (!still_there) return;
+    break;
   }
   attempt_lost("node " + peer.name() + " is gone: " + std::string(reason), &peer);
 }
@@ -169,8 +195,9 @@ void Call::attempt_lost(const std::string& why, const Peer* from) noexcept {
   lost_ = true;
   unstarted_ = false;
   response_ = Response::bad_rpc(badrpc::kNodedown, why);
+  end_count();
   deliver(from);
-  end_attempt();
+  release();
 }
 
 // ------------------------------------------------------------------------------------------------------------ going on

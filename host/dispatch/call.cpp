@@ -2,6 +2,9 @@
 
 #include <sched.h>
 
+#include <functional>
+#include <string_view>
+
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
 
@@ -42,17 +45,23 @@ void Call::deliver_to(Callback callback, Nanos begun) noexcept {
   watched_deadline_.store(kUnwatched, std::memory_order_relaxed);
 }
 
+// Who asks, whichever way the request came: one that was forwarded here is cancelled through another connection than it
+// is answered through.
+std::uint64_t Call::key_of(const Requester& requester) noexcept {
+  return std::hash<std::string_view>{}(requester.name()) ^ requester.incarnation();
+}
+
 void Call::answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept {
   ending_ = Ending::requester;
   requester_ = std::move(requester);
   requester_attempt_.store(attempt, std::memory_order_relaxed);
-  requested_by_.store(requester_.get(), std::memory_order_relaxed);
+  requested_by_.store(key_of(*requester_), std::memory_order_relaxed);
   served_as_.store(++attempts_made_, std::memory_order_release);
 }
 
 void Call::cancel_for(const Requester& requester, std::uint64_t attempt) noexcept {
   const std::uint64_t number = served_as_.load(std::memory_order_acquire);
-  if (number == 0 || requested_by_.load(std::memory_order_acquire) != &requester) return;
+  if (number == 0 || requested_by_.load(std::memory_order_acquire) != key_of(requester)) return;
   if (requester_attempt_.load(std::memory_order_acquire) != attempt) return;
   // Should the slot be another call's by now, that one has another number, and nothing happens.
   if (served_as_.load(std::memory_order_acquire) == number) given_up_.store(number, std::memory_order_release);
@@ -156,7 +165,10 @@ bool Call::cancel() noexcept {
     if (watched == kNever || watched == kClaimed) return false;
   } while (!watched_deadline_.compare_exchange_weak(watched, kClaimed, std::memory_order_acq_rel));
   state_.fetch_or(kGone, std::memory_order_seq_cst);
-  if (const std::uint64_t attempt = abandon_attempt()) dispatcher().tell_cancelled(*peer_, attempt);
+  if (const std::uint64_t attempt = abandon_attempt()) {
+    const bool moved = answered_by_.load(std::memory_order_relaxed) != peer_.get();
+    dispatcher().tell_cancelled(moved && moved_to_ ? *moved_to_ : *peer_, attempt);
+  }
   callback_ = nullptr;
   release();
   return true;

@@ -204,7 +204,8 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint32_t kRunning = 8;     // its handler may read the message
   static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
   static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
-  static constexpr std::uint64_t kMoving = 1;      // in attempt_: being handed to another peer
+  static constexpr std::uint64_t kMoving = 1;      // in attempt_: what belongs to it is being changed; not for long
+  static constexpr std::uint64_t kCounted = std::uint64_t{1} << 63;  // in counted_: accepted by the peer
 
   enum class Ending : std::uint8_t { waiter, callback, requester };
 
@@ -235,11 +236,14 @@ class Call final : public busbar_call, public Task {
   void recycle() noexcept;
   void forget_others() noexcept;
 
-  std::uint64_t open_attempt(std::shared_ptr<Peer> peer) noexcept;
+  static std::uint64_t key_of(const Requester& requester) noexcept;
+  static bool is_number(std::uint64_t attempt) noexcept { return attempt > kMoving; }
+  std::uint64_t open_attempt(std::shared_ptr<Peer> peer, bool idempotent) noexcept;
+  void count_posted(Peer& peer, std::uint64_t attempt) noexcept;
+  void end_count() noexcept;
   void take_answer(const wire::Envelope& answer);
   std::string refusal_reason() const;
   void attempt_lost(const std::string& why, const Peer* from) noexcept;
-  void end_attempt() noexcept;
 
   // constant from begin() on
   std::atomic<Dispatcher*> dispatcher_{nullptr};  // atomic: the supervisor looks at slots that are being reused
@@ -282,7 +286,7 @@ class Call final : public busbar_call, public Task {
   // the attempt at another node
   std::atomic<std::uint64_t> attempt_{0};          // its number, while it is under way
   std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
-  std::atomic<std::uint32_t> counted_{0};          // the peer's count of it: 1 by who posted it, 2 by who ended it
+  std::atomic<std::uint64_t> counted_{0};          // its number while it is being posted, then with kCounted; 0: ended
   std::uint64_t attempts_made_ = 0;                // of this slot, ever: no number is used twice (C-D6)
   std::shared_ptr<Peer> peer_;                     // where it was sent, and where its caller sits
   std::shared_ptr<Peer> moved_to_;                 // who answers it instead (C-R6)
@@ -293,7 +297,7 @@ class Call final : public busbar_call, public Task {
 
   // for a requester at another node
   std::shared_ptr<Requester> requester_;
-  std::atomic<const Requester*> requested_by_{nullptr};
+  std::atomic<std::uint64_t> requested_by_{0};  // key_of it
   std::atomic<std::uint64_t> requester_attempt_{0};
   std::atomic<std::uint64_t> served_as_{0};  // a number of its own for each such call of this slot; 0: none
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled

@@ -77,14 +77,14 @@ Endpoint* Dispatcher::find(const Message& message, std::string_view only_node) c
 void Dispatcher::settle_unserved(Message& message, std::string_view only_node) const {
   const std::string name(message.service_name());
   message.strip_for_return();
-  if (!is_service_name(name)) {
-    message.respond(Response::error(code::kMalformed, "the service's name (" + std::to_string(name.size()) +
-                                                          " bytes) does not match " + std::string(kServiceNameRule)));
-    return;
-  }
   if (!only_node.empty() && only_node != node_) {
     message.respond(Response::bad_rpc(badrpc::kNodedown,
                                       "no node \"" + std::string(only_node) + "\" is known that calls can be sent to"));
+    return;
+  }
+  if (!is_service_name(name)) {
+    message.respond(Response::error(code::kMalformed, "the service's name (" + std::to_string(name.size()) +
+                                                          " bytes) does not match " + std::string(kServiceNameRule)));
     return;
   }
   emit(EventKind::service_not_found, message);

@@ -169,7 +169,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
   void forward(Call& call);
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
-  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation) const;
+  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation);
 
   const std::string node_;
   registry::Registry& registry_;

@@ -26,6 +26,18 @@ std::string_view fault_of(const busbar_response& response) noexcept {
 
 }  // namespace
 
+bool is_item(std::span<const std::uint8_t> bytes, cbor::detail::Major kind) noexcept {
+  try {
+    cbor::detail::Reader reader(bytes);
+    const auto head = reader.item_head(0);
+    reader.skip_body(head, 0);
+    reader.expect_end();
+    return head.major() == kind;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 void take_response(Response& to, const busbar_response& from, Payload&& value) {
   if (const auto fault = fault_of(from); !fault.empty()) [[unlikely]] {
     to = Response::bad_rpc(badrpc::kBadReturn, fault);

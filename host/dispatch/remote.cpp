@@ -191,7 +191,7 @@ void Dispatcher::take_answer(const Peer* from, const wire::Envelope& envelope) n
 
 void Dispatcher::take_forwarded(const wire::Envelope& envelope) noexcept {
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
-  if (call == nullptr) return;
+  if (call == nullptr || envelope.node == node_) return;  // who forwarded it to us still stands for it
   auto node = registry_.find_node(envelope.node);
   if (node != nullptr && node->incarnation() != envelope.incarnation) node = nullptr;
   call->move_attempt(envelope.attempt, envelope.node, as_peer(node));

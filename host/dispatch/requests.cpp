@@ -30,6 +30,27 @@ class ForwardedFor final : public Requester {
   const std::shared_ptr<Peer> peer_;
 };
 
+// This node itself waits: it was chosen by the one that it had asked.
+class AnsweredHere final : public Requester {
+ public:
+  using Take = std::function<void(const Envelope&)>;
+  AnsweredHere(std::string node, std::uint64_t incarnation, Take take)
+      : node_(std::move(node)), incarnation_(incarnation), take_(std::move(take)) {}
+  Sent answer(std::span<const std::uint8_t> envelope, bool) noexcept override {
+    take_(wire::read_envelope(envelope));
+    return Sent::kYes;
+  }
+  bool gone() const noexcept override { return false; }
+  wire::Role role() const noexcept override { return wire::Role::node; }
+  const std::string& name() const noexcept override { return node_; }
+  std::uint64_t incarnation() const noexcept override { return incarnation_; }
+
+ private:
+  const std::string node_;
+  const std::uint64_t incarnation_;
+  const Take take_;
+};
+
 // What is wrong with a request's fields, in words; empty: nothing.
 std::string fault_of(const Envelope& request) {
   if (!is_service_name(request.service)) {
@@ -46,6 +67,12 @@ std::string fault_of(const Envelope& request) {
 
 void answer_bare(Requester& to, std::uint64_t attempt, const Response& response, bool unstarted) {
   to.answer(write_bare_answer(attempt, response, unstarted), false);
+}
+
+void answer_too_large(Requester& to, std::uint64_t attempt) {
+  const std::string who = (to.role() == wire::Role::node ? "node " : "client ") + to.name();
+  answer_bare(to, attempt, Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what " + who + " accepts"),
+              false);
 }
 
 }  // namespace
@@ -67,7 +94,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
         return;  // of a later minor version
     }
   } catch (const MalformedPayload& malformed) {
-    answer_bare(*from, envelope.attempt, Response::error(code::kMalformed, malformed.what()), true);
+    answer_bare(*from, envelope.attempt, Response::error(code::kMalformed, malformed.what()), false);
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
   }
@@ -101,7 +128,11 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
   }
 }
 
-std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) const {
+std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
+  if (node == node_) {
+    const auto take = [this](const Envelope& answer) { take_answer(nullptr, answer); };
+    return std::make_shared<AnsweredHere>(node_, incarnation, take);
+  }
   auto peer = registry_.find_node(node);
   if (peer == nullptr || peer->incarnation() != incarnation) return nullptr;
   return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
@@ -112,6 +143,7 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
 
 // Serves what another node asks for: by a router of this one, and only what is public (C-R1).
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
+  const Message borrowed = Message::borrow(message_view(request));  // first: it may be malformed
   Endpoint* endpoint = registry_.lookup(request.service, [](const registry::ServiceEntry* entry) -> Endpoint* {
     if (entry == nullptr || entry->local == nullptr) return nullptr;
     if (entry->local->visibility() != registry::Visibility::public_) return nullptr;
@@ -128,7 +160,6 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   start.now = now_ns();
   const std::uint64_t longest = std::uint64_t{kMaxTimeoutMs} * 1000;
   const Nanos deadline = start.now + static_cast<Nanos>(std::min(request.remaining_us, longest)) * kMicrosecond;
-  const Message borrowed = Message::borrow(message_view(request));
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
@@ -150,10 +181,7 @@ void Dispatcher::answer(Call& call) noexcept {
     count_end(call, call.response());
     Requester& requester = *call.requester();
     if (!requester.gone() && requester.answer(write_answer(call), false) == Sent::kTooLarge) {
-      answer_bare(
-          requester, call.requester_attempt(),
-          Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what node " + requester.name() + " accepts"),
-          false);
+      answer_too_large(requester, call.requester_attempt());
     }
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
@@ -174,7 +202,7 @@ void Dispatcher::forward(Call& call) {
   } else {
     const Nanos remaining = std::max<Nanos>(call.deadline() - now_ns(), kMicrosecond);
     // The word goes first: most often it is there before the answer.
-    requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), true);
+    requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), false);
     const Sent sent = static_cast<Peer&>(*node).post(write_forwarded_request(call, remaining), false);
     if (sent == Sent::kDown) refuse(Response::bad_rpc(badrpc::kNodedown, chosen + ", is not connected"));
     if (sent == Sent::kFull) refuse(Response::error(code::kOverloaded, "too much waits to be sent to " + chosen));
@@ -212,7 +240,9 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
     const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
-    client->answer(write_client_answer(attempt, outcome, node_, warning), false);
+    if (client->answer(write_client_answer(attempt, outcome, node_, warning), false) == Sent::kTooLarge) {
+      answer_too_large(*client, attempt);
+    }
   };
   DispatchOptions options;
   options.node = request.only_node;
