@@ -27,7 +27,8 @@ class Hub {
  public:
   static host::PoolOptions small_pool() { return {2, 16, 100, 10 * host::kMillisecond, 5 * host::kSecond, {}}; }
 
-  explicit Hub(host::PoolOptions pool = small_pool()) : pool_(supervisor_, std::move(pool)) {}
+  explicit Hub(host::PoolOptions pool = small_pool(), std::string node = "node-1")
+      : pool_(supervisor_, std::move(pool)), dispatcher_(std::move(node), registry_, pool_, supervisor_, events_) {}
 
   ~Hub() {
     for (auto& plugin : plugins_) registry_.withdraw_router(plugin.name);
@@ -51,7 +52,7 @@ class Hub {
   }
   host::Instance& add(const std::string& name, Script script) {
     ScriptedRouter::next = &script;
-    return add<ScriptedRouter>(name);
+    return script.choose ? add<ChoosingRouter>(name) : add<ScriptedRouter>(name);
   }
   /// Ownership: the router stays the test's, and outlives its calls.
   host::Instance& add(const std::string& name, CRouter& router) {
@@ -75,6 +76,7 @@ class Hub {
   }
   Message call(std::string_view service) { return call(Message(service)); }
 
+  const std::string& node() const { return dispatcher_.node(); }
   host::Dispatcher& dispatcher() { return dispatcher_; }
   registry::Registry& registry() { return registry_; }
   host::EventStream& events() { return events_; }
@@ -88,14 +90,16 @@ class Hub {
     });
   }
 
-  /// Waits until no call is inside any router: everything that was started has ended, handles included.
+  /// Whether no call is inside any router: everything that was started has ended, handles included.
+  bool is_quiet() const {
+    for (auto& plugin : plugins_) {
+      if (!plugin.instance->quiet()) return false;
+    }
+    return true;
+  }
+  /// Waits for that.
   bool quiet() {
-    return eventually([this] {
-      for (auto& plugin : plugins_) {
-        if (!plugin.instance->quiet()) return false;
-      }
-      return true;
-    });
+    return eventually([this] { return is_quiet(); });
   }
 
  private:
@@ -123,7 +127,7 @@ class Hub {
   host::EventStream events_;
   host::Supervisor supervisor_;
   host::Pool pool_;
-  host::Dispatcher dispatcher_{"node-1", registry_, pool_, supervisor_, events_};
+  host::Dispatcher dispatcher_;
   std::vector<Plugin> plugins_;
 };
 

@@ -41,19 +41,24 @@ struct Script {
     authorize = std::move(decide);
     return *this;
   }
+  Script& choose_with(std::function<std::string(const Message&)> decide) {
+    choose = std::move(decide);
+    return *this;
+  }
 
   std::vector<Service> services;
   std::function<Authorization(const Message&)> authorize = [](const Message&) { return authorized(); };
+  std::function<std::string(const Message&)> choose;  // empty: the router has no choose_node of its own
 };
 
 /// A router of the C++ SDK that does what the script says which `next` holds while it is made.
-class ScriptedRouter final : public Router {
+class ScriptedRouter : public Router {
  public:
   inline static Script* next = nullptr;
 
   ScriptedRouter() : script_(*next) {
     for (const auto& s : script_.services) {
-      auto& declared = s.answer ? service(s.name, &ScriptedRouter::answer) : service(s.name, &ScriptedRouter::defer);
+      auto& declared = s.answer ? declare(s, &ScriptedRouter::answer) : declare(s, &ScriptedRouter::defer);
       declare_flags(declared, s);
       by_name_[s.name] = &s;
     }
@@ -62,7 +67,14 @@ class ScriptedRouter final : public Router {
 
   using Router::host;
 
+ protected:
+  const Script& script() const { return script_; }
+
  private:
+  template <class Handler>
+  ServiceDeclaration& declare(const Script::Service& s, Handler handler) {
+    return (s.flags & BUSBAR_SERVICE_PRIVATE) != 0 ? private_service(s.name, handler) : service(s.name, handler);
+  }
   void declare_flags(ServiceDeclaration& declared, const Script::Service& s) {
     if ((s.flags & BUSBAR_SERVICE_INLINE) != 0) declared.inlined();
     if ((s.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0) declared.idempotent();
@@ -80,6 +92,12 @@ class ScriptedRouter final : public Router {
 
   const Script script_;
   std::map<std::string, const Script::Service*> by_name_;
+};
+
+/// The same with a `choose_node`.
+class ChoosingRouter final : public ScriptedRouter {
+ public:
+  std::string choose_node(const Message& message) override { return script().choose(message); }
 };
 
 /// A router in plain C terms, for what the C++ SDK would never do. One service.

@@ -1,0 +1,264 @@
+// Time, and callers that give up.
+#include "remote.hpp"
+#include "support/raw_requester.hpp"
+
+namespace busbar::testing {
+namespace {
+
+class RemoteDeadline : public RemoteTest {
+ protected:
+  LinkedHubs net{{"a", "b"}};
+};
+BUSBAR_BOTH_FORMS(RemoteDeadline);
+
+TEST_P(RemoteDeadline, C_D5_EndsWithServiceTimeout) {
+  Gate gate;
+  net.add("b", Script().on("s", [&](Message&, Context&) {
+    gate.pass();
+    return Response::ok();
+  }));
+  Message message("s");
+  message.assign("mine", 1);
+  const std::string id(message.id());
+  const Message back = call(net["a"], std::move(message), {30});
+  EXPECT_EQ(back.response().kind(), Response::Kind::service_timeout);
+  EXPECT_EQ(back.response().service(), "s");
+  EXPECT_EQ(back.response().message_id(), id);
+  EXPECT_EQ(back.response().timeout_ms(), 30u);
+  EXPECT_EQ(back.assigned<int>("mine"), 1);
+  gate.open();
+  EXPECT_TRUE(net.quiet());
+}
+
+TEST_P(RemoteDeadline, C_D5_TheServicesOwnTimeoutIsThatOfItsRecord) {
+  net.add("b", Script().on("s", [](Message&, Context&) { return Response::ok(); }).timeout_ms(25));
+  net.link("a", "b").requests.hold();
+  EXPECT_EQ(call(net["a"], "s").response().timeout_ms(), 25u);
+}
+
+TEST_P(RemoteDeadline, C_D6_ALateAnswerReachesNobodyAndIsCounted) {
+  std::atomic<int> runs{0};
+  net.add("b", Script().on("s", [&](Message&, Context&) { return Response::ok(++runs); }));
+  net.link("a", "b").answers.hold();
+  Message message("s");
+  const Message copy(message);
+  EXPECT_EQ(call(net["a"], std::move(message), {30}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return net.link("a", "b").answers.held() == 1; }));
+  // The same message once more: the late answer must not be taken for its own.
+  net.link("a", "b").requests.hold();
+  std::thread later([&] {
+    EXPECT_TRUE(eventually([&] { return net.link("a", "b").requests.held() == 1; }));
+    net.link("a", "b").answers.release();
+    EXPECT_TRUE(eventually([&] { return net["a"].dispatcher().late_answers() == 1; }));
+    net.link("a", "b").requests.release();
+  });
+  EXPECT_EQ(call(net["a"], copy, {600'000}).response().value_as<int>(), 2);
+  later.join();
+  EXPECT_TRUE(net.quiet());
+  EXPECT_EQ(net["a"].dispatcher().late_answers(), 1u);
+}
+
+TEST_P(RemoteDeadline, C_D6_ASecondAnswerIsDroppedAndCounted) {
+  net.add("b", answering("s", "b"));
+  net.link("a", "b").answers.decide([](const wire::Envelope&) { return Fate::twice; });
+  for (unsigned i = 1; i <= 20; ++i) {
+    EXPECT_EQ(call(net["a"], "s").response().value_as<std::string>(), "b");
+    EXPECT_TRUE(eventually([&] { return net["a"].dispatcher().late_answers() == i; }));
+  }
+  EXPECT_TRUE(net.quiet());
+}
+
+TEST_P(RemoteDeadline, C_D6_AnswersToNothingAreDropped) {
+  net.add("b", answering("s", "b"));
+  wire::Envelope answer;
+  answer.type = wire::EnvelopeType::answer;
+  answer.major = wire::kCallProtocolMajor;
+  answer.kind = BUSBAR_RESPONSE_OK;
+  unsigned sent = 0;
+  for (const std::uint64_t attempt : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{5}, std::uint64_t{1} << 20,
+                                      (std::uint64_t{1} << 20) - 1, ~std::uint64_t{0}, std::uint64_t{1} << 63}) {
+    for (const auto type : {wire::EnvelopeType::answer, wire::EnvelopeType::refused, wire::EnvelopeType::document}) {
+      answer.attempt = attempt;
+      answer.type = type;
+      net.link("a", "b").answers.push(encode(answer));
+      ++sent;
+    }
+    answer.type = wire::EnvelopeType::forwarded;
+    answer.node = "nowhere";
+    net.link("a", "b").answers.push(encode(answer));
+    answer.node = {};
+  }
+  EXPECT_TRUE(eventually([&] { return net["a"].dispatcher().late_answers() == sent; }));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(call(net["a"], "s").response().succeeded());
+  EXPECT_TRUE(net.quiet());
+}
+
+TEST_P(RemoteDeadline, C_D8_TheRemainingTimeTravels) {
+  std::atomic<std::int64_t> left{0};
+  net.add("b", Script().on("s", [&](Message&, Context& c) {
+    left = c.time_left().count();
+    return Response::ok();
+  }));
+  EXPECT_TRUE(call(net["a"], Message("s"), {600'000}).response().succeeded());
+  EXPECT_GT(left, 500'000'000);
+  EXPECT_LE(left, 600'000'000);
+}
+
+TEST_P(RemoteDeadline, C_D8_WhatRanOutWhileItQueuedIsNotStarted) {
+  LinkedHubs one({"a", "b"}, {1, 1, 10, host::kMillisecond, host::kSecond, {}});
+  Gate gate;
+  std::atomic<int> runs{0};
+  one.add("b", Script()
+                   .on("blocks",
+                       [&](Message&, Context&) {
+                         gate.pass();
+                         return Response::ok();
+                       })
+                   .on("s", [&](Message&, Context&) {
+                     ++runs;
+                     return Response::ok();
+                   }));
+  std::atomic<bool> unblocked{false};
+  one["a"].dispatcher().dispatch_async(Message("blocks"), [&](Message&&) { unblocked = true; }, {600'000});
+  EXPECT_TRUE(gate.reached());
+  EXPECT_EQ(call(one["a"], Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return one["b"].pool().stats().queued == 1; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(25));  // what was left when it came is over there, too
+  gate.open();
+  EXPECT_TRUE(eventually([&] { return unblocked.load(); }));
+  EXPECT_TRUE(one.quiet());
+  EXPECT_EQ(runs, 0);
+}
+
+TEST_P(RemoteDeadline, C_D8_ANestedCallNeverOutlastsItsParent) {
+  net.link("b", "a").requests.hold();
+  net.add("a", answering("inner", "a"));
+  std::atomic<std::int64_t> inner_kind{-1};
+  net.add("b", Script().on("outer", [&](Message&, Context& c) {
+    const Message back = c.call("inner", 1, std::chrono::milliseconds(600'000));
+    inner_kind = static_cast<int>(back.response().kind());
+    return Response::ok();
+  }));
+  call(net["a"], Message("outer"), {40});  // what comes first, the timeout here or there, is not said
+  EXPECT_TRUE(net.quiet());
+  EXPECT_EQ(inner_kind, static_cast<int>(Response::Kind::service_timeout));
+}
+
+TEST_P(RemoteDeadline, C_D8_AHandlerSeesThatItsCallersConnectionIsGone) {
+  Gate reached;
+  std::atomic<bool> saw{false};
+  net.add("b", Script().on("s", [&](Message&, Context& c) {
+    EXPECT_FALSE(c.caller_gone());
+    std::thread opener([&] { reached.pass(); });
+    reached.reached();
+    saw = eventually([&] { return c.caller_gone(); });
+    opener.join();
+    return Response::ok();
+  }));
+  std::thread cutter([&] {
+    EXPECT_TRUE(reached.reached());
+    net.link("a", "b").cut();
+    reached.open();
+  });
+  EXPECT_TRUE(call(net["a"], Message("s"), {600'000}).response().is_bad_rpc("nodedown"));
+  cutter.join();
+  EXPECT_TRUE(net.quiet());
+  EXPECT_TRUE(saw);
+}
+
+TEST(RemoteCancel, C_D8_AHandlerSeesThatItsCallerHasGivenUp) {
+  LinkedHubs net{{"a", "b"}};
+  Gate started;
+  std::atomic<bool> saw{false};
+  net.add("b", Script().on("s", [&](Message&, Context& c) {
+    EXPECT_FALSE(c.caller_gone());
+    started.open();
+    saw = eventually([&] { return c.caller_gone(); });
+    return Response::ok();
+  }));
+  std::atomic<int> called{0};
+  auto pending = net["a"].dispatcher().dispatch_cancellable(Message("s"), [&](Message&&) { ++called; }, {600'000});
+  started.pass();
+  EXPECT_TRUE(pending.cancel());
+  EXPECT_FALSE(pending.cancel());
+  EXPECT_TRUE(net.quiet());
+  EXPECT_TRUE(saw);
+  EXPECT_EQ(called, 0);
+}
+
+TEST(RemoteCancel, C_D8_IsOfOneCallOnly) {
+  LinkedHubs net{{"a", "b"}};
+  Gate gate;
+  std::atomic<int> gone{0}, there{0};
+  net.add("b", Script().on("s", [&](Message&, Context& c) {
+    gate.pass();
+    ++(c.caller_gone() ? gone : there);
+    return Response::ok();
+  }));
+  std::atomic<int> called{0};
+  const auto count = [&](Message&&) { ++called; };
+  auto first = net["a"].dispatcher().dispatch_cancellable(Message("s"), count, {600'000});
+  auto second = net["a"].dispatcher().dispatch_cancellable(Message("s"), count, {600'000});
+  EXPECT_TRUE(gate.reached(2));
+  std::atomic<int> cancels{0};
+  EXPECT_TRUE(first.cancel());
+  // A request that is answered has overtaken nothing: the cancellation is there.
+  net.add("a", Script());
+  net.add("b", answering("other", "x"), "q");
+  EXPECT_TRUE(net["a"].call(Message("other"), {600'000}).response().succeeded());
+  gate.open();
+  EXPECT_TRUE(net.quiet());
+  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(there, 1);
+  EXPECT_TRUE(eventually([&] { return called == 1; }));
+}
+
+TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {
+  LinkedHubs net{{"a", "b", "c"}};
+  Gate started;
+  std::atomic<bool> saw{false};
+  const auto placed = [&] {
+    return Script()
+        .on("s",
+            [&](Message&, Context& c) {
+              started.open();
+              saw = eventually([&] { return c.caller_gone(); });
+              return Response::ok();
+            })
+        .choose_with([](const Message&) { return std::string("c"); });
+  };
+  net.add("b", placed());
+  net.add("c", placed());
+  auto pending = net["a"].dispatcher().dispatch_cancellable(Message("s"), [](Message&&) {}, {600'000, "b"});
+  started.pass();
+  EXPECT_TRUE(eventually([&] { return net.link("a", "b").peer()->under_way() == 0; }));
+  // All hubs share the process's calls: that c sees it is not enough.
+  std::atomic<int> told{0};
+  net.link("a", "c").requests.decide([&](const wire::Envelope& e) {
+    if (e.type == wire::EnvelopeType::cancel) ++told;
+    return Fate::pass;
+  });
+  EXPECT_TRUE(pending.cancel());
+  EXPECT_TRUE(net.quiet());
+  EXPECT_TRUE(saw);
+  EXPECT_EQ(told, 1);
+}
+
+TEST_P(RemoteDeadline, C_D13_RepliesFromAnotherThreadInTimeOrNotAtAll) {
+  std::vector<std::thread> threads;
+  std::mutex mutex;
+  net.add("b", Script().defer("s", [&](Message& m, Context& c) {
+    const std::lock_guard lock(mutex);
+    threads.emplace_back([handle = c.reply_handle(), after = m.raw_request_as<int>()]() mutable {
+      std::this_thread::sleep_for(std::chrono::milliseconds(after));
+      handle.reply(Response::ok(after));
+    });
+  }));
+  EXPECT_EQ(call(net["a"], Message::of("s", 1), {600'000}).response().value_as<int>(), 1);
+  EXPECT_EQ(call(net["a"], Message::of("s", 200), {10}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(net.quiet());
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace busbar::testing
