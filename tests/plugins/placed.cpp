@@ -1,0 +1,132 @@
+// Services that tell where they run, by the process's number, and that a test of several nodes can place, hold and end.
+#include <busbar/plugin.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+struct Place {
+  std::string node;
+  bool hold = false;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false));
+  }
+};
+
+struct Pids {
+  std::vector<std::int64_t> pids;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(pids));
+  }
+};
+
+struct Passed {
+  std::string service;
+  nlohmann::json request;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(service), CEREAL_NVP(request));
+  }
+};
+
+struct Counts {
+  std::uint32_t authorized = 0;
+  std::uint32_t chosen = 0;
+  std::uint32_t held = 0;
+  std::uint32_t left = 0;
+  std::uint32_t spared = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(authorized), CEREAL_NVP(chosen), CEREAL_NVP(held), CEREAL_NVP(left), CEREAL_NVP(spared));
+  }
+};
+
+class Placed final : public busbar::Router {
+ public:
+  Placed() {
+    service("where", &Placed::where);
+    service("runs_at", &Placed::runs_at);
+    service("only_at", &Placed::only_at);
+    service("holds", &Placed::holds);
+    service("dies_at", &Placed::dies_at);
+    service("dies_at_idempotent", &Placed::dies_at).idempotent();
+    service("passes_on", &Placed::passes_on);
+    private_service("counts", &Placed::counts);
+  }
+
+  busbar::Authorization authorize(const busbar::Message& message) override {
+    if (message.service_name() == "runs_at") ++authorized_;
+    return busbar::authorized();
+  }
+
+  std::string choose_node(const busbar::Message& message) override {
+    if (message.service_name() != "runs_at") return {};
+    ++chosen_;
+    return message.raw_request_as<Place>().node;
+  }
+
+ private:
+  static std::int64_t here() { return getpid(); }
+
+  std::int64_t where() { return here(); }
+
+  std::int64_t runs_at(const Place& request, busbar::Context& context) {
+    if (request.hold) wait_until_left(context);
+    return here();
+  }
+
+  // Answers on the named processes only.
+  busbar::Response only_at(const Pids& request) {
+    const auto& pids = request.pids;
+    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) return busbar::Response::ok(here());
+    return busbar::Response::try_another_node("not in " + std::to_string(here()));
+  }
+
+  // Runs until its caller is gone.
+  std::int64_t holds(busbar::Context& context) {
+    wait_until_left(context);
+    return here();
+  }
+
+  // The end of the named processes, in the midst of the call; others answer.
+  std::int64_t dies_at(const Pids& request) {
+    const auto& pids = request.pids;
+    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) kill(getpid(), SIGKILL);
+    ++spared_;
+    return here();
+  }
+
+  // What another service answers, wherever that is.
+  busbar::Response passes_on(const Passed& request, busbar::Context& context) {
+    return context.call(request.service, request.request).response();
+  }
+
+  Counts counts() { return {authorized_, chosen_, held_, left_, spared_}; }
+
+  void wait_until_left(busbar::Context& context) {
+    ++held_;
+    while (!context.caller_gone()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ++left_;
+  }
+
+  std::atomic<std::uint32_t> authorized_{0};
+  std::atomic<std::uint32_t> chosen_{0};
+  std::atomic<std::uint32_t> held_{0};
+  std::atomic<std::uint32_t> left_{0};
+  std::atomic<std::uint32_t> spared_{0};
+};
+
+}  // namespace
+
+BUSBAR_PLUGIN(Placed, "placed", "1.0.0")

@@ -1,0 +1,132 @@
+// Services whose router says on which node a call runs.
+#include <signal.h>
+
+#include "system/support/test_cluster.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using testing::HasSubstr;
+
+class ChooseNode : public ClusterTest {
+ protected:
+  /// Two that have the service, and one between whose callers and those two nothing runs.
+  void start_three() {
+    cluster.add("a");
+    cluster.add("b", {"placed"});
+    cluster.add("c", {"placed"});
+    ASSERT_TRUE(cluster.wait_until_whole());
+    ASSERT_TRUE(cluster.wait_until_offered("runs_at", {"b", "c"}));
+  }
+  Json pid_of(const char* name) { return cluster[name].process().pid(); }
+  Json counts_of(const char* name) { return cluster[name].call("counts").json["value"]; }
+};
+
+TEST_F(ChooseNode, C_R6_TheCallRunsWhereItsRouterSaysAndIsAnswered) {
+  start_three();
+  const Answer answer = cluster["a"].call("runs_at", {{"node", "c"}}, {"--node", "b"});
+  EXPECT_EQ(answer.status, 0) << answer.out;
+  EXPECT_EQ(answer.json["value"], pid_of("c"));
+  EXPECT_EQ(answer.json["node"], "c") << "who answered is told";
+  const Json at_b = counts_of("b");
+  EXPECT_EQ(at_b["authorized"], 1);
+  EXPECT_EQ(at_b["chosen"], 1);
+  const Json at_c = counts_of("c");
+  EXPECT_EQ(at_c["authorized"], 0) << "the chosen one does neither again";
+  EXPECT_EQ(at_c["chosen"], 0);
+}
+
+TEST_F(ChooseNode, C_R6_WithoutANameOrWithItsOwnItRunsWhereItWasReceived) {
+  start_three();
+  EXPECT_EQ(cluster["a"].call("runs_at", Json::object(), {"--node", "b"}).json["value"], pid_of("b"));
+  EXPECT_EQ(cluster["a"].call("runs_at", {{"node", "b"}}, {"--node", "b"}).json["value"], pid_of("b"));
+}
+
+TEST_F(ChooseNode, C_R6_ALocalCallCanBeSentElsewhere) {
+  start_three();
+  const Answer answer = cluster["b"].call("runs_at", {{"node", "c"}});
+  EXPECT_EQ(answer.status, 0) << answer.out;
+  EXPECT_EQ(answer.json["value"], pid_of("c"));
+}
+
+TEST_F(ChooseNode, C_R6_TheCallersOwnNodeCanBeChosen) {
+  start_three();
+  const Answer answer = cluster["b"].call("runs_at", {{"node", "b"}}, {"--node", "c"});
+  EXPECT_EQ(answer.status, 0) << answer.out;
+  EXPECT_EQ(answer.json["value"], pid_of("b"));
+}
+
+TEST_F(ChooseNode, C_R6_AnUnknownNodeIsNodedown) {
+  start_three();
+  const Answer answer = cluster["a"].call("runs_at", {{"node", "nobody"}}, {"--node", "b"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_EQ(answer.json["code"], "badrpc");
+  EXPECT_EQ(answer.json["kind"], "nodedown");
+  EXPECT_THAT(answer.json["text"].get<std::string>(), HasSubstr("nobody"));
+}
+
+TEST_F(ChooseNode, C_R6_ADeadNodeIsNodedown) {
+  start_three();
+  cluster.kill("c");
+  ASSERT_TRUE(cluster.wait_until_whole());
+  const Answer answer = cluster["a"].call("runs_at", {{"node", "c"}}, {"--node", "b"});
+  EXPECT_EQ(answer.json["kind"], "nodedown") << answer.out;
+  EXPECT_EQ(counts_of("b")["held"], 0) << "nothing ran in its place";
+}
+
+TEST_F(ChooseNode, C_R6_OneThatLacksTheServiceIsSaidSo) {
+  start_three();
+  const Answer answer = cluster["b"].call("runs_at", {{"node", "a"}});
+  EXPECT_NE(answer.status, 0) << answer.out;
+}
+
+TEST_F(ChooseNode, C_R6_C_D9_TheChosenOneKilledWhileItRunsIsNodedownAtOnce) {
+  start_three();
+  Process caller = cluster["a"].start_busbar(
+      {"--json", "call", "runs_at", R"({"node":"c","hold":true})", "--node", "b", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("c")["held"] == 1; }));
+  cluster.kill("c");
+  const auto ended = caller.wait();  // far less than its ten minutes
+  ASSERT_TRUE(ended) << "the caller's node must know whom it waits for";
+  EXPECT_THAT(ended->out, HasSubstr(R"("kind":"nodedown")"));
+}
+
+TEST_F(ChooseNode, C_R6_C_D9_TheOneThatForwardedMayDieMeanwhile) {
+  start_three();
+  Process caller = cluster["a"].start_busbar(
+      {"--json", "call", "runs_at", R"({"node":"c","hold":true})", "--node", "b", "--timeout", "2000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("c")["held"] == 1; }));
+  cluster.kill("b");
+  const auto ended = caller.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_THAT(ended->out, HasSubstr(R"("response":"service_timeout")")) << "it is answered by the chosen one alone";
+}
+
+TEST_F(ChooseNode, C_R6_AClientIsAnsweredThroughItsEntryNode) {
+  start_three();
+  const std::string entry = cluster_status(cluster["a"], "address");
+  const std::vector<std::string> ask = {"--json", "--connect", entry, "call", "runs_at"};
+  const auto call = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), ask.begin(), ask.end());
+    more.insert(more.begin(), BUSBAR_BUSBAR);
+    Command command;
+    command.arguments = std::move(more);
+    command.scratch = cluster["a"].root() / "said";
+    return Process(command);
+  };
+  Process first = call({R"({"node":"c"})", "--node", "b"});
+  const auto answered = first.wait();
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(answered->status, 0) << answered->out;
+  EXPECT_EQ(Json::parse(answered->out)["value"], pid_of("c"));
+
+  Process second = call({R"({"node":"c","hold":true})", "--node", "b", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("c")["held"] == 1; }));
+  cluster.kill("c");
+  const auto ended = second.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_THAT(ended->out, HasSubstr(R"("kind":"nodedown")"));
+}
+
+}  // namespace
+}  // namespace busbar::system_tests

@@ -1,0 +1,162 @@
+// A provider that is killed, or frozen, while many calls are under way at it: from a program that is a member itself.
+#include <signal.h>
+
+#include "system/support/callers.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr int kCount = 64;
+// How much later than expected an answer may be: for a busy machine. Speed is measured in bench/.
+constexpr seconds kSlack{15};
+
+/// The failure detector is not to speak: its time is longer than a test.
+constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
+constexpr std::chrono::minutes kNeverLost{10};
+constexpr seconds kSoonLost{2};
+
+class LostNodes : public ClusterTest, public testing::WithParamInterface<Form> {
+ protected:
+  void start_providers(const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+      cluster.make(name).add("placed");
+      if (patient) cluster[name].configure(kPatient);
+      cluster.start(name);
+    }
+    node = join(cluster, patient ? milliseconds(kNeverLost) : milliseconds(kSoonLost));
+    ASSERT_TRUE(eventually([&] { return providers(*node, "holds") == names; }));
+  }
+  static bool all_run_at(const TestHost& host) {
+    return eventually([&] { return host.plugin("placed.so")["calls_running"] == kCount; });
+  }
+  /// Ends the node, after which nothing can be answered any more; what was seen until then.
+  std::vector<Seen> all_that_was_seen(const Calls& calls) {
+    node->stop();
+    return calls.seen();
+  }
+
+  bool patient = false;
+  std::unique_ptr<Node> node;
+};
+
+INSTANTIATE_TEST_SUITE_P(Of64, LostNodes, testing::Values(Form::blocking, Form::asynchronous), name_of);
+
+TEST_P(LostNodes, C_D9_C_G4_C_G6_AKilledOneAnswersEachOfItsCallsOnceAndIsOfferedNoMore) {
+  patient = true;  // so that nothing but the broken connection tells of its end
+  start_providers({"a"});
+  const Calls calls(*node, GetParam(), {kCount, "holds"});
+  ASSERT_TRUE(all_run_at(cluster["a"]));
+  EXPECT_EQ(calls.answered(), 0);
+  const auto killed = std::chrono::steady_clock::now();
+  cluster.kill("a");
+  ASSERT_TRUE(calls.wait());
+  EXPECT_LT(std::chrono::steady_clock::now() - killed, kSlack) << "not by waiting for the budget";
+  EXPECT_TRUE(eventually([&] { return providers(*node, "holds").empty(); }, kSlack));
+  EXPECT_EQ(node->dispatch(message_of("holds")).response().kind(), Response::Kind::service_unavailable);
+  EXPECT_EQ(node->nodes().size(), 1u);
+  for (const Seen& seen : all_that_was_seen(calls)) {
+    EXPECT_TRUE(seen.response.is_bad_rpc(badrpc::kNodedown)) << seen.response.text();
+    EXPECT_EQ(seen.answers, 1);
+    EXPECT_LT(seen.after, kLimit);
+  }
+}
+
+TEST_P(LostNodes, C_D5_AFrozenOneLetsItsCallsEndWithTheirBudgetsAndIsBackWhenItWakes) {
+  patient = true;
+  start_providers({"a"});
+  const milliseconds budget = seconds(6);
+  const Calls calls(*node, GetParam(), {kCount, "holds", budget});
+  ASSERT_TRUE(all_run_at(cluster["a"]));
+  {
+    const Frozen frozen(cluster["a"]);
+    ASSERT_TRUE(calls.wait());
+  }
+  for (const Seen& seen : calls.seen()) {
+    EXPECT_EQ(seen.response.kind(), Response::Kind::service_timeout) << seen.response.text();
+    EXPECT_EQ(seen.response.timeout_ms(), budget.count());
+    EXPECT_GE(seen.after, budget - milliseconds(20));
+    EXPECT_LT(seen.after, budget + kSlack);
+  }
+  EXPECT_EQ(call_at(*node, "a", "where").value_as<pid_t>(), cluster["a"].process().pid()) << "without a restart";
+  EXPECT_TRUE(eventually([&] { return cluster["a"].plugin("placed.so")["calls_running"] == 0; }));
+  for (const Seen& seen : all_that_was_seen(calls)) EXPECT_EQ(seen.answers, 1) << "late answers are discarded (C-D6)";
+}
+
+TEST_P(LostNodes, C_D9_AFrozenOneIsGivenUpByTheFailureDetectorAndIsBackWhenItWakes) {
+  start_providers({"a", "b"});
+  const Calls calls(*node, GetParam(), {kCount, "holds", kLimit});
+  ASSERT_TRUE(eventually([&] {
+    const auto running = [&](const char* name) {
+      return cluster[name].plugin("placed.so")["calls_running"].get<int>();
+    };
+    return running("a") + running("b") == kCount;
+  }));
+  const int at_a = cluster["a"].plugin("placed.so")["calls_running"];
+  Frozen frozen(cluster["a"]);
+  ASSERT_TRUE(eventually([&] { return calls.answered() == at_a; }));
+  EXPECT_TRUE(eventually([&] { return providers(*node, "holds") == std::vector<std::string>{"b"}; }));
+  for (const Seen& seen : calls.seen()) {
+    if (seen.answers == 0) continue;  // it runs at the other
+    EXPECT_TRUE(seen.response.is_bad_rpc(badrpc::kNodedown)) << seen.response.text();
+    EXPECT_LT(seen.after, kLimit);
+  }
+  EXPECT_EQ(node->dispatch(message_of("where")).response().value_as<pid_t>(), cluster["b"].process().pid());
+  frozen.wake();
+  EXPECT_TRUE(eventually([&] { return providers(*node, "holds").size() == 2; })) << "back without a restart";
+  EXPECT_EQ(call_at(*node, "a", "where").value_as<pid_t>(), cluster["a"].process().pid());
+  for (const Seen& seen : all_that_was_seen(calls)) EXPECT_EQ(seen.answers, 1);
+}
+
+class LostUnderLoad : public LostNodes {};
+
+INSTANTIATE_TEST_SUITE_P(Of64, LostUnderLoad, testing::Values(Form::blocking), name_of);
+
+TEST_P(LostUnderLoad, C_D9_AKilledOneFailsOnlyWhatItHadAndTheOthersServeOn) {
+  start_providers({"a", "b"});
+  const SteadyCallers callers(*node, kCount, "where", kLimit);
+  ASSERT_TRUE(callers.wait_for_more(1'000));
+  cluster.kill("a");
+  ASSERT_TRUE(callers.wait_for_more(1'000));
+  EXPECT_THAT(providers(*node, "where"), ElementsAre("b"));
+  const auto tally = callers.tally();
+  EXPECT_LE(tally.failures.size(), std::size_t{kCount}) << "at most what was under way";
+  for (const Response& failure : tally.failures) EXPECT_TRUE(failure.is_bad_rpc(badrpc::kNodedown)) << failure.text();
+  EXPECT_LT(tally.longest, kLimit);
+}
+
+TEST_P(LostUnderLoad, C_D18_OneThatStopsInOrderFailsNoCall) {
+  start_providers({"a", "b"});
+  const SteadyCallers callers(*node, kCount, "where", kLimit);
+  ASSERT_TRUE(callers.wait_for_more(1'000));
+  cluster["a"].stop();
+  ASSERT_TRUE(callers.wait_for_more(1'000));
+  EXPECT_THAT(providers(*node, "where"), ElementsAre("b"));
+  const auto tally = callers.tally();
+  EXPECT_THAT(tally.failures, IsEmpty()) << tally.failures.front().text();
+}
+
+class Frozen1s : public ClusterTest {};
+
+TEST_F(Frozen1s, C_D5_AFrozenProviderWithABudgetOfOneSecondIsAnsweredInOneSecond) {
+  cluster.make("a").configure(kPatient);
+  cluster["a"].add("placed");
+  cluster.start("a");
+  cluster.make("b").configure(kPatient);
+  cluster.start("b");
+  ASSERT_TRUE(cluster.wait_until_offered("where", {"a"}));
+  const Frozen frozen(cluster["a"]);
+  const Answer answer = cluster["b"].call("where", Json::object(), {"--timeout", "1000"});
+  EXPECT_EQ(answer.status, 4) << answer.out;
+  EXPECT_EQ(answer.kind(), "service_timeout");
+  EXPECT_EQ(answer.json["timeout_ms"], 1000);
+  EXPECT_GE(answer.json["duration_us"], 980'000);
+  EXPECT_LT(answer.json["duration_us"], (seconds(1) + kSlack) / std::chrono::microseconds(1));
+}
+
+}  // namespace
+}  // namespace busbar::system_tests

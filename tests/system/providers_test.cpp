@@ -1,0 +1,123 @@
+// Which of several providers serves a call, and which one when that one does not.
+#include <signal.h>
+
+#include <map>
+#include <set>
+
+#include "system/support/callers.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using std::chrono::seconds;
+using testing::UnorderedElementsAre;
+
+class Providers : public ClusterTest {
+ protected:
+  pid_t pid_of(const char* name) { return cluster[name].process().pid(); }
+  Json counts_of(const char* name) { return cluster[name].call("counts").json["value"]; }
+  /// The nodes that "no_nodes_available" lists, with their reasons.
+  static std::map<std::string, std::string> refusals(const Answer& answer) {
+    EXPECT_EQ(answer.json["code"], "no_nodes_available") << answer.out;
+    std::map<std::string, std::string> rows;
+    for (const Json& row : answer.json.value("nodes", Json::array())) rows[row["node"]] = row["reason"];
+    return rows;
+  }
+  std::string refusal_of(const char* name) { return "not in " + std::to_string(pid_of(name)); }
+};
+
+TEST_F(Providers, C_D3_OneOfThemIsPickedAtRandom) {
+  cluster.add("a", {"placed"});
+  cluster.add("b", {"placed"});
+  const auto node = join(cluster, seconds(10));
+  ASSERT_TRUE(eventually([&] { return providers(*node, "where").size() == 2; }));
+  std::map<pid_t, int> served;
+  for (int i = 0; i < 400; ++i) ++served[node->call<pid_t>("where", Json::object(), kLimit)];
+  EXPECT_EQ(served.size(), 2u);
+  // Of 400 throws of a coin, fewer than 120 heads come once in 10^15.
+  EXPECT_GT(served[pid_of("a")], 120);
+  EXPECT_GT(served[pid_of("b")], 120);
+}
+
+TEST_F(Providers, C_D4_WhoSendsTheCallOnIsPassedAndTheNextIsAsked) {
+  for (const char* name : {"a", "b", "c"}) cluster.add(name, {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("only_at", {"a", "b", "c"}));
+  for (const char* name : {"a", "b", "c"}) {
+    const Answer answer = cluster["a"].call("only_at", {{"pids", {pid_of(name)}}});
+    EXPECT_EQ(answer.json["value"], pid_of(name)) << answer.out;
+    EXPECT_EQ(answer.json["node"], name);
+  }
+}
+
+TEST_F(Providers, C_D4_WhenAllHaveSentItOnEachIsListedWithItsReason) {
+  for (const char* name : {"a", "b", "c"}) cluster.add(name, {"placed"});
+  cluster.add("d");
+  ASSERT_TRUE(cluster.wait_until_offered("only_at", {"a", "b", "c"}));
+  const Json nobody = {{"pids", Json::array()}};
+  EXPECT_EQ(
+      refusals(cluster["a"].call("only_at", nobody)),
+      (std::map<std::string, std::string>{{"local", refusal_of("a")}, {"b", refusal_of("b")}, {"c", refusal_of("c")}}));
+  EXPECT_EQ(
+      refusals(cluster["d"].call("only_at", nobody)),
+      (std::map<std::string, std::string>{{"a", refusal_of("a")}, {"b", refusal_of("b")}, {"c", refusal_of("c")}}));
+}
+
+TEST_F(Providers, C_D18_OneThatIsStoppingIsPassedWhileItsLastCallRuns) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("where", {"b", "c"}));
+  const auto node = join(cluster, seconds(10));
+  ASSERT_TRUE(eventually([&] { return providers(*node, "where").size() == 2; }));
+  Process last = cluster["a"].start_busbar({"call", "holds", "--node", "b", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("b")["held"] == 1; }));
+  const SteadyCallers callers(*node, 4, "where", kLimit);
+  ASSERT_TRUE(callers.wait_for_more(100));
+  cluster["b"].process().signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return providers(*node, "where") == std::vector<std::string>{"c"}; }));
+  ASSERT_TRUE(callers.wait_for_more(100));
+  EXPECT_TRUE(cluster["b"].process().running()) << "it waits for its last call";
+  EXPECT_EQ(node->call<pid_t>("where", Json::object(), kLimit), pid_of("c"));
+  last.signal(SIGINT);
+  cluster["b"].finish();
+  EXPECT_TRUE(callers.tally().failures.empty()) << callers.tally().failures.front().text();
+}
+
+// Which of the two is asked first is chance: called again and again until it is the one that dies.
+TEST_F(Providers, C_D18_AnIdempotentCallGoesOnToTheNextWhenItsProviderDies) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("dies_at_idempotent", {"b", "c"}));
+  const pid_t doomed = pid_of("b");
+  ASSERT_TRUE(eventually([&] {
+    const Answer answer = cluster["a"].call("dies_at_idempotent", {{"pids", {doomed}}}, {"--timeout", "30000"});
+    EXPECT_EQ(answer.json["value"], pid_of("c")) << answer.out;
+    return !cluster["b"].process().running();
+  }));
+  cluster.kill("b");
+}
+
+TEST_F(Providers, C_D18_AnyOtherCallIsNeverSentAgain) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("dies_at", {"b", "c"}));
+  const pid_t doomed = pid_of("b");
+  int succeeded = 0;
+  Answer last;
+  ASSERT_TRUE(eventually([&] {
+    last = cluster["a"].call("dies_at", {{"pids", {doomed}}}, {"--timeout", "30000"});
+    if (last.status != 0) return true;
+    ++succeeded;
+    EXPECT_EQ(last.json["value"], pid_of("c"));
+    return false;
+  }));
+  EXPECT_EQ(last.json["kind"], "nodedown") << last.out;
+  EXPECT_EQ(last.json["node"], "b");
+  EXPECT_EQ(counts_of("c")["spared"], succeeded) << "the last one did not reach it";
+  cluster.kill("b");
+}
+
+}  // namespace
+}  // namespace busbar::system_tests
