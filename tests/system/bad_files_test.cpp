@@ -1,4 +1,6 @@
 // What lies in the plugin directory and cannot be used: a clear reason, and everybody else goes on.
+#include <busbar/abi.h>
+
 #include <fstream>
 
 #include "system/support/bad_files.hpp"
