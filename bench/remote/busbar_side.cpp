@@ -22,9 +22,17 @@ void check(const Message& outcome) {
 }
 
 std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service) {
-  auto node = std::make_unique<busbar::Node>(busbar::NodeOptions{.name = "caller", .join = {seed}});
+  busbar::NodeOptions options;
+  options.name = "caller";
+  options.join = {seed};
+  auto node = std::make_unique<busbar::Node>(options);
   if (!node->wait_for(service, std::chrono::seconds(10))) {
-    throw std::runtime_error("the caller has not found \"" + std::string(service) + "\" in 10 s");
+    std::string known;
+    for (const auto& row : node->nodes()) {
+      known += ", " + row.name + " " + std::string(name_of(row.state)) + " with " + std::to_string(row.services);
+    }
+    throw std::runtime_error("the caller has not found \"" + std::string(service) + "\" in 10 s; nodes it knows" +
+                             known);
   }
   return node;
 }

@@ -32,7 +32,9 @@ Nanos spread_one(ServerProcess& announcer, const busbar::Node& node, const std::
 }  // namespace
 
 void serve_announcer() {
-  busbar::Node node({.name = "announcer"});
+  busbar::NodeOptions options;
+  options.name = "announcer";
+  busbar::Node node(options);
   const auto announce = [&](const std::string& number) {
     node.registry().register_router("bench", {std::make_shared<registry::LocalProvider>(
                                                  service_name(number), "bench", registry::Visibility::public_)});

@@ -2,10 +2,9 @@
 
 #include <sched.h>
 
-#include <utility>
-
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"

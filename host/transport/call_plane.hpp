@@ -35,11 +35,11 @@ class CallPlaneError : public std::runtime_error {
 
 /// What the call plane has done; for status and metrics.
 struct CallPlaneStats {
-  std::uint64_t connections = 0;       ///< requesters that are connected now
+  std::uint64_t connections = 0;  ///< requesters that are connected now
   std::uint64_t peers_up = 0;
-  std::uint64_t refused = 0;           ///< hellos that were refused
-  std::uint64_t malformed = 0;         ///< frames that were no envelopes
-  std::uint64_t unanswerable = 0;      ///< answers whose requester had gone, or whose queue was full
+  std::uint64_t refused = 0;       ///< hellos that were refused
+  std::uint64_t malformed = 0;     ///< frames that were no envelopes
+  std::uint64_t unanswerable = 0;  ///< answers whose requester had gone, or whose queue was full
 };
 
 /// Ownership: what is given outlives `stop`; peers may outlive it, and are down then. Threads: two of its own,

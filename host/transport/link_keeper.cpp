@@ -77,22 +77,22 @@ bool LinkKeeper::come_up(Nanos now) {
   } else if (link_->needs_keeper() && link_->dropped()) {
     finish();
   } else if (state_ == State::resting && now >= due_) {
-    dial(now);
+    return dial(now);
   } else if (state_ == State::connecting) {
-    connect_further(now);
+    return connect_further(now);
   } else if (state_ == State::greeting) {
     return greet_further(now);
   }
   return false;
 }
 
-void LinkKeeper::dial(Nanos now) {
+bool LinkKeeper::dial(Nanos now) {
   socket_ = registry::net::make_dealer(context_, socket_options(options_));
   monitor_.emplace(context_, socket_);
   socket_.connect(link_->address());
   state_ = State::connecting;
   due_ = now + handshake_time();
-  connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none
+  return connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none
 }
 
 // What the monitor has to say, if it is the end of the connection.
@@ -116,15 +116,18 @@ std::optional<std::string> LinkKeeper::bad_news() {
   return std::nullopt;
 }
 
-void LinkKeeper::connect_further(Nanos now) {
-  if (const auto reason = bad_news()) return fail(now, *reason);
-  if (connected_) {
+// The welcome may come as quickly as the hello has gone. Returns whether the link has come up.
+bool LinkKeeper::connect_further(Nanos now) {
+  if (const auto reason = bad_news()) {
+    fail(now, *reason);
+  } else if (connected_) {
     state_ = State::greeting;
     due_ = now + handshake_time();
-    greet_further(now);
+    return greet_further(now);
   } else if (now >= due_) {
     fail(now, "no connection in time");
   }
+  return false;
 }
 
 // Says hello, and waits for the welcome. Returns whether the link has come up.

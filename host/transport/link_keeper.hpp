@@ -51,8 +51,8 @@ class LinkKeeper {
   };
 
   bool come_up(Nanos now);
-  void dial(Nanos now);
-  void connect_further(Nanos now);
+  bool dial(Nanos now);
+  bool connect_further(Nanos now);
   bool greet_further(Nanos now);
   bool say_hello();
   bool read_welcome(Nanos now, const zmq::message_t& message);

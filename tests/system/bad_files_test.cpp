@@ -1,4 +1,6 @@
 // What lies in the plugin directory and cannot be used: a clear reason, and everybody else goes on.
+#include <busbar/abi.h>
+
 #include <fstream>
 
 #include "system/support/bad_files.hpp"
@@ -136,7 +138,7 @@ TEST_F(BadFiles, CheckAllowsTheGoodOnesAndListsTheirServices) {
   const Json& greeter = answer.json["files"][2];
   EXPECT_EQ(greeter["name"], "greeter");
   EXPECT_EQ(greeter["version"], "1.0.0");
-  EXPECT_EQ(greeter["abi"], Json({{"major", 1}, {"minor", 0}}));
+  EXPECT_EQ(greeter["abi"], Json({{"major", 1}, {"minor", BUSBAR_ABI_MINOR}}));
   ASSERT_EQ(greeter["services"].size(), 1U);
   EXPECT_EQ(greeter["services"][0]["name"], "greet");
   EXPECT_EQ(greeter["services"][0]["doc"], "Greets somebody by name.");

@@ -59,8 +59,8 @@ struct RouterBinding {
     c_router_.destroy = &destroy;
   }
 
-  /// Whether a router has a `choose_node` of its own: others are not asked, which saves each of their calls the question.
-  /// One that cannot be seen from here (a private override) counts as its own.
+  /// Whether a router has a `choose_node` of its own: others are not asked, which saves each of their calls the
+  /// question. One that cannot be seen from here (a private override) counts as its own.
   template <class Plugin>
   static constexpr bool chooses_node() {
     if constexpr (requires { &Plugin::choose_node; }) {

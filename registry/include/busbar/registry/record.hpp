@@ -23,10 +23,10 @@ struct RemoteService {
 /// A node, as it was at one moment. Replaced whole, never merged; (incarnation, version) only grows.
 struct NodeRecord {
   std::string name;
-  std::uint64_t incarnation = 0;  ///< of this start of the node, never lower than one used before (C-G9)
-  std::uint64_t version = 0;      ///< of this record, counted from 1 within the incarnation
-  std::string call_address;       ///< where its ROUTER for calls is reached, such as tcp://127.0.0.1:4711
-  std::string registry_address;   ///< where its ROUTER for the registry is reached
+  std::uint64_t incarnation = 0;        ///< of this start of the node, never lower than one used before (C-G9)
+  std::uint64_t version = 0;            ///< of this record, counted from 1 within the incarnation
+  std::string call_address;             ///< where its ROUTER for calls is reached, such as tcp://127.0.0.1:4711
+  std::string registry_address;         ///< where its ROUTER for the registry is reached
   std::vector<RemoteService> services;  ///< its public services, in the order of their names
 
   bool operator==(const NodeRecord&) const = default;

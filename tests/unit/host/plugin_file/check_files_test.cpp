@@ -38,7 +38,7 @@ TEST(CheckFiles, ShowsAGoodPluginToPrograms) {
   EXPECT_EQ(file.at("ok"), true);
   EXPECT_EQ(file.at("name"), "good");
   EXPECT_EQ(file.at("version"), "1.0.0");
-  EXPECT_EQ(file.at("abi"), (nlohmann::json{{"major", 1}, {"minor", 0}}));
+  EXPECT_EQ(file.at("abi"), (nlohmann::json{{"major", 1}, {"minor", BUSBAR_ABI_MINOR}}));
   EXPECT_EQ(file.at("services").at(0).at("name"), "good");
   EXPECT_EQ(file.at("problems"), nlohmann::json::array());
   EXPECT_EQ(file.at("unloadable"), BUSBAR_BUILD_FLAGS == 0);

@@ -170,11 +170,11 @@ TEST(CallServerHammer, AnAnswerThatMeetsTheServingThreadOnItsWayToSleepIsNotStra
     while (!done) {
       const std::uint64_t attempt = handed.exchange(0, std::memory_order_acquire);
       if (attempt == 0) continue;
-      for (unsigned spins = random() % 8'000; spins > 0; --spins) handed.load(std::memory_order_relaxed);
+      for (unsigned spins = random() % 3'000; spins > 0; --spins) handed.load(std::memory_order_relaxed);
       served.requests.last()->answer(answer_of(attempt - 1), false);
     }
   });
-  call_many(caller, 2'000, 1, 1);
+  call_many(caller, 6'000, 1, 1);
   done = true;
   worker.join();
 }

@@ -183,9 +183,12 @@ TEST(CallServerMalformed, BytesThatAreNoEnvelopeAreCountedToldOnceAndNotActedOn)
   EXPECT_EQ(heard.name, "malformed");
   caller.send(Bytes{});
   caller.send(Bytes(2000, 0xA1));
-  caller.send(answer_of(3));  // not what a caller may say
+  Envelope welcome;  // not what a caller may say
+  welcome.type = EnvelopeType::welcome;
+  welcome.major = busbar::wire::kCallProtocolMajor;
+  caller.send(welcome);
   Bytes cut = request_of(4);
-  cut.resize(cut.size() - 3);
+  cut.pop_back();
   caller.send(cut);
   caller.send_parts({request_of(5), request_of(6)});
   caller.send(request_of(7));

@@ -33,7 +33,7 @@ TEST_F(Clients, GetAWholeDispatch) {
   EXPECT_EQ(back.response.version(), 9);
   EXPECT_EQ(back.assigns.to_json().dump(), R"({"mine":1,"seen":5})");
   EXPECT_EQ(back.events.to_json().dump(), "[1]");
-  EXPECT_EQ(back.node, "a");
+  EXPECT_EQ(back.node, "b") << "who answered";
   EXPECT_EQ(origin, "a");
   EXPECT_EQ(dispatched(Message("nowhere"), 3).response.kind(), Response::Kind::service_unavailable);
   EXPECT_TRUE(net.quiet());

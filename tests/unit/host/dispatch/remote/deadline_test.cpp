@@ -122,6 +122,8 @@ TEST_P(RemoteDeadline, C_D8_WhatRanOutWhileItQueuedIsNotStarted) {
   one["a"].dispatcher().dispatch_async(Message("blocks"), [&](Message&&) { unblocked = true; }, {600'000});
   EXPECT_TRUE(gate.reached());
   EXPECT_EQ(call(one["a"], Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return one["b"].pool().stats().queued == 1; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(25));  // what was left when it came is over there, too
   gate.open();
   EXPECT_TRUE(eventually([&] { return unblocked.load(); }));
   EXPECT_TRUE(one.quiet());
@@ -137,7 +139,7 @@ TEST_P(RemoteDeadline, C_D8_ANestedCallNeverOutlastsItsParent) {
     inner_kind = static_cast<int>(back.response().kind());
     return Response::ok();
   }));
-  EXPECT_EQ(call(net["a"], Message("outer"), {40}).response().kind(), Response::Kind::service_timeout);
+  call(net["a"], Message("outer"), {40});  // what comes first, the timeout here or there, is not said
   EXPECT_TRUE(net.quiet());
   EXPECT_EQ(inner_kind, static_cast<int>(Response::Kind::service_timeout));
 }
@@ -230,9 +232,16 @@ TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {
   auto pending = net["a"].dispatcher().dispatch_cancellable(Message("s"), [](Message&&) {}, {600'000, "b"});
   started.pass();
   EXPECT_TRUE(eventually([&] { return net.link("a", "b").peer()->under_way() == 0; }));
+  // All hubs share the process's calls: that c sees it is not enough.
+  std::atomic<int> told{0};
+  net.link("a", "c").requests.decide([&](const wire::Envelope& e) {
+    if (e.type == wire::EnvelopeType::cancel) ++told;
+    return Fate::pass;
+  });
   EXPECT_TRUE(pending.cancel());
   EXPECT_TRUE(net.quiet());
   EXPECT_TRUE(saw);
+  EXPECT_EQ(told, 1);
 }
 
 TEST_P(RemoteDeadline, C_D13_RepliesFromAnotherThreadInTimeOrNotAtAll) {
