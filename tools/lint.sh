@@ -31,7 +31,7 @@ echo "includes: one way"
 mapfile -t analysed < <(git ls-files 'host/*.cpp' 'registry/*.cpp' 'cli/*.cpp')
 printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -I{} clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Wthread-safety \
   -Werror -DBOOST_DLL_USE_STD_FS -DBOOST_ERROR_CODE_HEADER_ONLY -DBUSBAR_VERSION='"lint"' -DSPDLOG_COMPILED_LIB \
-  -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Iregistry/include -Ihost -Icli {}
+  -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Iregistry/include -Iregistry -Ihost -Icli {}
 echo "thread safety: ${#analysed[@]} files"
 
 if [[ "${1:-}" == --tidy ]]; then
