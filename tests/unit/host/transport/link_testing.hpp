@@ -272,11 +272,17 @@ class ThisNode {
     return peer;
   }
 
+  // A call whose sending was refused: nobody touches it any more.
+  void take_back(TestCall& call) {
+    YieldGuard guard;
+    if (!dispatch.forget(call)) call.waiter.wait_until(far_future(), guard);  // the peer went down at the same moment
+  }
+
   // Sends a request of a call that is then to be waited for.
   Sent begin(Peer& peer, TestCall& call, Seat& seat, std::string_view payload) {
     dispatch.begin(peer, call);
     const Sent sent = peer.send(request(call.attempt, payload), seat);
-    if (sent != Sent::kYes) dispatch.forget(call);
+    if (sent != Sent::kYes) take_back(call);
     return sent;
   }
   // Returns whether it has ended; otherwise its answer will be a stray.
@@ -298,7 +304,7 @@ class ThisNode {
     call.posted = true;
     dispatch.begin(peer, call);
     const Sent sent = peer.post(request(call.attempt, payload), true);
-    if (sent != Sent::kYes) dispatch.forget(call);
+    if (sent != Sent::kYes) take_back(call);
     return sent;
   }
 

@@ -46,13 +46,16 @@ TEST_P(Provider, C_R3_IsNotLetThroughByARefusalOfItsOwnWords) {
 }
 
 TEST_P(Provider, C_R4_AnswersLaterFromAnotherThreadAndOnce) {
-  std::atomic<int> second{-1};
-  std::thread later;
-  net.add("b", Script().defer("deferred", [&](Message& m, Context& c) {
-    later = std::thread([&second, handle = c.reply_handle(), value = m.raw_request_as<int>()]() mutable {
-      EXPECT_TRUE(handle.reply(Response::ok(value + 1)));
-      second = handle.reply(Response::ok(0)) ? 1 : 0;
-    });
+  // Shared: the handler may still be inside set_value when the answer has come.
+  const auto handed = std::make_shared<std::promise<std::shared_ptr<ReplyHandle>>>();
+  int second = -1;
+  std::thread later([&second, taken = handed->get_future()]() mutable {
+    const auto handle = taken.get();
+    EXPECT_TRUE(handle->reply(Response::ok(42)));
+    second = handle->reply(Response::ok(0)) ? 1 : 0;
+  });
+  net.add("b", Script().defer("deferred", [handed](Message&, Context& c) {
+    handed->set_value(std::make_shared<ReplyHandle>(c.reply_handle()));
   }));
   EXPECT_EQ(call(net["a"], Message::of("deferred", 41)).response().value_as<int>(), 42);
   later.join();
