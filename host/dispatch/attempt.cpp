@@ -22,8 +22,9 @@ constexpr std::string_view kNotThere = "service_unavailable";
 
 // ------------------------------------------------------------------------------------------------ beginning and ending
 
-// Its number, or 0: the call has ended.
-std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent) noexcept {
+// Its number, or 0: the call has ended. `request` becomes its envelope: once it is open, whoever ends the call may take
+// the message away.
+std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Nanos remaining, Bytes& request) {
   // Either whoever ends the call waits until this attempt is open, and abandons it; or we see here that it has ended,
   // and leave everything as it is: they may be reading it.
   attempt_.store(kMoving, std::memory_order_seq_cst);
@@ -34,8 +35,14 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent) no
   peer_.swap(peer);  // the one before is let go when nobody waits for us
   answered_by_.store(peer_.get(), std::memory_order_relaxed);
   idempotent_ = idempotent;
-  retain();
   const std::uint64_t attempt = (++attempts_made_ << kIndexBits) | index_;
+  try {
+    request = write_request(*this, attempt, remaining);
+  } catch (...) {
+    attempt_.store(0, std::memory_order_seq_cst);
+    throw;
+  }
+  retain();
   counted_.store(attempt, std::memory_order_relaxed);
   attempt_.store(attempt, std::memory_order_seq_cst);
   return attempt;
@@ -44,9 +51,10 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent) no
 AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* seat, Nanos now) {
   // Once it is posted it can be answered, and the call be on its way to another peer.
   const std::shared_ptr<Peer> posted_to = seat == nullptr ? peer : nullptr;
-  const std::uint64_t attempt = open_attempt(std::move(peer), idempotent);
+  Bytes envelope;
+  const std::uint64_t attempt =
+      open_attempt(std::move(peer), idempotent, std::max<Nanos>(deadline_ - now, kMicrosecond), envelope);
   if (attempt == 0) return AttemptSent::kOver;
-  const Bytes envelope = write_request(*this, attempt, std::max<Nanos>(deadline_ - now, kMicrosecond));
   const Sent sent = seat != nullptr ? peer_->send(envelope, *seat) : posted_to->post(envelope, true);
   if (sent == Sent::kYes) {
     if (seat == nullptr) count_posted(*posted_to, attempt);

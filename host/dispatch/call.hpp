@@ -243,7 +243,7 @@ class Call final : public busbar_call, public Task {
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
   static bool is_number(std::uint64_t attempt) noexcept { return attempt > kMoving; }
-  std::uint64_t open_attempt(std::shared_ptr<Peer> peer, bool idempotent) noexcept;
+  std::uint64_t open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Nanos remaining, wire::Bytes& request);
   void count_posted(Peer& peer, std::uint64_t attempt) noexcept;
   void end_count() noexcept;
   void take_answer(const wire::Envelope& answer);
