@@ -25,6 +25,7 @@ Load grpc_load(const std::string& program, const Placement& at) {
 
 void compare(const char* name, const Placement& at, const RemoteOptions& options, const std::string& grpc,
              const MakeSide& make_ours) {
+  if (!options.wants(name, at.name)) return;
   std::vector<double> ours, theirs, ratio, rate, their_rate;
   for (int round = 0; round < options.rounds; ++round) {
     for (const bool is_floor : {round % 2 == 0, round % 2 != 0}) {

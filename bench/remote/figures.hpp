@@ -8,11 +8,16 @@ namespace bench {
 
 struct RemoteOptions {
   std::string only;             // the name of the one figure that is wanted; empty: all
+  std::string row;              // what the names of the wanted rows and placements contain; empty: all
   int rounds = 7;               // alternating
   int ms = 300;                 // how long each round takes with one call at a time
   std::size_t calls = 200'000;  // of each round with many under way
   int announcements = 200;
   int kills = 50;
+
+  bool wants(const std::string& name, const char* placement) const {
+    return (name + ", " + placement).find(row) != std::string::npos;
+  }
 };
 
 void measure_remote_latency(const RemoteOptions& options);

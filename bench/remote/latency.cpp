@@ -24,6 +24,7 @@ void compare(const Row& row, const RemoteOptions& options) {
                               Placement{"unpinned", kUnpinned, kUnpinned, false, row.asked_unpinned},
                               Placement{"all on CPU 0, busy process there", 0, 0, true, row.asked_beside},
                               Placement{"CPU 0 and 1, busy process on CPU 0", 0, 1, true, row.asked_beside}}) {
+    if (!options.wants(row.title, at.name)) continue;
     compare_latency(
         at, options.rounds, options.ms * kMillisecond, [&] { return raw_side()(at); },
         [&] { return busbar_side(row.service)(at); });

@@ -1,7 +1,7 @@
 // Calls between two processes against raw libzmq messages between two processes, in alternating rounds: latency,
 // throughput and CPU; how soon a new service is known elsewhere; how soon a killed provider's callers know.
 //
-// usage: remote_bench [--only NAME] [--rounds N] [--ms N] [--calls N]
+// usage: remote_bench [--only NAME] [--row TEXT] [--rounds N] [--ms N] [--calls N]
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   CLI::App app("Measures calls between two processes against their floors.", "remote_bench");
   app.add_option("--only", options.only, "One figure alone")
       ->check(CLI::IsMember({"latency", "throughput", "cpu", "known", "killed"}));
+  app.add_option("--row", options.row, "Only rows with this in \"ROW, PLACEMENT\"");
   app.add_option("--rounds", options.rounds, "Alternating rounds, at least 5 for a figure");
   app.add_option("--ms", options.ms, "How long each round takes with one call at a time");
   app.add_option("--calls", options.calls, "Calls of each round with 64 under way");

@@ -10,6 +10,7 @@ namespace bench {
 namespace {
 
 void compare(const char* name, const Placement& at, const RemoteOptions& options, const MakeSide& make_ours) {
+  if (!options.wants(name, at.name)) return;
   const MakeSide make_floor = raw_side();
   std::vector<double> ours, floor, ratio, our_cpu, floor_cpu;
   for (int round = 0; round < options.rounds; ++round) {

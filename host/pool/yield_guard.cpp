@@ -8,10 +8,6 @@ namespace busbar::host {
 
 namespace {
 
-// A yield to a thread of ours comes back within tens of microseconds; one to a busy process lasts its slice, 3 ms or
-// so.
-constexpr Nanos kLongYield = 300 * kMicrosecond;
-
 // For how many waits yielding is off. With fewer than 64 the slow ones would show among the slowest percent.
 constexpr std::uint32_t kMinPenalty = 64;
 constexpr std::uint32_t kMaxPenalty = 4096;
@@ -27,7 +23,7 @@ void YieldGuard::yield_now() noexcept { ::sched_yield(); }
 
 bool YieldGuard::note(Nanos took) noexcept {
   const std::uint32_t penalty = penalty_.load(std::memory_order_relaxed);
-  if (took > kLongYield) {
+  if (took > long_yield_) {
     const std::uint32_t next = std::clamp(penalty * kPenaltyGrowth, kMinPenalty, kMaxPenalty);
     penalty_.store(next, std::memory_order_relaxed);
     waits_off_.store(next, std::memory_order_relaxed);

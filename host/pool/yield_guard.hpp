@@ -18,6 +18,12 @@ class YieldGuard {
  public:
   static constexpr unsigned kYields = 16;
 
+  // A yield to a thread that answers one call comes back within tens of microseconds; one to a busy process lasts its
+  // slice, some milliseconds.
+  static constexpr Nanos kLongYield = 300 * kMicrosecond;
+
+  explicit YieldGuard(Nanos long_yield = kLongYield) noexcept : long_yield_(long_yield) {}
+
   // Asked once at the beginning of each wait: may this one yield?
   bool may_yield() noexcept {
     const std::uint32_t left = waits_off_.load(std::memory_order_relaxed);
@@ -50,6 +56,7 @@ class YieldGuard {
  private:
   static void yield_now() noexcept;
 
+  const Nanos long_yield_;
   std::atomic<std::uint32_t> waits_off_{0};     // how many waits still do without
   std::atomic<std::uint32_t> penalty_{0};       // how many the last slow yield has cost; 0: there was none
   std::atomic<std::uint32_t> quick_yields_{0};  // since then

@@ -60,6 +60,7 @@ class CallPeers {
   // The thread's.
   std::vector<std::unique_ptr<LinkKeeper>> keepers_;
   std::vector<pollfd> polled_;
+  YieldGuard bundling_{kMillisecond};  // what others do for a whole bundle takes a while
 
   std::thread thread_;
 };

@@ -30,6 +30,7 @@ constexpr std::chrono::seconds kLineInterval{10};
 net::SocketOptions socket_options(const CallPlaneOptions& options) {
   net::SocketOptions result;
   result.max_message = options.max_message;
+  result.tested = net::Tested::by_keepalives;  // nodes are watched by the registry's plane
   result.heartbeat = options.heartbeat;
   result.lost_after = options.lost_after;
   return result;
@@ -46,8 +47,8 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
     zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
     address_ = net::advertised_address(net::bound_address(router), options_.advertise);
     monitor_.emplace(context, router);
-    monitor_descriptor_ = monitor_->socket().get(zmq::sockopt::fd);
     router_ = std::make_shared<SharedRouter>(std::move(router));
+    router_->watch(monitor_->socket().get(zmq::sockopt::fd));
   } catch (const std::exception& failure) {
     throw CallPlaneError(failure.what());
   }
@@ -84,17 +85,22 @@ void CallServer::fill(CallPlaneStats& stats) const {
 void CallServer::run() noexcept {
   ReceivedBatch batch;
   unsigned batches = 0;
+  bool slept = true;
   while (!stopping_.load(std::memory_order_acquire)) {
-    const SharedRouter::Next next = router_->next(batch);
+    // Where requests come one at a time, the answer goes out before it is looked whether there is another.
+    const bool lone = slept && handled_ <= 1;
+    const SharedRouter::Next next = router_->next(batch, lone ? 1 : ReceivedBatch::kMostMessages);
     unsent_ = 0;
     bool look = false;
-    if (next == SharedRouter::Next::kWork) {
+    slept = next != SharedRouter::Next::kWork;
+    if (!slept) {
+      handled_ = 0;
       for (Received& message : batch.messages()) handle(message);
       batch.clear();
       for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
       look = ++batches % kBatchesPerLook == 0;
     } else {
-      look = router_->sleep(next, monitor_descriptor_);
+      look = router_->sleep(next);
     }
     if (look) drain_monitor();
   }
@@ -133,6 +139,7 @@ void CallServer::read(Received& message, ConnectionPtr connection) {
 }
 
 void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& envelope) {
+  ++handled_;
   if (unsent_++ == kMostUnsent) {
     router_->send_waiting();
     unsent_ = 1;

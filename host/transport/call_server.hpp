@@ -68,7 +68,6 @@ class CallServer {
   std::string address_;
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
-  int monitor_descriptor_ = -1;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
@@ -78,6 +77,7 @@ class CallServer {
   ConnectionTable connections_;
   RateLimit refusals_;       // by routing id, of connections without a handshake
   RateLimit refusal_lines_;  // by code
+  unsigned handled_ = 0;     // envelopes of the last batch
   unsigned unsent_ = 0;      // envelopes that were handled since answers were last sent
 
   std::atomic<std::uint64_t> connected_{0};

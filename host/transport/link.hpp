@@ -113,7 +113,7 @@ class Link final : public Peer {
 
   // For a caller.
   void drive(Seat& seat, Nanos deadline) noexcept;
-  bool yield_for_a_while(const Waiter& own) noexcept;
+  void yield_for_a_while(const Waiter& own) noexcept;
   void leave(Seat& seat) noexcept;
 
   const std::string address_;

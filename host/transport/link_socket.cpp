@@ -130,13 +130,14 @@ void Link::drive(Seat& seat, Nanos deadline) noexcept {
     bell_.hush();
     flush();
     if (!routable()) return;
+    if (std::exchange(may_yield, false) && lone_) yield_for_a_while(own);
+    if (own.done()) break;
     const Received received = receive(&own);
     if (own.done()) break;
     if (received == Received::more || bell_.rung() || socket_is_ready()) {
       if (deadline != kNever && now_ns() >= deadline) break;
       continue;
     }
-    if (std::exchange(may_yield, false) && lone_ && yield_for_a_while(own)) continue;
     if (deadline != kNever && now_ns() >= deadline) break;
     std::array<pollfd, 2> descriptors{pollfd{}, pollfd{descriptor_, POLLIN, 0}};
     bell_.sleep(descriptors.data(), descriptors.size(), deadline);
@@ -145,17 +146,17 @@ void Link::drive(Seat& seat, Nanos deadline) noexcept {
   if (bell_.rung()) flush();
 }
 
-// Returns whether there is something to do. If not, nothing has happened to the socket since it said so.
-bool Link::yield_for_a_while(const Waiter& own) noexcept {
+// Until there is something to do, or it has lasted too long. The first yield comes before the first look: the answer
+// cannot be there yet.
+void Link::yield_for_a_while(const Waiter& own) noexcept {
   const Nanos until = now_ns() + kYieldFor;
-  bool found = false;
+  bool yielded = false;
   yields_.yield_until(
       [&] {
-        found = receive(&own) == Received::more || own.done() || bell_.rung();
-        return found || now_ns() >= until;
+        if (!std::exchange(yielded, true)) return false;
+        return receive(&own) == Received::more || own.done() || bell_.rung() || now_ns() >= until;
       },
       kYields);
-  return found;
 }
 
 }  // namespace busbar::host

@@ -83,9 +83,9 @@ bool make_body(zmq_msg_t& body, AnswerFrame& frame, const std::shared_ptr<Connec
 
 // ------------------------------------------------------------------------------------------------------ receiving
 
-void ReceivedBatch::receive(zmq::socket_t& router) noexcept {
+void ReceivedBatch::receive(zmq::socket_t& router, std::size_t most) noexcept {
   std::size_t bytes = 0;
-  while (count_ < kMostMessages && bytes < kMostBytes) {
+  while (count_ < most && bytes < kMostBytes) {
     Message& message = messages_[count_];
     if (!receive_part(message.routing_id, router)) return;
     message.frames = 0;
@@ -111,13 +111,13 @@ SharedRouter::SharedRouter(zmq::socket_t router) : router_(std::move(router)) {
   descriptor_ = router_.get(zmq::sockopt::fd);
 }
 
-SharedRouter::Next SharedRouter::next(ReceivedBatch& batch) noexcept {
+SharedRouter::Next SharedRouter::next(ReceivedBatch& batch, std::size_t most) noexcept {
   const MutexLock socket(socket_mutex_);
   retry_blocked();
   for (;;) {
     send_listed(false);
     // To the last message, or ZMQ_FD would not tell of it; and after what was sent, for the same reason.
-    batch.receive(router_);
+    batch.receive(router_, most);
     if (!batch.messages().empty()) return Next::kWork;
     const MutexLock list(list_mutex_);
     if (!gone_.empty()) return Next::kWork;
@@ -132,20 +132,15 @@ void SharedRouter::send_waiting() noexcept {
   send_listed(false);
 }
 
-bool SharedRouter::sleep(Next why, int other) noexcept {
-  pollfd descriptors[] = {{descriptor_, POLLIN, 0},
-                          {bell_.now_descriptor(), POLLIN, 0},
-                          {bell_.later_descriptor(), POLLIN, 0},
-                          {other, POLLIN, 0}};
+bool SharedRouter::sleep(Next why) noexcept {
+  pollfd descriptors[] = {{descriptor_, POLLIN, 0}, {bell_.descriptor(), POLLIN, 0}};
   const int ready = ::poll(descriptors, std::size(descriptors), why == Next::kSleepBlocked ? kRetryMs : -1);
   {
     const MutexLock list(list_mutex_);
     serving_awake_ = true;
     if (std::exchange(planned_, false)) bell_.cancel();
   }
-  if (ready <= 0) return false;
-  if (descriptors[1].revents != 0 || descriptors[2].revents != 0) bell_.hush();
-  return descriptors[3].revents != 0;
+  return ready > 0 && descriptors[1].revents != 0 && bell_.take();
 }
 
 std::vector<std::shared_ptr<Connection>> SharedRouter::take_gone() noexcept {

@@ -29,7 +29,7 @@ class ReceivedBatch {
   };
 
   ReceivedBatch() : messages_(kMostMessages) {}
-  void receive(zmq::socket_t& router) noexcept;
+  void receive(zmq::socket_t& router, std::size_t most) noexcept;
   std::span<Message> messages() noexcept { return {messages_.data(), count_}; }
   void clear() noexcept;
 
@@ -65,17 +65,20 @@ class SharedRouter {
 
   // --- the serving thread
 
+  /// Before the first `sleep`: what it is to look after, too. Errors: std::system_error.
+  void watch(int descriptor) { bell_.watch(descriptor); }
+
   enum class Next : std::uint8_t {
     kWork,          ///< there is a batch, or a connection that has gone
     kSleep,         ///< there is nothing: `sleep`, and until then workers send what they answer
     kSleepBlocked,  ///< the same, but something waits for room in ZeroMQ
   };
-  /// Sends what waits, then receives.
-  Next next(ReceivedBatch& batch) noexcept;
+  /// Sends what waits, then receives at most so many messages.
+  Next next(ReceivedBatch& batch, std::size_t most) noexcept;
   /// Sends what waits, and does not receive.
   void send_waiting() noexcept;
-  /// Waits for a request, a ring or `other` (a descriptor) to be readable; returns whether the latter is.
-  bool sleep(Next why, int other) noexcept;
+  /// Waits for a request, a ring or the watched descriptor to be readable; returns whether the latter is.
+  bool sleep(Next why) noexcept;
   /// Sends past all queues, to whom there is no connection yet. Lost where the socket does not take it.
   void send(std::string_view routing_id, std::span<const std::uint8_t> frame) noexcept;
   /// Connections that turned out to be gone when something was sent. They have ended.

@@ -15,6 +15,24 @@ int milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, 3'600'000));
 }
 
+void set_heartbeats(zmq::socket_t& socket, const SocketOptions& options) {
+  namespace opt = zmq::sockopt;
+  // ZeroMQ counts the timeout from a heartbeat that it sends, which may be one interval after the last sign of life.
+  socket.set(opt::heartbeat_ivl, milliseconds(options.heartbeat));
+  socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
+}
+
+void set_keepalives(zmq::socket_t& socket, const SocketOptions& options) {
+  namespace opt = zmq::sockopt;
+  const int interval = std::max(milliseconds(options.heartbeat) / 1'000, 1);
+  socket.set(opt::tcp_keepalive, 1);
+  socket.set(opt::tcp_keepalive_idle, interval);
+  socket.set(opt::tcp_keepalive_intvl, interval);
+  socket.set(opt::tcp_keepalive_cnt, std::max(milliseconds(options.lost_after) / 1'000 / interval, 1));
+  // Where something was sent, no keepalive is. Far longer, because who is too busy to read must not look dead.
+  socket.set(opt::tcp_maxrt, milliseconds(10 * options.lost_after));
+}
+
 // What both ends of a connection have in common.
 void set_common(zmq::socket_t& socket, const SocketOptions& options) {
   namespace opt = zmq::sockopt;
@@ -23,9 +41,11 @@ void set_common(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(opt::maxmsgsize, static_cast<std::int64_t>(options.max_message));
   socket.set(opt::sndhwm, options.high_water_mark);
   socket.set(opt::rcvhwm, options.high_water_mark);
-  // ZeroMQ counts the timeout from a heartbeat that it sends, which may be one interval after the last sign of life.
-  socket.set(opt::heartbeat_ivl, milliseconds(options.heartbeat));
-  socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
+  if (options.tested == Tested::by_heartbeats) {
+    set_heartbeats(socket, options);
+  } else {
+    set_keepalives(socket, options);
+  }
   socket.set(opt::handshake_ivl, milliseconds(options.handshake));
 }
 

@@ -21,8 +21,18 @@ class SocketError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Who finds out that nobody is at the other end any more, though nothing says that the connection has ended.
+enum class Tested : std::uint8_t {
+  /// libzmq's I/O threads, by heartbeats: a frozen process, a machine that is gone, a network that is cut.
+  by_heartbeats,
+  /// The kernel, by keepalives: the machine and the network alone. For connections whose other end is watched
+  /// otherwise: heartbeats make each of the I/O threads' waits a timed one, which costs a call 2 us (decision 0013).
+  by_keepalives
+};
+
 struct SocketOptions {
   std::size_t max_message = 64 * 1024 * 1024;   ///< of a frame; the sender checks it first (docs/protocol.md)
+  Tested tested = Tested::by_heartbeats;
   std::chrono::milliseconds heartbeat{1'000};   ///< how often the connection is tested
   std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent
   std::chrono::milliseconds handshake{3'000};   ///< how long connecting, and the handshake, may take
