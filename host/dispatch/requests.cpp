@@ -180,7 +180,7 @@ void Dispatcher::answer(Call& call) noexcept {
     if (call.forwards()) return forward(call);
     count_end(call, call.response());
     Requester& requester = *call.requester();
-    if (!requester.gone() && requester.answer(write_answer(call), false) == Sent::kTooLarge) {
+    if (!requester.gone() && requester.answer(write_answer(call), Pool::has_next()) == Sent::kTooLarge) {
       answer_too_large(requester, call.requester_attempt());
     }
   } catch (const std::bad_alloc&) {

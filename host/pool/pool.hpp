@@ -102,6 +102,10 @@ class Pool {
   // Whether the calling thread is a worker of any pool.
   static bool on_worker() noexcept;
 
+  // In a task's finish(): whether its worker has another task in hand, which it runs and finishes after this one. What
+  // is to be sent can wait for that one.
+  static bool has_next() noexcept;
+
   // To be called by a worker before it blocks until another task has run; another thread is started if none would be
   // left to run it. Returns false if that is not possible: the nested call is refused as overloaded then, and
   // end_blocking() is not called. On other threads true, and nothing happens.

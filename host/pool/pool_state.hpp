@@ -30,6 +30,7 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
 
   // The pool whose worker the calling thread is, or null.
   static thread_local State* current;
+  static thread_local bool has_next;  // see Pool::has_next
 
   // The supervisor's duty: one more thread if the queue does not move. Returns when to look again.
   Nanos check_queue(Nanos now) noexcept;

@@ -28,7 +28,9 @@ void Pool::State::work(Worker& self) noexcept {
       task = self.task;
       if (task == nullptr) continue;
     } else {
+      has_next = true;
       tell();
+      has_next = false;
     }
     self.started.store(self.started.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     task->run();
@@ -97,9 +99,12 @@ bool Pool::State::end(Worker& self) noexcept {
   return true;
 }
 
-thread_local Pool::State* Pool::State::current = nullptr;
+thread_local constinit Pool::State* Pool::State::current = nullptr;
+thread_local constinit bool Pool::State::has_next = false;
 
 bool Pool::on_worker() noexcept { return State::current != nullptr; }
+
+bool Pool::has_next() noexcept { return State::has_next; }
 
 bool Pool::begin_blocking() noexcept { return State::current == nullptr || State::current->begin_blocking(); }
 
