@@ -8,6 +8,14 @@
 
 namespace busbar::host {
 
+namespace {
+
+// How long the thread looks for more before it sleeps, where requests are under way.
+constexpr Nanos kAwakeFor = 50 * kMicrosecond;
+constexpr unsigned kYields = 1'000;
+
+}  // namespace
+
 CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
     : context_(context), options_(options), log_(std::move(log)) {}
 
@@ -60,11 +68,28 @@ void CallPeers::run() noexcept {
     if (stopping_ && keepers_.empty()) return;
     polled_.assign(1, {});
     for (const auto& keeper : keepers_) keeper->descriptors(polled_);
+    if (due != 0 && wait_awake()) continue;
     shared_->bell.sleep(polled_.data(), polled_.size(), due);
     // Whoever woke us has more to post, and who sends us answers more to send. They get the processor before anything
     // is done about the first one: else envelopes travel alone, and each of them wakes six threads.
-    bundling_.yield_until([] { return false; }, 1);
+    yields_.yield_until([] { return false; }, 1);
   }
+}
+
+// Where requests are under way, their answers are not far, and a thread that sleeps is woken across processors for much
+// more than a few yields cost. Returns whether there is something to do.
+bool CallPeers::wait_awake() noexcept {
+  const auto works = [](const auto& keeper) { return keeper->works(); };
+  if (std::none_of(keepers_.begin(), keepers_.end(), works)) return false;
+  const Nanos until = now_ns() + kAwakeFor;
+  bool yielded = false, found = false;
+  const auto ready = [&] {
+    if (!std::exchange(yielded, true)) return false;  // what came was taken in a moment ago
+    found = shared_->bell.rung() || ::poll(polled_.data() + 1, polled_.size() - 1, 0) > 0;
+    return found || now_ns() >= until;
+  };
+  yields_.yield_until(ready, kYields);
+  return found;
 }
 
 void CallPeers::adopt_added() {

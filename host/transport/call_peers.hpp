@@ -42,6 +42,7 @@ class CallPeers {
 
  private:
   void run() noexcept;
+  bool wait_awake() noexcept;
   void adopt_added();
   Nanos attend_all();
 
@@ -60,7 +61,7 @@ class CallPeers {
   // The thread's.
   std::vector<std::unique_ptr<LinkKeeper>> keepers_;
   std::vector<pollfd> polled_;
-  YieldGuard bundling_{kMillisecond};  // what others do for a whole bundle takes a while
+  YieldGuard yields_{kMillisecond};  // what others do for a whole bundle takes a while
 
   std::thread thread_;
 };

@@ -24,6 +24,10 @@ constexpr unsigned kMostUnsent = AnswerFrames::kMostEnvelopes;
 // How many batches may follow each other before the monitor is read all the same.
 constexpr unsigned kBatchesPerLook = 32;
 
+// How long the thread looks for more before it sleeps, where it has just had several requests.
+constexpr Nanos kAwakeFor = 50 * kMicrosecond;
+constexpr unsigned kYields = 1'000;
+
 constexpr std::chrono::seconds kRefusalInterval{1};
 constexpr std::chrono::seconds kLineInterval{10};
 
@@ -89,7 +93,9 @@ void CallServer::run() noexcept {
   while (!stopping_.load(std::memory_order_acquire)) {
     // Where requests come one at a time, the answer goes out before it is looked whether there is another.
     const bool lone = slept && handled_ <= 1;
-    const SharedRouter::Next next = router_->next(batch, lone ? 1 : ReceivedBatch::kMostMessages);
+    const SharedRouter::Next next = wait_awake(batch)
+                                        ? SharedRouter::Next::kWork
+                                        : router_->next(batch, lone ? 1 : ReceivedBatch::kMostMessages);
     unsent_ = 0;
     bool look = false;
     slept = next != SharedRouter::Next::kWork;
@@ -104,6 +110,21 @@ void CallServer::run() noexcept {
     }
     if (look) drain_monitor();
   }
+}
+
+// Where many requests are under way, the next are not far, and a thread that sleeps is woken across processors for much
+// more than a few yields cost. Returns whether the batch has something.
+bool CallServer::wait_awake(ReceivedBatch& batch) noexcept {
+  if (handled_ <= 1) return false;
+  const Nanos until = now_ns() + kAwakeFor;
+  bool found = false;
+  const auto ready = [&] {
+    found = router_->look(batch);
+    return found || now_ns() >= until;
+  };
+  yields_.yield_until(ready, kYields);
+  handled_ = found ? handled_ : 0;
+  return found;
 }
 
 void CallServer::handle(Received& message) noexcept {

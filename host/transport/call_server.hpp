@@ -15,6 +15,7 @@
 #include "dispatch/peer.hpp"
 #include "log/log.hpp"
 #include "log/rate_limit.hpp"
+#include "pool/yield_guard.hpp"
 #include "transport/call_plane.hpp"
 #include "transport/connection_table.hpp"
 #include "transport/shared_router.hpp"
@@ -47,6 +48,7 @@ class CallServer {
   using ConnectionPtr = std::shared_ptr<Connection>;
 
   void run() noexcept;
+  bool wait_awake(ReceivedBatch& batch) noexcept;
   void handle(Received& message) noexcept;
   void read(Received& message, ConnectionPtr connection);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
@@ -77,6 +79,7 @@ class CallServer {
   ConnectionTable connections_;
   RateLimit refusals_;       // by routing id, of connections without a handshake
   RateLimit refusal_lines_;  // by code
+  YieldGuard yields_{kMillisecond};
   unsigned handled_ = 0;     // envelopes of the last batch
   unsigned unsent_ = 0;      // envelopes that were handled since answers were last sent
 

@@ -39,6 +39,8 @@ class LinkKeeper {
   void end(std::string_view reason) noexcept { link_->drop(reason); }
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
+  // Whether it works the link's socket, so that answers come here.
+  bool works() const noexcept { return state_ == State::up && link_->worked_by_peers(); }
 
  private:
   enum class State : std::uint8_t {

@@ -127,6 +127,13 @@ SharedRouter::Next SharedRouter::next(ReceivedBatch& batch, std::size_t most) no
   }
 }
 
+bool SharedRouter::look(ReceivedBatch& batch) noexcept {
+  const MutexLock socket(socket_mutex_);
+  send_listed(false);
+  batch.receive(router_, ReceivedBatch::kMostMessages);
+  return !batch.messages().empty();
+}
+
 void SharedRouter::send_waiting() noexcept {
   const MutexLock socket(socket_mutex_);
   send_listed(false);
