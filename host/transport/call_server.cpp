@@ -93,9 +93,8 @@ void CallServer::run() noexcept {
   while (!stopping_.load(std::memory_order_acquire)) {
     // Where requests come one at a time, the answer goes out before it is looked whether there is another.
     const bool lone = slept && handled_ <= 1;
-    const SharedRouter::Next next = wait_awake(batch)
-                                        ? SharedRouter::Next::kWork
-                                        : router_->next(batch, lone ? 1 : ReceivedBatch::kMostMessages);
+    const SharedRouter::Next next =
+        wait_awake(batch) ? SharedRouter::Next::kWork : router_->next(batch, lone ? 1 : ReceivedBatch::kMostMessages);
     unsent_ = 0;
     bool look = false;
     slept = next != SharedRouter::Next::kWork;

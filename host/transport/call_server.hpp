@@ -80,8 +80,8 @@ class CallServer {
   RateLimit refusals_;       // by routing id, of connections without a handshake
   RateLimit refusal_lines_;  // by code
   YieldGuard yields_{kMillisecond};
-  unsigned handled_ = 0;     // envelopes of the last batch
-  unsigned unsent_ = 0;      // envelopes that were handled since answers were last sent
+  unsigned handled_ = 0;  // envelopes of the last batch
+  unsigned unsent_ = 0;   // envelopes that were handled since answers were last sent
 
   std::atomic<std::uint64_t> connected_{0};
   std::atomic<std::uint64_t> refused_{0};

@@ -132,7 +132,7 @@ void Link::ring() noexcept {
 void Link::wait(Seat& seat, Nanos deadline) noexcept {
   Waiter& own = seat.waiter;
   while (!seat.driving.load(std::memory_order_acquire) && !own.done()) {
-    if (!own.wait_awake(yields_, kFollowersYields)) own.wait_asleep(deadline);
+    if (!own.wait_awake(follower_yields_, kFollowersYields)) own.wait_asleep(deadline);
     if (!own.clear_ring()) break;  // done, or the deadline has come
   }
   if (seat.driving.load(std::memory_order_acquire)) drive(seat, deadline);

@@ -121,10 +121,11 @@ class Link final : public Peer {
   const std::shared_ptr<LinkShared> shared_;
   const LargeEnvelope::Held large_held_ = std::make_shared<std::atomic<std::size_t>>(0);
 
-  Bell bell_;  // of a caller that drives
-  YieldGuard yields_;
-  std::atomic<std::uint64_t> under_way_{0};  // posted requests that have not ended
-  std::atomic<std::size_t> in_hand_{0};      // bytes of small envelopes that the driver has taken out and not sent
+  Bell bell_;                                 // of a caller that drives
+  YieldGuard yields_;                         // of a caller that drives
+  YieldGuard follower_yields_{kMillisecond};  // while one follower yields, all of them may have a turn
+  std::atomic<std::uint64_t> under_way_{0};   // posted requests that have not ended
+  std::atomic<std::size_t> in_hand_{0};       // bytes of small envelopes that the driver has taken out and not sent
   std::atomic<bool> needs_keeper_{false};
 
   mutable Mutex mutex_;

@@ -75,7 +75,8 @@ class SharedRouter {
   };
   /// Sends what waits, then receives at most so many messages.
   Next next(ReceivedBatch& batch, std::size_t most) noexcept;
-  /// Sends what waits, then receives; returns whether there was something. After it comes work, another look, or `next`.
+  /// Sends what waits, then receives; returns whether there was something. After it comes work, another look, or
+  /// `next`.
   bool look(ReceivedBatch& batch) noexcept;
   /// Sends what waits, and does not receive.
   void send_waiting() noexcept;

@@ -56,9 +56,7 @@ constexpr bool is_plugin_name(std::string_view name) {
 constexpr bool is_node_name(std::string_view name) { return is_plugin_name(name) && name != "local"; }
 
 /// Whether `code` may be an error's code: `[a-z][a-z0-9_]{0,63}`.
-constexpr bool is_error_code(std::string_view code) {
-  return detail::matches(code, 64, detail::kLower, detail::kWord);
-}
+constexpr bool is_error_code(std::string_view code) { return detail::matches(code, 64, detail::kLower, detail::kWord); }
 
 /// Whether `id` may be a message's id, our own or a foreign one: 1–128 of `[A-Za-z0-9_-]`.
 constexpr bool is_message_id(std::string_view id) {

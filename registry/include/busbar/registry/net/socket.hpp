@@ -31,7 +31,7 @@ enum class Tested : std::uint8_t {
 };
 
 struct SocketOptions {
-  std::size_t max_message = 64 * 1024 * 1024;   ///< of a frame; the sender checks it first (docs/protocol.md)
+  std::size_t max_message = 64 * 1024 * 1024;  ///< of a frame; the sender checks it first (docs/protocol.md)
   Tested tested = Tested::by_heartbeats;
   std::chrono::milliseconds heartbeat{1'000};   ///< how often the connection is tested
   std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent
