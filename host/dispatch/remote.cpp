@@ -181,6 +181,8 @@ void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcep
 }
 
 void Dispatcher::take_answer(const Peer* from, const wire::Envelope& envelope) noexcept {
+  if (!envelope.answer_to.empty()) [[unlikely]]
+    return pass_on(envelope);
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
   if (call == nullptr || !call->claim_attempt(envelope.attempt)) {
     late_answers_.fetch_add(1, std::memory_order_relaxed);

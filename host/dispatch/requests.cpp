@@ -94,7 +94,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
         return;  // of a later minor version
     }
   } catch (const MalformedPayload& malformed) {
-    answer_bare(*from, envelope.attempt, Response::error(code::kMalformed, malformed.what()), false);
+    refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
   }
@@ -112,10 +112,10 @@ void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) n
 
 void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Envelope& request) {
   if (const std::string fault = fault_of(request); !fault.empty()) {
-    return answer_bare(*from, request.attempt, Response::error(code::kMalformed, fault), false);
+    return refuse_request(*from, request, Response::error(code::kMalformed, fault), false);
   }
   if (refusing_.load(std::memory_order_relaxed)) {
-    return answer_bare(*from, request.attempt, Response::try_another_node("stopping"), true);
+    return refuse_request(*from, request, Response::try_another_node("stopping"), true);
   }
   if (from->role() == wire::Role::client) {
     if (!request.is_forwarded) return dispatch_for_client(from, request);
@@ -124,17 +124,47 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
   }
   if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
   if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
-    serve_for(std::move(waiting), request.answer_attempt, request);
+    return serve_for(std::move(waiting), request.answer_attempt, request);
+  }
+  refuse_request(
+      *from, request,
+      Response::bad_rpc(badrpc::kNodedown, "node " + in_quotes(node_) + ", which choose_node has named, has " +
+                                               "no connection to node " + in_quotes(request.answer_to) +
+                                               ", which waits for the answer"),
+      true);
+}
+
+// Answers a request that is not served: the node that waits for it; where there is no way to that one, who has
+// forwarded it is to pass the answer on.
+void Dispatcher::refuse_request(Requester& from, const Envelope& request, const Response& response, bool unstarted) {
+  if (from.role() != wire::Role::node || !request.is_forwarded || request.answer_to.empty()) {
+    return answer_bare(from, request.attempt, response, unstarted);
+  }
+  if (const auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
+    return answer_bare(*waiting, request.answer_attempt, response, unstarted);
+  }
+  // By our own connection to it, if there is one: on its own to us it may look for answers later.
+  const auto forwarder = requester_at(from.name(), from.incarnation());
+  (forwarder ? *forwarder : from).answer(write_unsendable_answer(request, response, unstarted), false);
+}
+
+void Dispatcher::pass_on(const Envelope& unsendable) noexcept {
+  try {
+    const auto waiting = requester_at(unsendable.answer_to, unsendable.answer_to_incarnation);
+    if (waiting) waiting->answer(write_passed_on(unsendable), false);
+  } catch (const std::bad_alloc&) {
+    // Nothing to pass it on with: the caller's budget ends it.
   }
 }
 
+// A node as somebody to answer; null: there is no connection to it.
 std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
   if (node == node_) {
     const auto take = [this](const Envelope& answer) { take_answer(nullptr, answer); };
     return std::make_shared<AnsweredHere>(node_, incarnation, take);
   }
   auto peer = registry_.find_node(node);
-  if (peer == nullptr || peer->incarnation() != incarnation) return nullptr;
+  if (peer == nullptr || peer->incarnation() != incarnation || !peer->routable()) return nullptr;
   return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
 }
 
