@@ -162,7 +162,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
-  void take_answer(const Peer* from, const wire::Envelope& envelope) noexcept;
+  void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp

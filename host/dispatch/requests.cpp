@@ -83,7 +83,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
       case EnvelopeType::request:
         return take_request(from, envelope);
       case EnvelopeType::answer:  // of a call that was forwarded there
-        if (from->role() == wire::Role::node) take_answer(nullptr, envelope);
+        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope);
         return;
       case EnvelopeType::cancel:
         return cancel_for(*from, envelope.attempt);
@@ -160,7 +160,7 @@ void Dispatcher::pass_on(const Envelope& unsendable) noexcept {
 // A node as somebody to answer; null: there is no connection to it.
 std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
   if (node == node_) {
-    const auto take = [this](const Envelope& answer) { take_answer(nullptr, answer); };
+    const auto take = [this](const Envelope& answer) { take_answer(nullptr, node_, answer); };
     return std::make_shared<AnsweredHere>(node_, incarnation, take);
   }
   auto peer = registry_.find_node(node);
