@@ -74,7 +74,7 @@ class Call final : public busbar_call, public Task {
   /// Has the answer sent to whoever asked from another node, in place of a waiting caller. `attempt` is its number.
   void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
   /// Only this node may serve it.
-  void only_at(std::string_view node) { only_node_ = Text(node); }
+  void only_at(Text node) noexcept { only_node_ = std::move(node); }
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 

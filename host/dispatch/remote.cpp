@@ -114,7 +114,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(options.node);
+  if (!options.node.empty()) call.only_at(Text::borrow(options.node));
   bool in_time = false;
   {
     Seat seat(call.waiter());
@@ -140,9 +140,10 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   }
   const Start start = start_of(false, parent, message, options);
   const auto budget = start.budget(first.timeout_ms);
+  Text only_node(options.node);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(options.node);
+  if (!only_node.empty()) call.only_at(std::move(only_node));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);

@@ -2,6 +2,7 @@
 #include <busbar/names.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
@@ -184,20 +185,24 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   if (endpoint == nullptr) {
     return answer_bare(*requester, attempt, Response::service_unavailable(request.service), true);
   }
+  Entered entered(*endpoint);
   const bool runs_inline = endpoint->is_inline();
   Start start;
   start.at_ticks = ticks();
   start.now = now_ns();
   const std::uint64_t longest = std::uint64_t{kMaxTimeoutMs} * 1000;
   const Nanos deadline = start.now + static_cast<Nanos>(std::min(request.remaining_us, longest)) * kMicrosecond;
+  std::optional<Message> owned;  // for the queue
+  if (!runs_inline) owned.emplace(borrowed);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
+  entered.taken_over();
   call.answer_to(std::move(requester), attempt);
   if (request.is_forwarded) call.mark_forwarded();
   emit(EventKind::service_request_received, borrowed, endpoint);
   if (!runs_inline) {
-    call.own_message(Message(borrowed));
+    call.own_message(std::move(*owned));
     return submit(call, start.now);
   }
   run_here(call, start);
