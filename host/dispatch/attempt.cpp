@@ -24,7 +24,8 @@ constexpr std::string_view kNotThere = "service_unavailable";
 
 // Its number, or 0: the call has ended. `request` becomes its envelope: once it is open, whoever ends the call may take
 // the message away.
-std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Nanos remaining, Bytes& request) {
+std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, bool posted, Nanos remaining,
+                                 Bytes& request) {
   // Either whoever ends the call waits until this attempt is open, and abandons it; or we see here that it has ended,
   // and leave everything as it is: they may be reading it.
   attempt_.store(kMoving, std::memory_order_seq_cst);
@@ -33,6 +34,8 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Na
     return 0;
   }
   peer_.swap(peer);  // the one before is let go when nobody waits for us
+  const std::shared_ptr<Peer> moved_before = std::exchange(moved_to_, nullptr);
+  if (!answered_at_.empty()) answered_at_ = {};
   answered_by_.store(peer_.get(), std::memory_order_relaxed);
   idempotent_ = idempotent;
   const std::uint64_t attempt = (++attempts_made_ << kIndexBits) | index_;
@@ -43,7 +46,7 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Na
     throw;
   }
   retain();
-  counted_.store(attempt, std::memory_order_relaxed);
+  counted_.store(posted ? attempt : 0, std::memory_order_relaxed);
   attempt_.store(attempt, std::memory_order_seq_cst);
   return attempt;
 }
@@ -52,8 +55,8 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
   // Once it is posted it can be answered, and the call be on its way to another peer.
   const std::shared_ptr<Peer> posted_to = seat == nullptr ? peer : nullptr;
   Bytes envelope;
-  const std::uint64_t attempt =
-      open_attempt(std::move(peer), idempotent, std::max<Nanos>(deadline_ - now, kMicrosecond), envelope);
+  const std::uint64_t attempt = open_attempt(std::move(peer), idempotent, seat == nullptr,
+                                             std::max<Nanos>(deadline_ - now, kMicrosecond), envelope);
   if (attempt == 0) return AttemptSent::kOver;
   const Sent sent = seat != nullptr ? peer_->send(envelope, *seat) : posted_to->post(envelope, true);
   if (sent == Sent::kYes) {
@@ -61,8 +64,9 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
     return AttemptSent::kUnderWay;
   }
   if (!claim_attempt(attempt)) {
-    // The peer went down, and whoever ended the attempt is about to deliver that.
+    // Somebody has ended it meanwhile, and the call with it.
     if (seat == nullptr) return AttemptSent::kUnderWay;
+    // The peer went down, and whoever ended the attempt is about to deliver that.
     while (!waiter_.done()) sched_yield();
     lost_ = false;
   } else {
@@ -85,14 +89,26 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
   return AttemptSent::kRefused;
 }
 
-bool Call::claim_attempt(std::uint64_t attempt) noexcept {
+bool Call::take_attempt(std::uint64_t attempt, std::uint64_t becomes) noexcept {
   if (!is_number(attempt)) return false;
   for (;;) {
     std::uint64_t seen = attempt;
-    if (attempt_.compare_exchange_strong(seen, 0, std::memory_order_seq_cst)) return true;
+    if (attempt_.compare_exchange_strong(seen, becomes, std::memory_order_seq_cst)) return true;
     if (seen != kMoving) return false;
     sched_yield();
   }
+}
+
+bool Call::claim_attempt(std::uint64_t attempt, std::string_view answering_node) noexcept {
+  // Who gives the call up meanwhile waits until the name is written: they may read it.
+  if (!take_attempt(attempt, kMoving)) return false;
+  try {
+    answered_at_ = Text(answering_node);
+  } catch (const std::bad_alloc&) {
+    // The answer counts for more than whose it is.
+  }
+  attempt_.store(0, std::memory_order_seq_cst);
+  return true;
 }
 
 std::uint64_t Call::abandon_attempt() noexcept {
@@ -109,9 +125,21 @@ std::uint64_t Call::abandon_attempt() noexcept {
 }
 
 // The peer has accepted it, and counts it as under way. Should it have ended already, whoever ended it has left the
-// count to us.
+// count to us; and where the peer has gone since, the end.
 void Call::count_posted(Peer& peer, std::uint64_t attempt) noexcept {
-  if (!counted_.compare_exchange_strong(attempt, attempt | kCounted, std::memory_order_acq_rel)) peer.ended();
+  std::uint64_t seen = attempt;
+  if (counted_.compare_exchange_strong(seen, attempt | kCounted, std::memory_order_acq_rel)) return;
+  peer.ended();
+  if (seen != (attempt | kPeerGone) || !claim_attempt(attempt)) return;
+  attempt_lost("node " + peer.name() + " is gone: the connection was lost when the request was being sent", &peer);
+}
+
+// Whether the attempt is just being posted: whether the peer, which is gone, had accepted it is known when that is
+// done. Then it ends, or goes to another provider if it was certainly not sent (C-D18).
+bool Call::left_to_poster(std::uint64_t attempt) noexcept {
+  std::uint64_t seen = attempt;
+  return counted_.compare_exchange_strong(seen, attempt | kPeerGone, std::memory_order_acq_rel) ||
+         seen == (attempt | kPeerGone);
 }
 
 // By who has claimed the attempt, and before the call can go on to the next.
@@ -190,9 +218,9 @@ void Call::peer_down(const Peer& peer, std::string_view reason) noexcept {
     if (answered_by_.load(std::memory_order_acquire) != &peer) return;
     // Not claimed yet: should it have moved to another meanwhile, its answer must find the number again.
     if (!attempt_.compare_exchange_strong(attempt, kMoving, std::memory_order_seq_cst)) continue;
-    const bool still_there = answered_by_.load(std::memory_order_acquire) == &peer;
-    attempt_.store(still_there ? 0 : attempt, std::memory_order_seq_cst);
-    if (!still_there) return;
+    const bool lost = answered_by_.load(std::memory_order_acquire) == &peer && !left_to_poster(attempt);
+    attempt_.store(lost ? 0 : attempt, std::memory_order_seq_cst);
+    if (!lost) return;
     break;
   }
   attempt_lost("node " + peer.name() + " is gone: " + std::string(reason), &peer);

@@ -82,6 +82,19 @@ bool Call::watch() noexcept {
   return watched_deadline_.compare_exchange_strong(expected, deadline_, std::memory_order_seq_cst);
 }
 
+bool Call::pause_watch() noexcept {
+  Nanos watched = watched_deadline_.load(std::memory_order_acquire);
+  do {
+    if (watched == kClaimed) return false;
+  } while (!watched_deadline_.compare_exchange_weak(watched, kUnwatched, std::memory_order_acq_rel));
+  return true;
+}
+
+bool Call::watch_again() noexcept {
+  Nanos expected = kUnwatched;
+  return watched_deadline_.compare_exchange_strong(expected, deadline_, std::memory_order_seq_cst);
+}
+
 bool Call::wait(YieldGuard& guard, Supervisor& supervisor) noexcept {
   if (waiter_.done() || waiter_.wait_awake(guard)) return true;
   // The supervisor watches the deadline: a timeout of the kernel's for each sleep costs more than the rest of it.
@@ -195,8 +208,6 @@ void Call::deliver(const Peer* from) noexcept {
       return;
     }
     case Ending::callback:
-      // Whoever takes the watched deadline away ends the call: this thread, the supervisor, or a canceller.
-      if (!unwatch()) return;
       return dispatcher().go_on(*this, begun_);
     case Ending::requester:
       return dispatcher().answer(*this);
@@ -252,6 +263,7 @@ void Call::forget_others() noexcept {
     answered_by_.store(nullptr, std::memory_order_relaxed);
     peer_.reset();
     moved_to_.reset();
+    if (!answered_at_.empty()) answered_at_ = {};
   }
   lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
   if (!tried_.empty()) tried_.clear();

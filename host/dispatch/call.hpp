@@ -74,17 +74,19 @@ class Call final : public busbar_call, public Task {
   /// Has the answer sent to whoever asked from another node, in place of a waiting caller. `attempt` is its number.
   void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
   /// Only this node may serve it.
-  void only_at(std::string_view node) { only_node_ = Text(node); }
+  void only_at(Text node) noexcept { only_node_ = std::move(node); }
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 
   /// Has the deadline of a call with a callback watched from now on; false where its answer is there already. By the
   /// thread that holds the runner's part of it.
   bool watch() noexcept;
-  /// The same for a call that goes on to another provider; and its end: false where the deadline or a canceller was
-  /// first.
-  void watch_again() noexcept { watched_deadline_.store(deadline_, std::memory_order_seq_cst); }
+  /// The end of that; and only a pause of it, before another provider is asked, in which the call can be cancelled.
+  /// False where the deadline or a canceller was first.
   bool unwatch() noexcept { return watched_deadline_.exchange(kNever, std::memory_order_acq_rel) != kClaimed; }
+  bool pause_watch() noexcept;
+  /// After the pause: false where a canceller was first.
+  bool watch_again() noexcept;
 
   /// Waits for the answer of an attempt here. False: the deadline came first, the caller is gone, and a late answer
   /// will be discarded.
@@ -157,7 +159,9 @@ class Call final : public busbar_call, public Task {
   /// Sends the call to a peer. With a seat for a caller that waits on this thread, else for a callback.
   AttemptSent attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* seat, Nanos now);
   /// Makes the attempt of that number one's own to end; false where it has ended already.
-  bool claim_attempt(std::uint64_t attempt) noexcept;
+  bool claim_attempt(std::uint64_t attempt) noexcept { return take_attempt(attempt, 0); }
+  /// The same for an answer that did not come from where the request was sent, but from this node (C-R6).
+  bool claim_attempt(std::uint64_t attempt, std::string_view answering_node) noexcept;
   /// The attempt is claimed and was answered with this. `from`: whose socket the answer came through, or null.
   void attempt_answered(const Peer* from, const wire::Envelope& answer) noexcept;
   /// The attempt of that number, if it is under way, will be answered by another node (C-R6); null: which is not known.
@@ -179,6 +183,7 @@ class Call final : public busbar_call, public Task {
   std::string_view only_node() const noexcept { return only_node_.view(); }
   /// The node that the last attempt was at; empty: it was here.
   std::string_view last_node() const noexcept {
+    if (!answered_at_.empty()) return answered_at_.view();
     if (moved_to_) return moved_to_->name();
     return peer_ ? std::string_view(peer_->name()) : std::string_view{};
   }
@@ -210,7 +215,8 @@ class Call final : public busbar_call, public Task {
   static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
   static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
   static constexpr std::uint64_t kMoving = 1;      // in attempt_: what belongs to it is being changed; not for long
-  static constexpr std::uint64_t kCounted = std::uint64_t{1} << 63;  // in counted_: accepted by the peer
+  static constexpr std::uint64_t kCounted = std::uint64_t{1} << 63;   // in counted_: accepted by the peer
+  static constexpr std::uint64_t kPeerGone = std::uint64_t{1} << 62;  // there: the peer went while it was being posted
 
   enum class Ending : std::uint8_t { waiter, callback, requester };
 
@@ -243,9 +249,12 @@ class Call final : public busbar_call, public Task {
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
   static bool is_number(std::uint64_t attempt) noexcept { return attempt > kMoving; }
-  std::uint64_t open_attempt(std::shared_ptr<Peer> peer, bool idempotent, Nanos remaining, wire::Bytes& request);
+  std::uint64_t open_attempt(std::shared_ptr<Peer> peer, bool idempotent, bool posted, Nanos remaining,
+                             wire::Bytes& request);
+  bool take_attempt(std::uint64_t attempt, std::uint64_t becomes) noexcept;
   void count_posted(Peer& peer, std::uint64_t attempt) noexcept;
   void end_count() noexcept;
+  bool left_to_poster(std::uint64_t attempt) noexcept;
   void take_answer(const wire::Envelope& answer);
   std::string refusal_reason() const;
   void attempt_lost(const std::string& why, const Peer* from) noexcept;
@@ -291,10 +300,11 @@ class Call final : public busbar_call, public Task {
   // the attempt at another node
   std::atomic<std::uint64_t> attempt_{0};          // its number, while it is under way
   std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
-  std::atomic<std::uint64_t> counted_{0};          // its number while it is being posted, then with kCounted; 0: ended
-  std::uint64_t attempts_made_ = 0;                // of this slot, ever: no number is used twice (C-D6)
-  std::shared_ptr<Peer> peer_;                     // where it was sent, and where its caller sits
-  std::shared_ptr<Peer> moved_to_;                 // who answers it instead (C-R6)
+  std::atomic<std::uint64_t> counted_{0};  // its number while it is being posted, then with a mark; 0: ended, or sent
+  std::uint64_t attempts_made_ = 0;        // of this slot, ever: no number is used twice (C-D6)
+  std::shared_ptr<Peer> peer_;             // where it was sent, and where its caller sits
+  std::shared_ptr<Peer> moved_to_;         // who answers it instead (C-R6)
+  Text answered_at_;                       // who has; empty: peer_
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;

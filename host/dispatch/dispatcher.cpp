@@ -129,12 +129,14 @@ bool Dispatcher::refuse_to_block(Message& message) const {
 }
 
 void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
+  Entered entered(endpoint);
   const auto budget = start.budget(endpoint.default_timeout_ms());
   report_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
+  entered.taken_over();
   if (!options.node.empty()) [[unlikely]]
-    call.only_at(options.node);
+    call.only_at(Text::borrow(options.node));
   run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
@@ -163,17 +165,16 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
 }
 
 void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
+  Entered entered(endpoint);
   const BlockingScope blocking;
-  if (!blocking) {
-    endpoint.instance().leave();
-    return refuse_as_overloaded(message);
-  }
+  if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(endpoint.default_timeout_ms());
   report_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  entered.taken_over();
   if (!options.node.empty()) [[unlikely]]
-    call.only_at(options.node);
+    call.only_at(Text::borrow(options.node));
   call.own_message(std::move(message));
   submit(call, start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
@@ -237,13 +238,16 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   if (endpoint == nullptr) {
     return launch_remotely(purpose, parent, std::move(message), std::move(callback), options, cancellable);
   }
+  Entered entered(*endpoint);
   const Start start = start_of(endpoint->is_inline(), parent, message, options);
   const auto budget = start.budget(endpoint->default_timeout_ms());
   if (purpose == Purpose::serve) report_start(*endpoint, message);
   const bool runs_inline = endpoint->is_inline();
+  Text only_node(options.node);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
-  if (!options.node.empty()) call.only_at(options.node);
+  entered.taken_over();
+  if (!only_node.empty()) call.only_at(std::move(only_node));
   call.own_message(std::move(message));
   if (cancellable) call.retain();
   call.deliver_to(std::move(callback), start.now);

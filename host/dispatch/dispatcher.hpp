@@ -162,7 +162,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
-  void take_answer(const Peer* from, const wire::Envelope& envelope) noexcept;
+  void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp
@@ -170,6 +170,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const wire::Envelope& request);
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
   void forward(Call& call);
+  void refuse_request(Requester& from, const wire::Envelope& request, const Response& response, bool unstarted);
+  void pass_on(const wire::Envelope& unsendable) noexcept;
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
   std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation);
 

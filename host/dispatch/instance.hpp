@@ -110,4 +110,20 @@ class Instance {
   std::atomic<std::uint64_t> errors_{0};
 };
 
+/// Somebody who has entered an instance and becomes a call; where that fails, it leaves again.
+class Entered {
+ public:
+  explicit Entered(Endpoint& endpoint) noexcept : instance_(&endpoint.instance()) {}
+  ~Entered() {
+    if (instance_ != nullptr) instance_->leave();
+  }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+  /// A call has begun, which leaves at its own end.
+  void taken_over() noexcept { instance_ = nullptr; }
+
+ private:
+  Instance* instance_;
+};
+
 }  // namespace busbar::host

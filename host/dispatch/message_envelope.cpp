@@ -124,6 +124,24 @@ Bytes write_bare_answer(std::uint64_t attempt, const Response& response, bool un
   return written(envelope);
 }
 
+Bytes write_unsendable_answer(const Envelope& request, const Response& response, bool unstarted) {
+  Envelope envelope = make(EnvelopeType::answer, 0);
+  put_response(envelope, response);
+  envelope.unstarted = unstarted;
+  envelope.answer_to = request.answer_to;
+  envelope.answer_to_incarnation = request.answer_to_incarnation;
+  envelope.answer_attempt = request.answer_attempt;
+  return written(envelope);
+}
+
+Bytes write_passed_on(const Envelope& unsendable) {
+  Envelope envelope = unsendable;
+  envelope.attempt = unsendable.answer_attempt;
+  envelope.answer_to = {};
+  envelope.answer_to_incarnation = envelope.answer_attempt = 0;
+  return written(envelope);
+}
+
 Bytes write_forwarded(std::uint64_t attempt, std::string_view node, std::uint64_t incarnation) {
   Envelope envelope = make(EnvelopeType::forwarded, attempt);
   envelope.node = node;

@@ -28,6 +28,10 @@ wire::Bytes write_client_answer(std::uint64_t attempt, const Message& outcome, s
                                 std::string_view warning);
 /// An answer that is no more than a response.
 wire::Bytes write_bare_answer(std::uint64_t attempt, const Response& response, bool unstarted);
+/// An answer that cannot be sent to who waits for it, for the node that has forwarded the request; and the same as that
+/// one passes it on (C-R6).
+wire::Bytes write_unsendable_answer(const wire::Envelope& request, const Response& response, bool unstarted);
+wire::Bytes write_passed_on(const wire::Envelope& unsendable);
 /// Word to the requester that another node will answer.
 wire::Bytes write_forwarded(std::uint64_t attempt, std::string_view node, std::uint64_t incarnation);
 wire::Bytes write_cancel(std::uint64_t attempt);

@@ -31,13 +31,26 @@ constexpr std::uint32_t kUsualTimeoutMs = 5'000;  // C-D5
 
 // ---------------------------------------------------------------------------------------------------------- providers
 
-// A provider that the call has not tried, at random (C-D3); with `only_node` that one, whatever its record says.
+// A provider that the call has not tried, at random (C-D3); with `only_node` that one, also where its record does not
+// have the service.
 Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::string_view only_node,
                                               const Call* call) const {
   const auto untried = [&](const registry::RemoteNode& node) {
     return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
   };
+  const auto candidate = [](const registry::RemoteProvider& provider) -> Candidate {
+    const std::uint32_t own = provider.service->timeout_ms;
+    return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
+  };
   if (!only_node.empty()) {
+    Candidate named = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
+      if (entry == nullptr) return {};
+      const auto provider = std::find_if(entry->remote.begin(), entry->remote.end(), [&](const auto& row) {
+        return row.node->name() == only_node && untried(*row.node);
+      });
+      return provider != entry->remote.end() ? candidate(*provider) : Candidate{};
+    });
+    if (named.peer != nullptr) return named;
     const auto node = registry_.find_node(only_node);
     return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
   }
@@ -48,9 +61,7 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::str
     for (std::size_t i = 0; i < providers.size(); ++i) {
       // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
       const auto& provider = providers[(first + i) % providers.size()];
-      if (!untried(*provider.node)) continue;
-      const std::uint32_t own = provider.service->timeout_ms;
-      return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
+      if (untried(*provider.node)) return candidate(provider);
     }
     return {};
   });
@@ -103,7 +114,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(options.node);
+  if (!options.node.empty()) call.only_at(Text::borrow(options.node));
   bool in_time = false;
   {
     Seat seat(call.waiter());
@@ -129,9 +140,10 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   }
   const Start start = start_of(false, parent, message, options);
   const auto budget = start.budget(first.timeout_ms);
+  Text only_node(options.node);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(options.node);
+  if (!only_node.empty()) call.only_at(std::move(only_node));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);
@@ -144,12 +156,15 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
 }
 
 void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
+  // Whoever takes the watched deadline away ends the call: this thread, the supervisor, or a canceller.
+  const bool goes_on = call.asks_for_another();
+  if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
   report_end(call, call.message(), begun);
   count_end(call, call.response());
-  if (call.asks_for_another()) {
+  if (goes_on) {
     call.prepare_next();
-    // From here on the call may be ended by others; whoever called us holds it.
-    call.watch_again();
+    // From here on the deadline may end the call, too; whoever called us holds it.
+    if (!call.watch_again()) return;
     supervisor_.wake_at(call.deadline());
     if (next_attempt(call, nullptr, {}) != AttemptSent::kRefused || !call.unwatch()) return;
   }
@@ -172,7 +187,7 @@ void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcep
     case wire::EnvelopeType::answer:
     case wire::EnvelopeType::document:
     case wire::EnvelopeType::refused:
-      return take_answer(&peer, envelope);
+      return take_answer(&peer, {}, envelope);
     case wire::EnvelopeType::forwarded:
       return take_forwarded(envelope);
     default:
@@ -180,9 +195,13 @@ void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcep
   }
 }
 
-void Dispatcher::take_answer(const Peer* from, const wire::Envelope& envelope) noexcept {
+// `node`: who answers, if it comes through no connection to a peer.
+void Dispatcher::take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope) noexcept {
+  if (!envelope.answer_to.empty()) [[unlikely]]
+    return pass_on(envelope);
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
-  if (call == nullptr || !call->claim_attempt(envelope.attempt)) {
+  if (call == nullptr ||
+      !(node.empty() ? call->claim_attempt(envelope.attempt) : call->claim_attempt(envelope.attempt, node))) {
     late_answers_.fetch_add(1, std::memory_order_relaxed);
     return;
   }

@@ -2,6 +2,7 @@
 #include <busbar/names.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
@@ -83,7 +84,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
       case EnvelopeType::request:
         return take_request(from, envelope);
       case EnvelopeType::answer:  // of a call that was forwarded there
-        if (from->role() == wire::Role::node) take_answer(nullptr, envelope);
+        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope);
         return;
       case EnvelopeType::cancel:
         return cancel_for(*from, envelope.attempt);
@@ -94,7 +95,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
         return;  // of a later minor version
     }
   } catch (const MalformedPayload& malformed) {
-    answer_bare(*from, envelope.attempt, Response::error(code::kMalformed, malformed.what()), false);
+    refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
   }
@@ -112,10 +113,10 @@ void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) n
 
 void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Envelope& request) {
   if (const std::string fault = fault_of(request); !fault.empty()) {
-    return answer_bare(*from, request.attempt, Response::error(code::kMalformed, fault), false);
+    return refuse_request(*from, request, Response::error(code::kMalformed, fault), false);
   }
   if (refusing_.load(std::memory_order_relaxed)) {
-    return answer_bare(*from, request.attempt, Response::try_another_node("stopping"), true);
+    return refuse_request(*from, request, Response::try_another_node("stopping"), true);
   }
   if (from->role() == wire::Role::client) {
     if (!request.is_forwarded) return dispatch_for_client(from, request);
@@ -124,17 +125,47 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
   }
   if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
   if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
-    serve_for(std::move(waiting), request.answer_attempt, request);
+    return serve_for(std::move(waiting), request.answer_attempt, request);
+  }
+  refuse_request(
+      *from, request,
+      Response::bad_rpc(badrpc::kNodedown, "node " + in_quotes(node_) + ", which choose_node has named, has " +
+                                               "no connection to node " + in_quotes(request.answer_to) +
+                                               ", which waits for the answer"),
+      true);
+}
+
+// Answers a request that is not served: the node that waits for it; where there is no way to that one, who has
+// forwarded it is to pass the answer on.
+void Dispatcher::refuse_request(Requester& from, const Envelope& request, const Response& response, bool unstarted) {
+  if (from.role() != wire::Role::node || !request.is_forwarded || request.answer_to.empty()) {
+    return answer_bare(from, request.attempt, response, unstarted);
+  }
+  if (const auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
+    return answer_bare(*waiting, request.answer_attempt, response, unstarted);
+  }
+  // By our own connection to it, if there is one: on its own to us it may look for answers later.
+  const auto forwarder = requester_at(from.name(), from.incarnation());
+  (forwarder ? *forwarder : from).answer(write_unsendable_answer(request, response, unstarted), false);
+}
+
+void Dispatcher::pass_on(const Envelope& unsendable) noexcept {
+  try {
+    const auto waiting = requester_at(unsendable.answer_to, unsendable.answer_to_incarnation);
+    if (waiting) waiting->answer(write_passed_on(unsendable), false);
+  } catch (const std::bad_alloc&) {
+    // Nothing to pass it on with: the caller's budget ends it.
   }
 }
 
+// A node as somebody to answer; null: there is no connection to it.
 std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
   if (node == node_) {
-    const auto take = [this](const Envelope& answer) { take_answer(nullptr, answer); };
+    const auto take = [this](const Envelope& answer) { take_answer(nullptr, node_, answer); };
     return std::make_shared<AnsweredHere>(node_, incarnation, take);
   }
   auto peer = registry_.find_node(node);
-  if (peer == nullptr || peer->incarnation() != incarnation) return nullptr;
+  if (peer == nullptr || peer->incarnation() != incarnation || !peer->routable()) return nullptr;
   return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
 }
 
@@ -154,20 +185,24 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   if (endpoint == nullptr) {
     return answer_bare(*requester, attempt, Response::service_unavailable(request.service), true);
   }
+  Entered entered(*endpoint);
   const bool runs_inline = endpoint->is_inline();
   Start start;
   start.at_ticks = ticks();
   start.now = now_ns();
   const std::uint64_t longest = std::uint64_t{kMaxTimeoutMs} * 1000;
   const Nanos deadline = start.now + static_cast<Nanos>(std::min(request.remaining_us, longest)) * kMicrosecond;
+  std::optional<Message> owned;  // for the queue
+  if (!runs_inline) owned.emplace(borrowed);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
+  entered.taken_over();
   call.answer_to(std::move(requester), attempt);
   if (request.is_forwarded) call.mark_forwarded();
   emit(EventKind::service_request_received, borrowed, endpoint);
   if (!runs_inline) {
-    call.own_message(Message(borrowed));
+    call.own_message(std::move(*owned));
     return submit(call, start.now);
   }
   run_here(call, start);

@@ -28,20 +28,20 @@
 namespace busbar {
 
 struct NodeOptions {
-  std::string name;                                   ///< empty: the host name, "-" and the process's number
+  std::string name{};                                 ///< empty: the host name, "-" and the process's number
   std::string cluster = "busbar";                     ///< nodes of another cluster's name refuse this one
-  std::vector<std::string> join;                      ///< registry addresses of nodes that know others
+  std::vector<std::string> join{};                    ///< registry addresses of nodes that know others
   std::string listen = "tcp://127.0.0.1:*";           ///< where it is called
   std::string registry_listen = "tcp://127.0.0.1:*";  ///< where other nodes' registries reach it
-  std::string advertise;                              ///< the host that others are told, in place of those above
+  std::string advertise{};                            ///< the host that others are told, in place of those above
   bool insecure = false;                              ///< may use addresses that other machines can reach
-  std::filesystem::path state_dir;                    ///< keeps the incarnation between runs (C-G9); empty: nothing
+  std::filesystem::path state_dir{};                  ///< keeps the incarnation between runs (C-G9); empty: nothing
   std::chrono::milliseconds heartbeat{1'000};         ///< how often nodes show each other that they live
   std::chrono::milliseconds lost_after{3'000};        ///< how long one may be silent before it counts as dead
   std::size_t max_message = 64 * 1024 * 1024;         ///< bytes that are accepted in one frame
   std::size_t peer_queue = 64 * 1024 * 1024;          ///< bytes that may wait to be sent to one other node
-  host::PoolOptions pool;                             ///< for the handlers of services, where it has any
-  host::Logger log;                                   ///< what an operator should read; by default nothing is written
+  host::PoolOptions pool{};                           ///< for the handlers of services, where it has any
+  host::Logger log{};                                 ///< what an operator should read; by default nothing is written
 };
 
 /// What has become of joining.
@@ -119,9 +119,9 @@ class Node {
 
   struct Hooks {
     /// The cluster refuses this node. On a thread of the node's, which must not stop it.
-    std::function<void(std::string_view reason)> refused;
+    std::function<void(std::string_view reason)> refused{};
     /// Another node or a client asks something about this one: answered by a `document` envelope of that attempt.
-    std::function<void(const std::shared_ptr<host::Requester>&, std::uint64_t attempt, wire::Bytes body)> query;
+    std::function<void(const std::shared_ptr<host::Requester>&, std::uint64_t attempt, wire::Bytes body)> query{};
   };
   struct NotStarted {};
   /// Binds alone; `start` must follow.

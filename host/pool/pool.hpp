@@ -46,7 +46,7 @@ struct PoolOptions {
   Nanos idle_timeout = 5 * kSecond;      // after how long a thread above `threads` ends
 
   // Starts a thread, throws std::system_error if it cannot. Empty: std::thread. For tests.
-  std::function<std::thread(std::function<void()>)> start_thread;
+  std::function<std::thread(std::function<void()>)> start_thread{};
 };
 
 struct PoolStats {

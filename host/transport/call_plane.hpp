@@ -16,13 +16,13 @@
 namespace busbar::host {
 
 struct CallPlaneOptions {
-  std::string node;
-  std::string cluster;
-  std::function<std::uint64_t()> incarnation;  ///< this node's, asked for each hello
-  std::string listen = "tcp://127.0.0.1:*";    ///< a wildcard port is read back
-  std::string advertise;                       ///< the host part that others are told, in place of the bound one
-  std::size_t max_message = 64 * 1024 * 1024;  ///< bytes of a frame
-  std::size_t peer_queue = 64 * 1024 * 1024;   ///< bytes that wait to be sent to one peer or requester
+  std::string node{};
+  std::string cluster{};
+  std::function<std::uint64_t()> incarnation{};  ///< this node's, asked for each hello
+  std::string listen = "tcp://127.0.0.1:*";      ///< a wildcard port is read back
+  std::string advertise{};                       ///< the host part that others are told, in place of the bound one
+  std::size_t max_message = 64 * 1024 * 1024;    ///< bytes of a frame
+  std::size_t peer_queue = 64 * 1024 * 1024;     ///< bytes that wait to be sent to one peer or requester
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
 };

@@ -39,7 +39,12 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   host::Sent push(std::span<const std::uint8_t> bytes) {
-    std::function<void()> after;
+    std::function<void()> before, after;
+    {
+      const std::lock_guard lock(mutex_);
+      before = before_push_;
+    }
+    if (before) before();
     {
       const std::lock_guard lock(mutex_);
       if (cut_ || stopped_) return host::Sent::kDown;
@@ -90,6 +95,12 @@ class Lane {
   void after_push(std::function<void()> hook) {
     const std::lock_guard lock(mutex_);
     after_push_ = std::move(hook);
+  }
+
+  /// Runs on the sender's thread before an envelope is taken, or refused.
+  void before_push(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    before_push_ = std::move(hook);
   }
 
   /// Loses what is under way, and takes no more.
@@ -153,7 +164,7 @@ class Lane {
   std::deque<Frame> queue_;
   std::vector<Frame> held_;
   Decide decide_;
-  std::function<void()> after_push_;
+  std::function<void()> before_push_, after_push_;
   host::Sent refusal_ = host::Sent::kYes;
   std::size_t largest_ = ~std::size_t{0};
   bool cut_ = false;

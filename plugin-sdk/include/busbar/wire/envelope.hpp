@@ -72,7 +72,7 @@ struct Envelope {
   Bytes aggregate_meta;
   // a request that was forwarded (C-R6): neither authorized nor forwarded again
   bool is_forwarded = false;
-  std::string_view answer_to;  ///< the node to answer, where it is not the one that sends this
+  std::string_view answer_to;  ///< the node to answer, where it is not who sends this; answer: to pass it on to
   std::uint64_t answer_to_incarnation = 0;
   std::uint64_t answer_attempt = 0;  ///< that node's attempt
 

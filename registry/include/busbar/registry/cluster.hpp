@@ -17,13 +17,13 @@
 namespace busbar::registry {
 
 struct ClusterOptions {
-  std::string node;                          ///< this node's name
+  std::string node{};                        ///< this node's name
   std::string cluster = "busbar";            ///< nodes of another cluster's name are refused, in words
   std::uint64_t incarnation = 0;             ///< see incarnation.hpp
   std::string listen = "tcp://127.0.0.1:*";  ///< where the registry's ROUTER binds; a wildcard port is read back
-  std::string advertise;                     ///< the host part that others are told, in place of the bound one
-  std::string call_address;                  ///< as it goes into the record, advertised already
-  std::vector<std::string> seeds;  ///< registry addresses of nodes that may know others; our own is passed over
+  std::string advertise{};                   ///< the host part that others are told, in place of the bound one
+  std::string call_address{};                ///< as it goes into the record, advertised already
+  std::vector<std::string> seeds{};  ///< registry addresses of nodes that may know others; our own is passed over
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
 };

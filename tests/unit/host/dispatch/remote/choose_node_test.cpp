@@ -1,5 +1,6 @@
 // A call runs where its router says (C-R6).
 #include "remote.hpp"
+#include "support/event_log.hpp"
 #include "support/raw_requester.hpp"
 
 namespace busbar::testing {
@@ -168,6 +169,36 @@ TEST_P(ChooseNode, C_R6_TheAnswerMayComeBeforeTheWord) {
   EXPECT_EQ(ask_b().response().value_as<std::string>(), "c");
 }
 
+TEST_P(ChooseNode, C_R6_TheChosenNodeIsWhoAnsweredWhicheverComesFirst) {
+  for (const char* node : {"a", "b", "c"}) net.add(node, placed(node));
+  const auto log = std::make_shared<EventLog>();
+  net["a"].events().subscribe(log, host::mask_of(host::EventKind::service_responded));
+  for (const char* node : {"b", "c", "a"}) {
+    chosen = node;
+    for (const bool overtaken : {false, true}) {
+      if (overtaken && chosen != "b") net.link("a", "b").answers.hold();
+      EXPECT_EQ(ask_b().response().value_as<std::string>(), node);
+      net.link("a", "b").answers.release();
+      EXPECT_EQ(log->entries().back().node, node) << overtaken;
+    }
+  }
+  EXPECT_TRUE(net.quiet());
+}
+
+TEST_P(ChooseNode, C_R6_C_D4_WhoServesItAfterTheChosenNodeHasRefusedIsWhoAnswered) {
+  LinkedHubs four{{"a", "b", "c", "d"}};
+  four.add("b", placed("b"));
+  four.add("c", refusing("placed", "busy"));
+  four.add("d", answering("placed", "d"));
+  const auto log = std::make_shared<EventLog>();
+  four["a"].events().subscribe(log, host::mask_of(host::EventKind::service_responded));
+  // That b is asked before d is a matter of chance, of one in two.
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(call(four["a"], "placed").response().value_as<std::string>(), "d");
+    EXPECT_EQ(log->entries().back().node, "d");
+  }
+}
+
 TEST_P(ChooseNode, C_R6_TheCallersNodeMayBeTheChosenOne) {
   net.add("a", placed("a"));
   net.add("b", placed("b"));
@@ -212,6 +243,34 @@ TEST_P(ChooseNode, C_R6_ForwardingIsRefusedWhereTooMuchWaits) {
   EXPECT_TRUE(ask_b().response().is_error(code::kMalformed));
 }
 
+// Its answer could not reach the node that waits: the one that has forwarded the call passes it on.
+TEST_P(ChooseNode, C_R6_AChosenNodeThatCannotReachTheCallersSaysSoAtOnce) {
+  net.add("b", placed("b"));
+  net.add("c", placed("c"));
+  const auto expect_refused = [&](const std::string& how) {
+    const Message back = ask_b(10'000);
+    EXPECT_TRUE(back.response().is_bad_rpc("nodedown")) << how << ": " << shown(back.response());
+    EXPECT_THAT(std::string(back.response().text()), ::testing::HasSubstr("no connection to node \"a\"")) << how;
+    EXPECT_TRUE(net.quiet()) << how;
+  };
+  net.link("c", "a").cut();
+  expect_refused("not connected");
+  net["c"].registry().remove_node(net.link("c", "a").peer());
+  expect_refused("not known");
+  // Nor does it know the one that has forwarded the call, which therefore hears of it on its own connection.
+  net["c"].registry().remove_node(net.link("c", "b").peer());
+  expect_refused("nobody known");
+}
+
+TEST_P(ChooseNode, C_R6_C_D18_WhatTheChosenNodeRefusesReachesTheCaller) {
+  net.add("b", placed("b"));
+  net.add("c", placed("c"));
+  net["c"].dispatcher().refuse_requests();
+  EXPECT_THAT(tried(ask_b(10'000).response()), ::testing::ElementsAre("b:stopping"));
+  net["c"].registry().remove_node(net.link("c", "a").peer());
+  EXPECT_THAT(tried(ask_b(10'000).response()), ::testing::ElementsAre("b:stopping"));
+}
+
 TEST_P(ChooseNode, C_R6_AThatDoesNotServeItIsNotAvailable) {
   net.add("b", placed("b"));
   EXPECT_EQ(ask_b().response().kind(), Response::Kind::service_unavailable);
@@ -228,8 +287,11 @@ TEST(ChooseNodeOfClients, C_R6_AreAnsweredThroughTheirEntryNode) {
   const Message message("placed");
   wire::Envelope request = request_for(message, 7, 60'000'000);
   request.only_node = "b";
+  net.link("a", "b").answers.hold();  // the word of it comes too late
   ask(net["a"], client, request);
-  EXPECT_EQ(client->wait_for(7).response.value_as<std::string>(), "c");
+  const auto back = client->wait_for(7);
+  EXPECT_EQ(back.response.value_as<std::string>(), "c");
+  EXPECT_EQ(back.node, "c") << "who answered";
 }
 
 TEST(ChooseNodeOfClients, C_R6_CannotForward) {
@@ -253,6 +315,30 @@ TEST(ChooseNodeOfClients, C_R6_CannotForward) {
   const auto node = std::make_shared<RawRequester>(wire::Role::node, "z");
   ask(net["a"], node, request);
   EXPECT_TRUE(node->wait_for(7).response.succeeded());
+}
+
+TEST(ChooseNodeOfNodes, C_R6_AForwardedRequestThatIsMalformedIsAnsweredToWhoWaits) {
+  LinkedHubs net{{"a", "c"}};
+  const auto forwarder = std::make_shared<RawRequester>(wire::Role::node, "b");
+  const Message message("placed");
+  wire::Envelope request = request_for(message, 0, 60'000'000);
+  request.is_forwarded = true;
+  request.answer_to = "a";
+  request.answer_to_incarnation = 1;
+  request.answer_attempt = 77;
+  request.message_id = "no id";
+  std::atomic<int> told{0};
+  net.link("c", "a").requests.decide([&](const wire::Envelope& e) {
+    if (e.type == EnvelopeType::answer && e.attempt == 77 && e.name == code::kMalformed) ++told;
+    return Fate::drop;
+  });
+  ask(net["c"], forwarder, request);
+  const std::vector<std::uint8_t> no_array{0x05};
+  request.message_id = message.id();
+  request.events = no_array;
+  ask(net["c"], forwarder, request);
+  EXPECT_EQ(told, 2);
+  EXPECT_TRUE(forwarder->received().empty());
 }
 
 }  // namespace

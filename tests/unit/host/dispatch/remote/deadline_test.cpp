@@ -36,6 +36,26 @@ TEST_P(RemoteDeadline, C_D5_TheServicesOwnTimeoutIsThatOfItsRecord) {
   EXPECT_EQ(call(net["a"], "s").response().timeout_ms(), 25u);
 }
 
+TEST_P(RemoteDeadline, C_D5_TheServicesOwnTimeoutHoldsAlsoWhereTheNodeIsNamed) {
+  net.add("b", Script()
+                   .on("s", [](Message&, Context&) { return Response::ok(); })
+                   .timeout_ms(25)
+                   .on(
+                       "secret", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_PRIVATE)
+                   .timeout_ms(25));
+  std::atomic<std::uint64_t> remaining_us{0};
+  net.link("a", "b").requests.decide([&](const wire::Envelope& e) {
+    remaining_us = e.remaining_us;
+    return e.service == "s" ? Fate::hold : Fate::pass;
+  });
+  EXPECT_EQ(call(net["a"], Message("s"), {0, "b"}).response().timeout_ms(), 25u);
+  EXPECT_EQ(call(net["a"], Message("s"), {30, "b"}).response().timeout_ms(), 30u);
+  // Its record does not have it.
+  EXPECT_EQ(call(net["a"], Message("secret"), {0, "b"}).response().kind(), Response::Kind::service_unavailable);
+  EXPECT_GT(remaining_us, 30'000u);
+  EXPECT_LE(remaining_us, 5'000'000u);
+}
+
 TEST_P(RemoteDeadline, C_D6_ALateAnswerReachesNobodyAndIsCounted) {
   std::atomic<int> runs{0};
   net.add("b", Script().on("s", [&](Message&, Context&) { return Response::ok(++runs); }));
@@ -211,6 +231,43 @@ TEST(RemoteCancel, C_D8_IsOfOneCallOnly) {
   EXPECT_EQ(gone, 1);
   EXPECT_EQ(there, 1);
   EXPECT_TRUE(eventually([&] { return called == 1; }));
+}
+
+class OnEvent final : public host::Observer {
+ public:
+  explicit OnEvent(std::function<void()> react) : react_(std::move(react)) {}
+  void on_event(const host::Event&) noexcept override { react_(); }
+
+ private:
+  const std::function<void()> react_;
+};
+
+TEST(RemoteCancel, C_D8_BetweenOneProviderAndTheNext) {
+  for (const char* first : {"a", "b"}) {
+    LinkedHubs net{{"a", "b", "c"}};
+    Gate gate;
+    std::atomic<int> runs{0}, called{0}, cancelled{-1};
+    for (const char* node : {first, "c"}) {
+      net.add(node, Script().on("s", [&](Message&, Context&) {
+        ++runs;
+        gate.pass();
+        return Response::try_another_node("busy");
+      }));
+    }
+    host::PendingCall pending;
+    // That the first has answered is told before the next is asked.
+    const auto cancel = std::make_shared<OnEvent>([&] { cancelled = pending.cancel() ? 1 : 0; });
+    net["a"].events().subscribe(cancel, host::mask_of(host::EventKind::service_responded));
+    pending = net["a"].dispatcher().dispatch_cancellable(Message("s"), [&](Message&&) { ++called; }, {600'000});
+    gate.open();
+    EXPECT_TRUE(eventually([&] { return cancelled != -1; }));
+    pending = {};  // a held call is not over
+    EXPECT_TRUE(net.quiet());
+    net["a"].events().unsubscribe(cancel);
+    EXPECT_EQ(cancelled, 1) << first;
+    EXPECT_EQ(called, 0) << first;
+    EXPECT_EQ(runs, 1) << first;
+  }
 }
 
 TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {

@@ -72,6 +72,22 @@ TEST_P(Lost, C_D9_ConnectionLostBetweenTakingAndLearningOfIt) {
   EXPECT_TRUE(net.quiet());
 }
 
+TEST_P(Lost, C_D18_ConnectionLostBeforeItTakesARequestWhichGoesToTheNext) {
+  LinkedHubs three({"a", "b", "c"});
+  for (const char* node : {"b", "c"}) three.add(node, answering("s", node));
+  Link& lost = three.link("a", "b");
+  lost.requests.before_push([&] {
+    if (lost.peer()->routable()) lost.cut();
+  });
+  // Which one is asked first is a matter of chance.
+  for (int i = 0; i < 20; ++i) {
+    const Message back = call(three["a"], Message("s"), {600'000});
+    EXPECT_TRUE(back.response().succeeded()) << shown(back.response());
+    lost.restore();
+  }
+  EXPECT_TRUE(three.quiet());
+}
+
 // However a call ends, its slot comes back: they are never more than what is under way, and what threads keep at hand.
 TEST_P(Lost, C_D6_EverySlotComesBack) {
   LinkedHubs three({"a", "b", "c"});
