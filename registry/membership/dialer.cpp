@@ -54,7 +54,7 @@ Link* Dialer::find(LinkId id) {
   return found == by_id_.end() ? nullptr : found->second;
 }
 
-Link* Dialer::to_node(std::string_view name) {
+Link* Dialer::to_node(std::string_view name) const {
   const auto found = by_node_.find(name);
   return found == by_node_.end() ? nullptr : found->second;
 }

@@ -47,6 +47,29 @@ void Membership::remove(std::string name, std::string_view reason, bool is_over)
   }
 }
 
+/// Before this node's own link is greeted, the other's is all that tells of its end. It may also be the one that
+/// brought a newcomer, about which somebody is still being asked.
+void Membership::end_caller(CallerId id) {
+  for (auto& [name, challenge] : challenges_) {
+    std::erase_if(challenge.newcomers, [&](const Newcomer& newcomer) { return newcomer.source == Source(id); });
+  }
+  std::erase_if(challenges_, [](const auto& entry) { return entry.second.newcomers.empty(); });
+  const auto caller = callers_.extract(id);
+  if (!caller) return;
+  const Caller& node = caller.mapped();
+  const Member* member = find_member(node.name);
+  if (member == nullptr || member->record.incarnation != node.incarnation || is_connected(node)) return;
+  remove(node.name, "its connection to this node ended", false);
+}
+
+/// One node may have dialled this one twice, under two of its addresses; and a link that is greeted tells by itself.
+bool Membership::is_connected(const Caller& node) const {
+  if (dialer_.to_node(node.name) != nullptr) return true;
+  return std::any_of(callers_.begin(), callers_.end(), [&](const auto& entry) {
+    return entry.second.name == node.name && entry.second.incarnation == node.incarnation;
+  });
+}
+
 /// Two that joined through different nodes find each other by this.
 void Membership::tell_of(const NodeRecord& record) {
   const auto message =

@@ -153,7 +153,7 @@ Actions Membership::bad_from_caller(Time now, CallerId caller, std::string_view 
 }
 
 Actions Membership::caller_gone(Time now, CallerId caller) {
-  return input(now, [&] { callers_.erase(caller); });
+  return input(now, [&] { end_caller(caller); });
 }
 
 Actions Membership::local_services_changed(Time now, std::vector<RemoteService> services) {
