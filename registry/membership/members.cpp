@@ -25,10 +25,10 @@ bool Membership::put_record(const NodeRecord& record) {
       if (old != nullptr && old->state == Link::State::waiting) dialer_.forget(*old, now_, random_, actions_);
     }
     departed_.erase(record.name);
-    actions_.push_back(NodeJoined{record});
+    actions_.emplace_back(NodeJoined{record});
   } else if (record.is_newer_than(member.record)) {
     member.record = record;
-    actions_.push_back(RecordChanged{record});
+    actions_.emplace_back(RecordChanged{record});
   }
   return is_new;
 }
@@ -38,7 +38,7 @@ void Membership::remove(std::string name, std::string_view reason, bool is_over)
   if (auto member = members_.extract(name)) {
     const NodeRecord& record = member.mapped().record;
     departed_.put(record, is_over, now_);
-    actions_.push_back(NodeLeft{name, record.incarnation, std::string(reason)});
+    actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
     if (!is_over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
   }
@@ -76,7 +76,7 @@ void Membership::tell_of(const NodeRecord& record) {
       std::make_shared<const wire::Message>(wire::Peers{{{record.name, record.incarnation, record.registry_address}}});
   dialer_.for_each_up([&](Link& link) {
     if (link.state == Link::State::greeted && link.node != record.name)
-      actions_.push_back(SendToLink{link.id, message});
+      actions_.emplace_back(SendToLink{link.id, message});
   });
 }
 
