@@ -5,7 +5,7 @@
 namespace busbar::registry::net {
 
 void CallerTable::disconnected(int descriptor) {
-  open_.erase(descriptor);
+  closed_.insert(descriptor);
   if (const auto holder = by_descriptor_.extract(descriptor)) ended_.push_back(holder.mapped());
 }
 
@@ -17,12 +17,11 @@ std::optional<CallerId> CallerTable::heard(const std::string& routing_id, Time n
 }
 
 std::optional<CallerId> CallerTable::add(const std::string& routing_id, int descriptor, Time now) {
-  const bool is_known = descriptor >= 0;
-  if (callers_.size() >= kMost || (is_known && !open_.contains(descriptor))) return std::nullopt;
+  if (callers_.size() >= kMost || closed_.contains(descriptor)) return std::nullopt;
   const CallerId id{++last_id_};
   callers_.emplace(id, Caller{routing_id, descriptor, now});
   by_routing_id_.emplace(routing_id, id);
-  if (!is_known) return id;
+  if (descriptor < 0) return id;
   const auto [holder, is_first] = by_descriptor_.try_emplace(descriptor, id);
   if (!is_first) ended_.push_back(std::exchange(holder->second, id));
   return id;

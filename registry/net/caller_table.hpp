@@ -22,7 +22,7 @@ class CallerTable {
  public:
   static constexpr std::size_t kMost = 20'000;
 
-  void accepted(int descriptor) { open_.insert(descriptor); }
+  void accepted(int descriptor) { closed_.erase(descriptor); }
   void disconnected(int descriptor);
 
   /// Who has just been heard, or nothing: it is to be added.
@@ -48,7 +48,7 @@ class CallerTable {
   std::unordered_map<CallerId, Caller> callers_;
   std::unordered_map<std::string, CallerId> by_routing_id_;
   std::unordered_map<int, CallerId> by_descriptor_;
-  std::unordered_set<int> open_;
+  std::unordered_set<int> closed_;  // not: open. What came before the ROUTER was watched was never told of
   std::vector<CallerId> ended_;
   std::uint64_t last_id_ = 0;
 };

@@ -38,6 +38,13 @@ TEST_F(Callers, OneWhoseConnectionHadEndedBeforeItWasReadIsNotTakenIn) {
   EXPECT_EQ(table.add("x", 7, now), std::nullopt);
 }
 
+TEST_F(Callers, OneThatWasAcceptedBeforeAnybodyWatchedIsTakenIn) {
+  const auto caller = table.add("x", 7, now);
+  ASSERT_TRUE(caller);
+  table.disconnected(7);
+  EXPECT_THAT(table.take_ended(), ElementsAre(*caller));
+}
+
 TEST_F(Callers, TheNextOneOnADescriptorEndsTheOneBefore) {
   table.accepted(7);
   table.disconnected(7);
