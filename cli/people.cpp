@@ -145,9 +145,10 @@ std::string response_line(const Response& response, const Palette& palette) {
   return error_line(response, palette);
 }
 
-std::string reply_text(const wire::AdminReply& reply, const Palette& palette) {
+std::string reply_text(const wire::AdminReply& reply, const Palette& palette,
+                       const std::optional<std::string>& headline) {
   const Response response = wire::from_wire(reply.response);
-  std::string out = response_line(response, palette) + "\n" + value_text(response, palette);
+  std::string out = headline.value_or(response_line(response, palette)) + "\n" + value_text(response, palette);
   if (reply.events) {
     out += palette(Colour::bold, "events") + "\n" + indented(payload_json(wire::payload_of(reply.events))) + "\n";
   }

@@ -4,6 +4,7 @@
 #include <busbar/wire/admin.hpp>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "failure.hpp"
@@ -12,8 +13,10 @@
 
 namespace busbar::cli {
 
-/// What came back from a call. Errors: Failure where a value cannot be shown.
-std::string reply_text(const wire::AdminReply& reply, const Palette& palette);
+/// What came back from a call; it begins with `headline`, where there is one, else with the `response_line`. Errors:
+/// Failure where a value cannot be shown.
+std::string reply_text(const wire::AdminReply& reply, const Palette& palette,
+                       const std::optional<std::string>& headline = {});
 
 /// One line on a response: `validation error`, `error badrpc (exit): …`.
 std::string response_line(const Response& response, const Palette& palette);

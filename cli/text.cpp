@@ -40,7 +40,8 @@ std::string made_safe(std::string_view text, bool keep_line_breaks) {
       out += "\xEF\xBF\xBD";
     } else if (is_unsafe(code) && !(keep_line_breaks && code == '\n')) {
       char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", code);  // all of them have four digits
+      const auto short_code = static_cast<std::uint16_t>(code);  // none of them is larger
+      std::snprintf(escape, sizeof escape, "\\u%04x", short_code);
       out += escape;
     } else {
       out.append(text, i, size);

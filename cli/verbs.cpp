@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "json_argument.hpp"
+#include "one_node.hpp"
 #include "people.hpp"
 #include "response_json.hpp"
 #include "text.hpp"
@@ -16,8 +17,8 @@ namespace verb = wire::admin_verb;
 
 class Run {
  public:
-  Run(const Command& command, const Streams& streams)
-      : command_(command), streams_(streams), palette_(streams.coloured_out) {}
+  Run(const Command& command, const Ask& ask, const Streams& streams)
+      : command_(command), ask_(ask), streams_(streams), palette_(streams.coloured_out) {}
 
   wire::AdminRequest request() const {
     wire::AdminRequest request;
@@ -49,16 +50,17 @@ class Run {
   ExitStatus show_reply(const wire::AdminReply& reply) const {
     // Made first, so that nothing is written if it cannot be.
     const Json json = reply_json(reply);
+    const Response response = wire::from_wire(reply.response);
     if (command_.json) {
       write(json);
     } else {
-      streams_.out << reply_text(reply, palette_);
+      streams_.out << reply_text(reply, palette_, one_node_line(response, command_, ask_, palette_));
       if (reply.warning) {
         streams_.err << Palette(streams_.coloured_err)(Colour::yellow, "warning") << ": " << printable(*reply.warning)
                      << "\n";
       }
     }
-    return exit_status_of(wire::from_wire(reply.response));
+    return exit_status_of(response);
   }
 
   ExitStatus show_authorized(const wire::AdminAnswer& answer) const {
@@ -106,6 +108,7 @@ class Run {
   }
 
   const Command& command_;
+  const Ask& ask_;
   const Streams& streams_;
   const Palette palette_;
 };
@@ -113,7 +116,7 @@ class Run {
 }  // namespace
 
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
-  const Run run(command, streams);
+  const Run run(command, ask, streams);
   return run.show(ask(run.request()));
 }
 

@@ -54,7 +54,7 @@ Link* Dialer::find(LinkId id) {
   return found == by_id_.end() ? nullptr : found->second;
 }
 
-Link* Dialer::to_node(std::string_view name) {
+Link* Dialer::to_node(std::string_view name) const {
   const auto found = by_node_.find(name);
   return found == by_node_.end() ? nullptr : found->second;
 }
@@ -74,7 +74,7 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
     link.told = false;
     return true;
   }
-  actions.push_back(Close{link.id});
+  actions.emplace_back(Close{link.id});
   end(link);
   if (link.is_seed) {
     link.state = Link::State::parked;
@@ -86,7 +86,7 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
 }
 
 void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
-  if (link.id != LinkId{}) actions.push_back(Close{link.id});
+  if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
   if (slowly) link.delay = kLongestDelay;
   end(link);
   wait(link, now, random);
@@ -100,7 +100,7 @@ void Dialer::lost(Link& link, std::string_view reason, Time now, std::mt19937_64
 
 void Dialer::forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good) {
   if (link.is_seed && !for_good) return drop(link, now, random, actions);
-  if (link.id != LinkId{}) actions.push_back(Close{link.id});
+  if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
   end(link);
   links_.erase(links_.find(link.address));
 }
@@ -116,7 +116,7 @@ void Dialer::unpark(std::string_view node, Time now) {
 
 void Dialer::close_all(Actions& actions) {
   for (const auto& [address, link] : links_) {
-    if (link.id != LinkId{}) actions.push_back(Close{link.id});
+    if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
   }
   links_.clear();
   by_id_.clear();
@@ -149,7 +149,7 @@ void Dialer::dial(Link& link, Time now, Actions& actions) {
   link.state = Link::State::connecting;
   link.heard = now;
   by_id_.emplace(link.id, &link);
-  actions.push_back(Connect{link.id, link.address});
+  actions.emplace_back(Connect{link.id, link.address});
 }
 
 /// There is no connection any more.
@@ -176,8 +176,8 @@ void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
 void Dialer::warn_of_seed(Link& link, std::string_view reason, Actions& actions) {
   if (!link.is_seed || link.told || link.state == Link::State::greeted) return;
   link.told = true;
-  actions.push_back(Warn{"could not reach seed " + link.address + ": " + std::string(reason) +
-                         "; it is tried again until it is there"});
+  actions.emplace_back(Warn{"could not reach seed " + link.address + ": " + std::string(reason) +
+                            "; it is tried again until it is there"});
 }
 
 }  // namespace busbar::registry

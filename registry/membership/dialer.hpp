@@ -57,7 +57,7 @@ class Dialer {
   /// Null: no such link any more.
   Link* find(LinkId id);
   /// The link that is greeted by a node of that name, or null.
-  Link* to_node(std::string_view name);
+  Link* to_node(std::string_view name) const;
   /// What is known of an address, or null.
   Link* at_address(std::string_view address);
 

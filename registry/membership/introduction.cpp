@@ -188,14 +188,14 @@ void Membership::holder_is_gone(const std::string& name) {
 void Membership::raise_incarnation(std::uint64_t known) {
   record_.incarnation = known + 1;
   record_.version = 1;
-  actions_.push_back(IncarnationRaised{record_.incarnation});
+  actions_.emplace_back(IncarnationRaised{record_.incarnation});
   dialer_.for_each_up([&](Link& link) { say_hello(link); });
 }
 
 void Membership::be_refused(const std::string& text) {
   while (!members_.empty()) remove(members_.begin()->first, "this node was refused", true);
   dialer_.close_all(actions_);
-  actions_.push_back(RefusedHere{text});
+  actions_.emplace_back(RefusedHere{text});
   phase_ = Phase::over;
 }
 

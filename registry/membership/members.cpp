@@ -25,10 +25,10 @@ bool Membership::put_record(const NodeRecord& record) {
       if (old != nullptr && old->state == Link::State::waiting) dialer_.forget(*old, now_, random_, actions_);
     }
     departed_.erase(record.name);
-    actions_.push_back(NodeJoined{record});
+    actions_.emplace_back(NodeJoined{record});
   } else if (record.is_newer_than(member.record)) {
     member.record = record;
-    actions_.push_back(RecordChanged{record});
+    actions_.emplace_back(RecordChanged{record});
   }
   return is_new;
 }
@@ -38,7 +38,7 @@ void Membership::remove(std::string name, std::string_view reason, bool is_over)
   if (auto member = members_.extract(name)) {
     const NodeRecord& record = member.mapped().record;
     departed_.put(record, is_over, now_);
-    actions_.push_back(NodeLeft{name, record.incarnation, std::string(reason)});
+    actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
     if (!is_over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
   }
@@ -47,13 +47,36 @@ void Membership::remove(std::string name, std::string_view reason, bool is_over)
   }
 }
 
+/// Before this node's own link is greeted, the other's is all that tells of its end. It may also be the one that
+/// brought a newcomer, about which somebody is still being asked.
+void Membership::end_caller(CallerId id) {
+  for (auto& [name, challenge] : challenges_) {
+    std::erase_if(challenge.newcomers, [&](const Newcomer& newcomer) { return newcomer.source == Source(id); });
+  }
+  std::erase_if(challenges_, [](const auto& entry) { return entry.second.newcomers.empty(); });
+  const auto caller = callers_.extract(id);
+  if (!caller) return;
+  const Caller& node = caller.mapped();
+  const Member* member = find_member(node.name);
+  if (member == nullptr || member->record.incarnation != node.incarnation || is_connected(node)) return;
+  remove(node.name, "its connection to this node ended", false);
+}
+
+/// One node may have dialled this one twice, under two of its addresses; and a link that is greeted tells by itself.
+bool Membership::is_connected(const Caller& node) const {
+  if (dialer_.to_node(node.name) != nullptr) return true;
+  return std::any_of(callers_.begin(), callers_.end(), [&](const auto& entry) {
+    return entry.second.name == node.name && entry.second.incarnation == node.incarnation;
+  });
+}
+
 /// Two that joined through different nodes find each other by this.
 void Membership::tell_of(const NodeRecord& record) {
   const auto message =
       std::make_shared<const wire::Message>(wire::Peers{{{record.name, record.incarnation, record.registry_address}}});
   dialer_.for_each_up([&](Link& link) {
     if (link.state == Link::State::greeted && link.node != record.name)
-      actions_.push_back(SendToLink{link.id, message});
+      actions_.emplace_back(SendToLink{link.id, message});
   });
 }
 

@@ -153,7 +153,7 @@ Actions Membership::bad_from_caller(Time now, CallerId caller, std::string_view 
 }
 
 Actions Membership::caller_gone(Time now, CallerId caller) {
-  return input(now, [&] { callers_.erase(caller); });
+  return input(now, [&] { end_caller(caller); });
 }
 
 Actions Membership::local_services_changed(Time now, std::vector<RemoteService> services) {
@@ -169,9 +169,9 @@ Actions Membership::local_services_changed(Time now, std::vector<RemoteService> 
 Actions Membership::leave(Time now) {
   return input(now, [&] {
     const auto goodbye = std::make_shared<const wire::Message>(wire::Goodbye{record_.name, record_.incarnation});
-    dialer_.for_each_up([&](Link& link) { actions_.push_back(SendToLink{link.id, goodbye}); });
+    dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, goodbye}); });
     for (const auto& [id, caller] : callers_) {
-      if (dialer_.to_node(caller.name) == nullptr) actions_.push_back(SendToCaller{id, goodbye});
+      if (dialer_.to_node(caller.name) == nullptr) actions_.emplace_back(SendToCaller{id, goodbye});
     }
     phase_ = Phase::over;
   });
@@ -303,7 +303,7 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
 
 void Membership::announce() {
   const auto message = std::make_shared<const wire::Message>(wire::Announce{record_});
-  dialer_.for_each_up([&](Link& link) { actions_.push_back(SendToLink{link.id, message}); });
+  dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, message}); });
 }
 
 void Membership::say_hello(const Link& link) {
@@ -311,16 +311,16 @@ void Membership::say_hello(const Link& link) {
 }
 
 void Membership::send(LinkId link, wire::Message message) {
-  actions_.push_back(SendToLink{link, std::make_shared<const wire::Message>(std::move(message))});
+  actions_.emplace_back(SendToLink{link, std::make_shared<const wire::Message>(std::move(message))});
 }
 
 void Membership::send(CallerId caller, wire::Message message) {
-  actions_.push_back(SendToCaller{caller, std::make_shared<const wire::Message>(std::move(message))});
+  actions_.emplace_back(SendToCaller{caller, std::make_shared<const wire::Message>(std::move(message))});
 }
 
 void Membership::warn(const std::string& text) {
   if (warned_.size() >= kMostWarnings || !warned_.try_emplace(text, now_).second) return;
-  actions_.push_back(Warn{text});
+  actions_.emplace_back(Warn{text});
 }
 
 void Membership::send_heartbeats() {
@@ -328,7 +328,7 @@ void Membership::send_heartbeats() {
       wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
   dialer_.for_each_up([&](Link& link) {
     if (link.state == Link::State::greeted) {
-      actions_.push_back(SendToLink{link.id, heartbeat});
+      actions_.emplace_back(SendToLink{link.id, heartbeat});
     } else {
       say_hello(link);  // it, or its answer, may have been lost
     }

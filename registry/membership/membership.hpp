@@ -161,6 +161,8 @@ class Membership {
   // members.cpp: who is in, and what time does to them
   bool put_record(const NodeRecord& record);
   void remove(std::string name, std::string_view reason, bool is_over);
+  void end_caller(CallerId caller);
+  bool is_connected(const Caller& node) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();

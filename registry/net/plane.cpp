@@ -15,8 +15,7 @@ namespace {
 constexpr int kMaxSockets = 4'096;  // a link takes three: its DEALER, and both ends of its monitor
 constexpr int kBatch = 256;         // messages
 constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
-constexpr std::size_t kMostCallers = 20'000;
-constexpr std::chrono::seconds kLookAtCallersEvery{1};
+constexpr std::chrono::seconds kLookAtSilentEvery{1};
 
 // False: nothing is there, or the other end is gone. Sends and receives never wait here.
 bool receive_frame(zmq::socket_t& socket, zmq::message_t& frame) {
@@ -64,7 +63,9 @@ struct Plane::Link {
 Plane::Plane(Options options)
     : options_(std::move(options)),
       context_(make_context(1, kMaxSockets)),
-      router_(make_router(context_, options_.listen, options_.sockets)) {}
+      router_(make_router(context_, options_.listen, options_.sockets)) {
+  router_monitor_.emplace(context_, router_);
+}
 
 Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
 
@@ -93,16 +94,15 @@ void Plane::send(LinkId id, zmq::message_t& bytes) {
 }
 
 void Plane::send(CallerId id, zmq::message_t& bytes) {
-  const auto known = routing_ids_.find(id);
-  if (known == routing_ids_.end()) return;
-  zmq::message_t routing_id(known->second.data(), known->second.size());
+  const std::string* known = callers_.routing_id(id);
+  if (known == nullptr) return;
+  zmq::message_t routing_id(known->data(), known->size());
   zmq::message_t shared;
   shared.copy(bytes);
   int error = send_frame(router_, routing_id, ZMQ_SNDMORE);
   if (error == 0) error = send_frame(router_, shared);
   if (error != EHOSTUNREACH) return;
-  callers_.erase(known->second);
-  routing_ids_.erase(known);
+  callers_.remove(id);
   at_once_.emplace_back(CallerGone{id});
 }
 
@@ -110,6 +110,7 @@ void Plane::wait(Time until) {
   polled_.clear();
   polled_.push_back({nullptr, bell_.descriptor(), ZMQ_POLLIN, 0});
   polled_.push_back({router_.handle(), 0, ZMQ_POLLIN, 0});
+  polled_.push_back({router_monitor_->socket().handle(), 0, ZMQ_POLLIN, 0});
   for (const auto& [id, link] : links_) {
     polled_.push_back({link->socket.handle(), 0, ZMQ_POLLIN, 0});
     polled_.push_back({link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0});
@@ -171,19 +172,35 @@ void Plane::drain(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
   }
 }
 
+// Whose connection has ended is told when the ROUTER has nothing more, as what it said last, a goodbye perhaps, had
+// been put there before.
 void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
+  look_at_callers();
   const Time now = Time::clock::now();
   std::size_t bytes = 0;
   for (int i = 0; i < kBatch && bytes < kBatchBytes; ++i) {
     zmq::message_t routing_id;
-    if (!receive_frame(router_, routing_id)) break;
+    if (!receive_frame(router_, routing_id)) {
+      for (const CallerId caller : callers_.take_ended()) out.emplace_back(CallerGone{caller});
+      break;
+    }
     auto body = receive_body(router_);
     if (!body) continue;
     bytes += body->bytes.size();
-    const auto caller = caller_of(routing_id, now);
+    const auto caller = caller_of(routing_id, body->bytes, now);
     if (caller) out.emplace_back(CallerSaid{*caller, std::move(body->bytes), body->whole});
   }
   forget_silent_callers(now, out);
+}
+
+void Plane::look_at_callers() {
+  while (const auto happened = router_monitor_->next()) {
+    if (happened->event == Monitor::Event::accepted) {
+      callers_.accepted(happened->value);
+    } else if (happened->event == Monitor::Event::disconnected) {
+      callers_.disconnected(happened->value);
+    }
+  }
 }
 
 // One message; what follows its first frame is thrown away.
@@ -196,30 +213,19 @@ std::optional<Plane::Body> Plane::receive_body(zmq::socket_t& socket) {
   return body;
 }
 
-std::optional<CallerId> Plane::caller_of(const zmq::message_t& routing_id, Time now) {
+// Nothing: the connection has ended already, or there are too many.
+std::optional<CallerId> Plane::caller_of(const zmq::message_t& routing_id, zmq::message_t& bytes, Time now) {
   const std::string key = routing_id.to_string();
-  const auto known = callers_.find(key);
-  if (known != callers_.end()) {
-    known->second.heard = now;
-    return known->second.id;
-  }
-  if (callers_.size() >= kMostCallers) return std::nullopt;
-  const CallerId id{++last_caller_};
-  callers_.emplace(key, Caller{id, now});
-  routing_ids_.emplace(id, key);
-  return id;
+  if (const auto known = callers_.heard(key, now)) return known;
+  look_at_callers();  // see CallerTable
+  return callers_.add(key, zmq_msg_get(bytes.handle(), ZMQ_SRCFD), now);
 }
 
 void Plane::forget_silent_callers(Time now, std::vector<PlaneEvent>& out) {
-  if (now < next_look_at_callers_) return;
-  next_look_at_callers_ = now + kLookAtCallersEvery;
-  std::erase_if(callers_, [&](const auto& entry) {
-    const Caller& caller = entry.second;
-    if (now - caller.heard <= options_.forget_callers) return false;
-    routing_ids_.erase(caller.id);
-    out.emplace_back(CallerGone{caller.id});
-    return true;
-  });
+  if (now < next_look_at_silent_) return;
+  next_look_at_silent_ = now + kLookAtSilentEvery;
+  for (const CallerId caller : callers_.take_silent(now - options_.forget_callers))
+    out.emplace_back(CallerGone{caller});
 }
 
 void Plane::close_all(std::chrono::milliseconds linger) noexcept {
@@ -227,6 +233,7 @@ void Plane::close_all(std::chrono::milliseconds linger) noexcept {
   for (const auto& [id, link] : links_) zmq_setsockopt(link->socket.handle(), ZMQ_LINGER, &ms, sizeof ms);
   if (router_.handle() != nullptr) zmq_setsockopt(router_.handle(), ZMQ_LINGER, &ms, sizeof ms);
   links_.clear();
+  router_monitor_.reset();
   router_.close();
   context_.close();  // waits until all is sent, or has lingered
 }

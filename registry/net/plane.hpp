@@ -5,12 +5,12 @@
 #include <busbar/registry/net/socket.hpp>
 
 #include "membership/types.hpp"
+#include "net/caller_table.hpp"
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -35,6 +35,7 @@ struct CallerSaid {
   zmq::message_t bytes;
   bool whole = true;
 };
+/// Its connection has ended, or it was silent for long; nothing follows of it.
 struct CallerGone {
   CallerId caller{};
 };
@@ -92,10 +93,6 @@ class Plane {
     const int descriptor_;
   };
   struct Link;
-  struct Caller {
-    CallerId id{};
-    Time heard{};
-  };
   struct Body {
     zmq::message_t bytes;
     bool whole = true;
@@ -105,18 +102,18 @@ class Plane {
   void receive_from_callers(std::vector<PlaneEvent>& out);
   static void drain(LinkId id, Link& link, std::vector<PlaneEvent>& out);
   static std::optional<Body> receive_body(zmq::socket_t& socket);
-  std::optional<CallerId> caller_of(const zmq::message_t& routing_id, Time now);
+  void look_at_callers();
+  std::optional<CallerId> caller_of(const zmq::message_t& routing_id, zmq::message_t& bytes, Time now);
   void forget_silent_callers(Time now, std::vector<PlaneEvent>& out);
 
   const Options options_;
   const Bell bell_;
   zmq::context_t context_;
   zmq::socket_t router_;
+  std::optional<Monitor> router_monitor_;
   std::map<LinkId, std::unique_ptr<Link>> links_;
-  std::unordered_map<std::string, Caller> callers_;  // by the ROUTER's routing id
-  std::unordered_map<CallerId, std::string> routing_ids_;
-  std::uint64_t last_caller_ = 0;
-  Time next_look_at_callers_{};
+  CallerTable callers_;
+  Time next_look_at_silent_{};
   std::vector<PlaneEvent> at_once_;  // happened while something was sent or connected
   std::vector<zmq::pollitem_t> polled_;
 };

@@ -1,9 +1,10 @@
 // What nodes say to each other on the registry's plane (docs/protocol.md, "The registry's plane").
 //
 // One ZeroMQ message has one frame, and a frame one message: a CBOR map by field name, of which unknown fields are
-// skipped. `type` says which; the protocol's version is in what opens a connection: hello, welcome and refused.
+// skipped. `type` (kType) says which; the protocol's version is in what opens a connection: hello, welcome and refused.
 #pragma once
 
+#include <busbar/payload.hpp>
 #include <busbar/registry/record.hpp>
 
 #include <cstddef>
@@ -33,27 +34,50 @@ struct PeerAddress {
   std::uint64_t incarnation = 0;
   std::string registry_address;
   bool operator==(const PeerAddress&) const = default;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(name), CEREAL_NVP(incarnation), CEREAL_NVP(registry_address));
+  }
 };
 
 /// First on every connection, from who dialled: who I am, and what I offer.
 struct Hello {
+  static constexpr const char* kType = "hello";
   std::uint32_t major = kMajor;
   std::uint32_t minor = kMinor;
   std::string cluster;
   NodeRecord record;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(cluster), CEREAL_NVP(record));
+  }
 };
 /// The answer to hello: the same of me, and whom I know.
 struct Welcome {
+  static constexpr const char* kType = "welcome";
   std::uint32_t major = kMajor;
   std::uint32_t minor = kMinor;
   NodeRecord record;
   std::vector<PeerAddress> peers;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(record), CEREAL_NVP(peers));
+  }
 };
 /// The other answer to hello.
 struct Refused {
+  static constexpr const char* kType = "refused";
   std::string code;               ///< one of the kRefused…; another one is of a later minor version
   std::string text;               ///< for an operator
   std::uint64_t incarnation = 0;  ///< stale_incarnation: the one that is known
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(code), CEREAL_NVP(text), field("incarnation", incarnation, 0));
+  }
 };
 inline constexpr const char* kRefusedNameHeld = "name_held";                  ///< another live node has that name
 inline constexpr const char* kRefusedStaleIncarnation = "stale_incarnation";  ///< a later start of that name is known
@@ -62,36 +86,78 @@ inline constexpr const char* kRefusedVersion = "other_version";
 
 /// My record as it is now: to everybody at once when it changes, and to whoever asks.
 struct Announce {
+  static constexpr const char* kType = "announce";
   NodeRecord record;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(record));
+  }
 };
 /// I am alive, and my record has this version.
 struct Heartbeat {
+  static constexpr const char* kType = "heartbeat";
   std::string name;
   std::uint64_t incarnation = 0;
   std::uint64_t version = 0;
   std::uint64_t sent_us = 0;  ///< by the sender's own clock; comes back in the answer
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(name), CEREAL_NVP(incarnation), CEREAL_NVP(version), CEREAL_NVP(sent_us));
+  }
 };
 struct HeartbeatAck {
+  static constexpr const char* kType = "heartbeat_ack";
   std::uint64_t sent_us = 0;  ///< of the heartbeat
   bool want_record = false;   ///< I do not have that version: announce it
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(sent_us), field("want_record", want_record, false));
+  }
 };
 /// Nodes that I know.
 struct Peers {
+  static constexpr const char* kType = "peers";
   std::vector<PeerAddress> peers;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(peers));
+  }
 };
 /// Are you there, and who are you?
 struct Ping {
+  static constexpr const char* kType = "ping";
   std::uint64_t nonce = 0;  ///< comes back in the answer
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(nonce));
+  }
 };
 struct Pong {
+  static constexpr const char* kType = "pong";
   std::uint64_t nonce = 0;
   std::string name;
   std::uint64_t incarnation = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(nonce), CEREAL_NVP(name), CEREAL_NVP(incarnation));
+  }
 };
 /// I am leaving.
 struct Goodbye {
+  static constexpr const char* kType = "goodbye";
   std::string name;
   std::uint64_t incarnation = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(name), CEREAL_NVP(incarnation));
+  }
 };
 /// Of a type that a later minor version has; only ever read.
 struct Unknown {

@@ -38,16 +38,44 @@ class SilentPeer {
   void accept() { connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); }
   void send(std::string_view bytes) { (void)!::write(connection_, bytes.data(), bytes.size()); }
 
+  /// Reads until these bytes have come. False: the connection ended before.
+  bool await(std::string_view bytes) {
+    std::string read;
+    while (read.find(bytes) == std::string::npos) {
+      char next[256];
+      const ssize_t size = ::read(connection_, next, sizeof next);
+      if (size <= 0) return false;
+      read.append(next, static_cast<std::size_t>(size));
+    }
+    return true;
+  }
+
+  /// A message of one frame, of at most 255 bytes; after the handshake, when READY has come.
+  void send_message(std::string_view body) { send_frame('\0', body); }
+  /// Whether the other side's ZeroMQ has handed on what was sent before: it has answered a heartbeat, and so has read
+  /// and passed on all that came at one go with the one before that.
+  bool is_read() {
+    for (int i = 0; i < 2; ++i) {
+      send_frame('\x04', std::string_view("\x04PING\0\0", 7));
+      if (!await("\x04PONG")) return false;
+    }
+    return true;
+  }
+
   /// The handshake of ZMTP 3.0 without security; nothing after it, also no answer to heartbeats.
   void greet_as_router() {
     std::string greeting("\xFF\0\0\0\0\0\0\0\x01\x7F\x03\0NULL", 16);
     greeting.resize(64, '\0');
     std::string ready("\x05READY\x0BSocket-Type\0\0\0\x06ROUTER", 6 + 12 + 4 + 6);
-    ready.insert(0, std::string("\x04") + static_cast<char>(ready.size()));
-    send(greeting + ready);
+    send(greeting);
+    send_frame('\x04', ready);
   }
 
  private:
+  void send_frame(char flags, std::string_view body) {
+    send(std::string{flags, static_cast<char>(body.size())}.append(body));
+  }
+
   int listener_;
   int connection_ = -1;
   std::uint16_t port_ = 0;

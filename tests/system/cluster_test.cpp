@@ -91,6 +91,25 @@ TEST_F(Cluster, ACallCanNameTheNodeThatServesIt) {
   EXPECT_EQ(nobody.json["kind"], "nodedown");
 }
 
+TEST_F(Cluster, C_D2_WhyANamedNodeDidNotServeACallIsToldInWords) {
+  start_three();
+  const auto call = [&](const char* service, const char* node) {
+    return cluster["b"].busbar({"call", service, R"({"name":"Ada"})", "--node", node});
+  };
+  const Ended elsewhere = call("greet", "c");
+  EXPECT_EQ(elsewhere.status, 3);
+  EXPECT_THAT(elsewhere.out, HasSubstr("node \"c\" was asked, and does not offer \"greet\"; offered by \"a\""));
+  const Ended nowhere = call("absent", "c");
+  EXPECT_EQ(nowhere.status, 3);
+  EXPECT_THAT(nowhere.out, HasSubstr("does not offer \"absent\"; no other node is known that does"));
+  const Ended itself = call("absent", "b");
+  EXPECT_EQ(itself.status, 3);
+  EXPECT_THAT(itself.out, HasSubstr("node \"b\" was asked, and does not offer \"absent\""));
+  const Ended unknown = call("greet", "nobody");
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_THAT(unknown.out, HasSubstr("node \"nobody\" is not known, these are: \"b\", \"a\", \"c\""));
+}
+
 TEST_F(Cluster, C_G4_OneThatStopsIsGoneEverywhereAndSoAreItsServices) {
   start_three();
   cluster["a"].stop();

@@ -191,7 +191,7 @@ Bytes cbor_head(std::uint8_t major, std::uint64_t size) {
 Bytes request_with_verb(const Bytes& item) {
   Bytes out = {0xA3, 0x68, 'p', 'r', 'o',  't',  'o', 'c', 'o', 'l', 0x01,
                0x63, 's',  'e', 'q', 0x05, 0x64, 'v', 'e', 'r', 'b'};
-  out.insert(out.end(), item.begin(), item.end());
+  for (const std::uint8_t byte : item) out.push_back(byte);
   return out;
 }
 

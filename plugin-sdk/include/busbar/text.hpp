@@ -66,6 +66,7 @@ class Text {
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
     std::memcpy(in_place_, other.in_place_, sizeof in_place_);
 #if defined(__GNUC__) && !defined(__clang__)

@@ -1,6 +1,7 @@
 // Verbs from the request to the exit status, with a host that says what the test wants.
 #include "cli/verbs.hpp"
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -11,6 +12,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class VerbsTest : public ::testing::Test {
  protected:
@@ -20,7 +22,8 @@ class VerbsTest : public ::testing::Test {
         parse_command_line(std::move(arguments), [](const char*) -> const char* { return nullptr; });
     const auto ask = [&](const wire::AdminRequest& request) {
       asked = request;
-      return answer;
+      const auto own = answers.find(request.verb);
+      return own == answers.end() ? answer : own->second;
     };
     std::istringstream in(input);
     std::ostringstream out_stream, err_stream;
@@ -48,6 +51,7 @@ class VerbsTest : public ::testing::Test {
     return answer;
   }
 
+  std::map<std::string, wire::AdminAnswer> answers;  // of verbs that are answered otherwise
   wire::AdminRequest asked;
   std::string input, out, err;
 };
@@ -148,6 +152,41 @@ TEST_F(VerbsTest, ACallForOneNodeSaysWhich) {
   EXPECT_EQ(asked.node, "n2");
   run({"call", "greet"}, replied(Response::ok()));
   EXPECT_FALSE(asked.node);
+}
+
+// C-D2
+TEST_F(VerbsTest, ANodeThatDoesNotOfferTheServiceIsNamedAndSoIsWhoDoes) {
+  answers["nodes"] = documented({{"nodes", {{{"name", "a"}}, {{"name", "n2"}}, {{"name", "c"}}}}});
+  answers["discover"] = documented({{"providers", {{{"node", "local"}}, {{"node", "c"}}}}});
+  const auto unavailable = replied(Response::service_unavailable("greet"));
+  EXPECT_EQ(run({"call", "greet", "--node", "n2"}, unavailable), 3);
+  EXPECT_THAT(out, StartsWith("service unavailable: node \"n2\" was asked, and does not offer \"greet\"; offered by "
+                              "\"a\", \"c\"\n"));
+  answers["discover"] = documented({{"providers", json::array()}});
+  EXPECT_EQ(run({"call", "greet", "--node", "n2"}, unavailable), 3);
+  EXPECT_THAT(out, HasSubstr("does not offer \"greet\"; no other node is known that does\n"));
+  EXPECT_EQ(run({"call", "greet", "--node", "n2", "--json"}, unavailable), 3);
+  EXPECT_EQ(document()["response"], "service_unavailable");
+  EXPECT_EQ(asked.verb, "call") << "a program is told as ever, and nothing more is asked for it";
+}
+
+TEST_F(VerbsTest, OfANodeThatCannotBeReachedItIsSaidWhatIsKnown) {
+  const auto down = replied(Response::bad_rpc(badrpc::kNodedown, "not there"));
+  answers["nodes"] = documented(
+      {{"nodes", {{{"name", "a"}, {"state", "self"}}, {{"name", "n2"}, {"state", "unreachable"}}, {{"name", 7}}}}});
+  EXPECT_EQ(run({"call", "greet", "--node", "n2"}, down), 1);
+  EXPECT_THAT(out, StartsWith("error badrpc (nodedown): not there; node \"n2\" is known, and unreachable\n"));
+  EXPECT_EQ(run({"call", "greet", "--node", "n3"}, down), 1);
+  EXPECT_THAT(out,
+              StartsWith("error badrpc (nodedown): not there; node \"n3\" is not known, these are: \"a\", \"n2\""));
+  EXPECT_EQ(run({"call", "greet"}, down), 1);
+  EXPECT_THAT(out, StartsWith("error badrpc (nodedown): not there\n"));
+}
+
+TEST_F(VerbsTest, AHostThatSaysNoMoreOfANodeIsNoFailure) {
+  const auto unavailable = replied(Response::service_unavailable("greet"));  // to all that is asked
+  EXPECT_EQ(run({"call", "greet", "--node", "n2"}, unavailable), 3);
+  EXPECT_THAT(out, HasSubstr("node \"n2\" was asked, and does not offer \"greet\""));
 }
 
 TEST_F(VerbsTest, DescribeAsksForOneService) {

@@ -32,6 +32,15 @@ MembershipOptions options_of_b_with_seed_a() {
   return options;
 }
 
+NodeRecord record_of(const std::string& name, std::uint64_t incarnation = 1) {
+  return {.name = name,
+          .incarnation = incarnation,
+          .version = 1,
+          .call_address = "tcp://" + name + ":2",
+          .registry_address = "tcp://" + name + ":1",
+          .services = {}};
+}
+
 /// a is the seed; b and c join through it.
 struct ThreeNodes : ::testing::Test {
   ThreeNodes() {
@@ -254,6 +263,65 @@ TEST_F(ThreeNodes, AKilledNodeIsGoneAsSoonAsItsConnectionIs) {  // C-G4
   EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"));
 }
 
+TEST_F(ThreeNodes, AKilledNodeThatHasNotWelcomedThisOneYetIsGoneAsSoonAsItsOwnConnectionIs) {  // C-G4
+  network.drop = [](const std::string&, const std::string& to, const wire::Message& message) {
+    return to == "late" && std::holds_alternative<wire::Hello>(message);
+  };
+  network.start("late", {"a"});
+  network.run(1s);
+  ASSERT_THAT(known_at(network, "a"), ElementsAre("b", "c", "late"));
+  network.crash("late");
+  network.run(2ms);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+  EXPECT_THAT(network["a"].left, ElementsAre("late: its connection to this node ended"));
+  network.start("late", {"a"}, 10);
+  network.run(100ms);
+  EXPECT_THAT(known_at(network, "a"), Contains("late")) << "it was lost, and may come back as it was";
+}
+
+TEST_F(ThreeNodes, TheEndOfANodesOwnConnectionIsNoLossWhileTheOneToItIsGreeted) {
+  network.cut("b", "a");
+  network.run(1s);
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: cut"));
+  EXPECT_THAT(network["a"].left, IsEmpty());
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, ANodeWithTwoConnectionsIsThereUntilTheLastOneEnds) {
+  const wire::Hello hello{.cluster = "busbar", .record = record_of("d", 1)};
+  const CallerId first = network.stranger(), second = network.stranger();
+  network.ask("a", first, hello);
+  network.ask("a", second, hello);
+  network.hang_up("a", first);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c", "d"));
+  network.hang_up("a", second);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+}
+
+TEST_F(ThreeNodes, TheEndOfAnEarlierStartsConnectionLeavesTheLaterOneAlone) {
+  const CallerId first = network.stranger(), second = network.stranger();
+  network.ask("a", first, wire::Hello{.cluster = "busbar", .record = record_of("d", 1)});
+  network.ask("a", second, wire::Hello{.cluster = "busbar", .record = record_of("d", 2)});
+  network.hang_up("a", first);
+  ASSERT_THAT(known_at(network, "a"), ElementsAre("b", "c", "d"));
+  EXPECT_EQ(network["a"].view.at("d").incarnation, 2U);
+  network.hang_up("a", second);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c"));
+}
+
+TEST_F(ThreeNodes, ANewcomerThatIsGoneBeforeTheHolderOfItsNameWasAskedReplacesNobody) {  // C-G7
+  network.freeze("c");
+  const CallerId newcomer = network.stranger();
+  NodeRecord elsewhere = record_of("c", 11);
+  elsewhere.registry_address = "tcp://elsewhere:1";
+  network.ask("a", newcomer, wire::Hello{.cluster = "busbar", .record = elsewhere});
+  network.hang_up("a", newcomer);
+  network.run(1s);
+  EXPECT_EQ(network["a"].view.at("c").incarnation, 10U);
+  EXPECT_THAT(network["a"].left, IsEmpty());
+}
+
 TEST_F(ThreeNodes, ASilentNodeIsLostAfterLostAfterAndNotBefore) {  // C-G4
   network.run(10s);
   network["a"].group = 1;
@@ -431,15 +499,6 @@ TEST_F(ThreeNodes, NothingHappensAfterLeaving) {
 }
 
 // -- what others say is not believed
-
-NodeRecord record_of(const std::string& name, std::uint64_t incarnation = 1) {
-  return {.name = name,
-          .incarnation = incarnation,
-          .version = 1,
-          .call_address = "tcp://" + name + ":2",
-          .registry_address = "tcp://" + name + ":1",
-          .services = {}};
-}
 
 TEST_F(ThreeNodes, NothingIsTakenFromWhoHasNotSaidHello) {
   const CallerId stranger = network.stranger();

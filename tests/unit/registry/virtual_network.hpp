@@ -99,6 +99,21 @@ class VirtualNetwork {
     act(key, nodes_.at(key).machine->from_caller(now_, stranger, message));
     return strangers_[stranger];
   }
+  /// The connection that `from` has dialled to `to` breaks; both live on.
+  void cut(const std::string& from, const std::string& to) {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+      const auto [link, connection] = *at++;
+      if (connection.from != from || connection.to != to) continue;
+      connections_.erase(link);
+      dialled_.erase(link);
+      tell_caller_gone(connection);
+      act(from, nodes_.at(from).machine->link_down(now_, link.second, "cut"));
+    }
+  }
+  /// The stranger's connection ends.
+  void hang_up(const std::string& key, CallerId stranger) {
+    act(key, nodes_.at(key).machine->caller_gone(now_, stranger));
+  }
 
   void run(Duration time) {
     const Time end = now_ + time;
@@ -193,8 +208,18 @@ class VirtualNetwork {
     input(key, machine, [this, link](Membership& m) { return m.link_down(now_, link.second, "connection refused"); });
   }
   void take(const std::string& key, VirtualNode&, const Close& close) {
-    dialled_.erase({key, close.link});
-    connections_.erase({key, close.link});
+    const Link link{key, close.link};
+    dialled_.erase(link);
+    if (const auto connection = connections_.extract(link)) tell_caller_gone(connection.mapped());
+  }
+  /// After what was said on it. Nobody is told across the border of a group.
+  void tell_caller_gone(const Connection& connection) {
+    const VirtualNode& to = nodes_.at(connection.to);
+    if (to.group != nodes_.at(connection.from).group) return;
+    const Time when = std::max(connection.last_to_caller, now_ + latency);
+    at(when - now_, [this, key = connection.to, machine = to.machine.get(), caller = connection.caller] {
+      input(key, machine, [=, this](Membership& m) { return m.caller_gone(now_, caller); });
+    });
   }
   void take(const std::string& key, VirtualNode&, const SendToLink& send) {
     const Link link{key, send.link};
@@ -267,6 +292,7 @@ class VirtualNetwork {
       }
       at = connections_.erase(at);
       dialled_.erase(link);
+      if (connection.from == key) tell_caller_gone(connection);
       if (connection.to != key || nodes_.at(key).group != nodes_.at(link.first).group) continue;  // nobody is told
       const Membership* machine = nodes_.at(link.first).machine.get();
       this->at(latency, [this, link = link, machine] {

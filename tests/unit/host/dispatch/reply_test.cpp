@@ -218,11 +218,11 @@ TEST_P(Replies, C_R4_TheLastOfSeveralHandlesDecides) {
 }
 
 TEST_P(Replies, C_R4_AnswersAtOnceWhenTheHandlerThrowsThoughSomebodyHoldsAHandle) {
-  std::optional<ReplyHandle> held;
+  std::unique_ptr<ReplyHandle> held;
   hub.add("p", Script().defer(
                    "throws",
                    [&](Message&, Context& context) {
-                     held.emplace(context.reply_handle());
+                     held = std::make_unique<ReplyHandle>(context.reply_handle());
                      throw std::runtime_error("after all");
                    },
                    flags()));

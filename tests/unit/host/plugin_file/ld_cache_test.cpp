@@ -18,7 +18,11 @@ void put(Bytes& out, std::uint32_t value) {
   std::memcpy(out.data() + at, &value, sizeof value);
 }
 
-void put(Bytes& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+void put(Bytes& out, std::string_view text) {
+  const std::size_t at = out.size();
+  out.resize(at + text.size());
+  std::memcpy(out.data() + at, text.data(), text.size());
+}
 
 /// A list as ldconfig writes it, of (soname, path) pairs.
 Bytes list(const std::vector<std::pair<std::string, std::string>>& entries) {

@@ -1,5 +1,5 @@
-// A node in a process of its own, for tests that kill it: cluster_child NAME SEED INCARNATION SERVICE
-// Says its address, and ends when its standard input does.
+// A node in a process of its own, for tests that kill it: cluster_child NAME SEED INCARNATION SERVICE ADVERTISE
+// Says its address, and ends when its standard input does. ADVERTISE may be empty.
 #include <unistd.h>
 
 #include <cstdio>
@@ -8,9 +8,13 @@
 #include "unit/registry/net/cluster_node.hpp"
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
-  busbar::testing::ClusterNode node(argv[1], {argv[2]}, std::stoull(argv[3]));
+  using busbar::testing::ClusterNode;
+  if (argc != 6) return 2;
+  auto options = ClusterNode::options(argv[1], {argv[2]}, std::stoull(argv[3]));
+  options.advertise = argv[5];
+  ClusterNode node(std::move(options));
   node.offer("router", {argv[4]});
+  node.cluster().start();
   std::puts(node.address().c_str());
   std::fflush(stdout);
   char byte;

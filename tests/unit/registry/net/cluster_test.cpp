@@ -44,10 +44,14 @@ bool comes_to_offer(const ClusterNode& node, const std::string& service, const N
   return eventually([&] { return node.providers(service) == providers; });
 }
 
+// Where nobody answers: nodes of these tests listen on 127.0.0.1.
+constexpr const char* kElsewhere = "127.0.0.2";
+
 // A node in a process of its own.
 class Child {
  public:
-  Child(const std::string& name, const std::string& seed, std::uint64_t incarnation, const std::string& service) {
+  Child(const std::string& name, const std::string& seed, std::uint64_t incarnation, const std::string& service,
+        const std::string& advertise = {}) {
     int in[2], out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
     posix_spawn_file_actions_t actions;
@@ -55,8 +59,8 @@ class Child {
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     const std::string number = std::to_string(incarnation);
-    const char* arguments[] = {BUSBAR_CLUSTER_CHILD, name.c_str(),    seed.c_str(),
-                               number.c_str(),       service.c_str(), nullptr};
+    const char* arguments[] = {BUSBAR_CLUSTER_CHILD, name.c_str(),      seed.c_str(), number.c_str(),
+                               service.c_str(),      advertise.c_str(), nullptr};
     const int error =
         ::posix_spawn(&pid_, BUSBAR_CLUSTER_CHILD, &actions, nullptr, const_cast<char**>(arguments), environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -224,6 +228,31 @@ TEST(Clusters, C_G4_AKilledNodeIsNoticedByItsConnectionAndNotByItsSilence) {
   child.kill();
   EXPECT_TRUE(comes_to_offer(a, "of_b", {}));
   EXPECT_TRUE(eventually([&] { return a.told().left == Names{"b: its connection ended: disconnected"}; }));
+}
+
+TEST(Clusters, C_G4_AKilledNodeThatThisOneCannotDialIsNoticedByItsOwnConnection) {
+  auto options = ClusterNode::options("a");
+  options.lost_after = 1h;
+  ClusterNode a(options);
+  a.cluster().start();
+  Child child("b", a.address(), 1, "of_b", kElsewhere);
+  ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  child.kill();
+  EXPECT_TRUE(comes_to_offer(a, "of_b", {}));
+  EXPECT_TRUE(eventually([&] { return a.told().left == Names{"b: its connection to this node ended"}; }));
+}
+
+TEST(Clusters, C_G4_AGoodbyeIsReadBeforeTheEndOfItsConnectionIsTold) {
+  ClusterNode a("a");
+  auto options = ClusterNode::options("b", {a.address()});
+  options.advertise = kElsewhere;
+  ClusterNode b(options);
+  b.offer("p", {"of_b"});
+  b.cluster().start();
+  ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  b.cluster().stop();
+  EXPECT_TRUE(eventually([&] { return !a.told().left.empty(); }));
+  EXPECT_THAT(a.told().left, ElementsAre("b: it said goodbye"));
 }
 
 TEST(Clusters, C_G4_AStoppedNodeIsNoticedByItsSilenceAndComesBack) {

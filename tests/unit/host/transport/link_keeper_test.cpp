@@ -1,0 +1,39 @@
+// The keeper of one link, step by step, on the test's own thread.
+#include "transport/link_keeper.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include "link_testing.hpp"
+#include "support/silent_peer.hpp"
+
+namespace busbar::host {
+namespace {
+
+TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyWhenTheHelloIsSaidIsTakenAndTold) {
+  ThisNode here;
+  const auto shared = std::make_shared<LinkShared>();
+  shared->events = &here.dispatch;
+  testing::SilentPeer other;
+  const auto link = std::make_shared<Link>("other", 7, other.address(),
+                                           Link::Limits{.max_message = 1 << 20, .queue = 1 << 20}, shared);
+  LinkKeeper keeper(link, here.context, here.options_, Logger(), here.dispatch);
+  const std::vector<pollfd> nothing_polled;
+
+  EXPECT_FALSE(keeper.attend(now_ns(), nothing_polled)) << "it dials";
+  other.accept();
+  other.greet_as_router();
+  ASSERT_TRUE(other.await("READY"));
+  other.send_message(text_of(ScriptedNode::welcome()));
+  ASSERT_TRUE(other.is_read());
+  EXPECT_TRUE(keeper.attend(now_ns(), nothing_polled)) << "who routes is not told that it has come up";
+  EXPECT_TRUE(keeper.up());
+  EXPECT_TRUE(link->routable());
+
+  keeper.end("the test is over");
+  EXPECT_TRUE(keeper.attend(now_ns(), nothing_polled));
+  EXPECT_TRUE(keeper.over());
+}
+
+}  // namespace
+}  // namespace busbar::host
