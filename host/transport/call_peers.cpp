@@ -72,7 +72,7 @@ void CallPeers::run() noexcept {
     shared_->bell.sleep(polled_.data(), polled_.size(), due);
     // Whoever woke us has more to post, and who sends us answers more to send. They get the processor before anything
     // is done about the first one: else envelopes travel alone, and each of them wakes six threads.
-    yields_.yield_until([] { return false; }, 1);
+    if (due != 0) yields_.yield_until([] { return false; }, 1);
   }
 }
 

@@ -24,11 +24,12 @@ void set_heartbeats(zmq::socket_t& socket, const SocketOptions& options) {
 
 void set_keepalives(zmq::socket_t& socket, const SocketOptions& options) {
   namespace opt = zmq::sockopt;
-  const int interval = std::max(milliseconds(options.heartbeat) / 1'000, 1);
+  constexpr int kLongest = 32'767, kMostProbes = 127;  // seconds, probes: Linux takes no more
+  const int interval = std::clamp(milliseconds(options.heartbeat) / 1'000, 1, kLongest);
   socket.set(opt::tcp_keepalive, 1);
   socket.set(opt::tcp_keepalive_idle, interval);
   socket.set(opt::tcp_keepalive_intvl, interval);
-  socket.set(opt::tcp_keepalive_cnt, std::max(milliseconds(options.lost_after) / 1'000 / interval, 1));
+  socket.set(opt::tcp_keepalive_cnt, std::clamp(milliseconds(options.lost_after) / 1'000 / interval, 1, kMostProbes));
   // Where something was sent, no keepalive is. Far longer, because who is too busy to read must not look dead.
   socket.set(opt::tcp_maxrt, milliseconds(10 * options.lost_after));
 }

@@ -109,23 +109,6 @@ TEST(LinkToAnotherProcessTest, AKilledProcessEndsItsCallsAtOnce) {
   EXPECT_NE(call.down, "");
 }
 
-// C-D9
-TEST(LinkToAnotherProcessTest, TheCallsOfASilentNodeEndWhenItIsFoundLost) {
-  ChildNode other;
-  CallPlaneOptions options;
-  options.heartbeat = std::chrono::milliseconds(100);
-  options.lost_after = std::chrono::milliseconds(300);
-  ThisNode here(options);
-  here.start();
-  const auto peer = here.add_and_wait(other.address());
-  TestCall call;
-  Seat seat(call.waiter);
-  ASSERT_EQ(here.begin(*peer, call, seat, "x"), Sent::kYes);
-  other.signal(SIGSTOP);
-  EXPECT_TRUE(here.finish(*peer, call, seat));
-  EXPECT_NE(call.down, "");
-}
-
 TEST_F(LinkFailureTest, ANodeThatReadsNothingFillsTheQueueAndNoMore) {
   CallPlaneOptions options;
   options.peer_queue = 4 * 1024 * 1024;

@@ -268,7 +268,10 @@ class ThisNode {
   }
   std::shared_ptr<Peer> add_and_wait(const std::string& address) {
     auto peer = add(address);
-    if (!testing::eventually([&] { return peer->routable(); })) throw std::runtime_error("the peer never came up");
+    const auto& link = static_cast<const Link&>(*peer);
+    // The peers' thread drives a link that has just come up, for a moment.
+    const auto free = [&] { return peer->routable() && !link.worked_by_peers(); };
+    if (!testing::eventually(free)) throw std::runtime_error("the peer never came up");
     return peer;
   }
 

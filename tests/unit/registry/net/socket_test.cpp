@@ -2,8 +2,13 @@
 #include "busbar/registry/net/socket.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -157,6 +162,49 @@ TEST_F(Sockets, Z9_APeerThatAnswersHeartbeatsStays) {
   ASSERT_TRUE(connection.up());
   EXPECT_TRUE(stays_silent(connection.monitor));  // longer than lost_after
   EXPECT_TRUE(send(connection.socket, "still there"));
+}
+
+int kernel_option(int descriptor, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt(descriptor, level, name, &value, &size), 0) << std::strerror(errno);
+  return value;
+}
+
+// Both ends, because either machine may be the one that goes.
+TEST_F(Sockets, Z9_WhatIsTestedByKeepalivesIsTestedByTheKernelOfEitherSide) {
+  options_.tested = Tested::by_keepalives;
+  options_.heartbeat = 2s;
+  options_.lost_after = 8s;
+  zmq::socket_t peer = router();
+  Connection connection(context_, bound_address(peer), options_);
+  ASSERT_TRUE(connection.up());
+  ASSERT_TRUE(send(connection.socket, "hello"));
+  zmq::message_t id, hello, answer;
+  ASSERT_TRUE(peer.recv(id));
+  ASSERT_TRUE(peer.recv(hello));
+  ASSERT_TRUE(peer.send(id, zmq::send_flags::sndmore));
+  ASSERT_TRUE(send(peer, "answer"));
+  ASSERT_TRUE(connection.socket.recv(answer));
+  for (zmq::message_t* received : {&hello, &answer}) {
+    const int descriptor = zmq_msg_get(received->handle(), ZMQ_SRCFD);
+    EXPECT_EQ(kernel_option(descriptor, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(kernel_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE), 2);
+    EXPECT_EQ(kernel_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL), 2);
+    EXPECT_EQ(kernel_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    EXPECT_EQ(kernel_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT), 80'000);
+  }
+}
+
+TEST_F(Sockets, AnyTimesCanBeTestedByKeepalives) {
+  options_.tested = Tested::by_keepalives;
+  for (const std::chrono::milliseconds heartbeat : {std::chrono::milliseconds(1), std::chrono::milliseconds(100h)}) {
+    options_.heartbeat = heartbeat;
+    options_.lost_after = 1'000h;
+    zmq::socket_t peer = router();
+    Connection connection(context_, bound_address(peer), options_);
+    EXPECT_TRUE(connection.up());
+  }
 }
 
 TEST_F(Sockets, Z7_ATooLargeReplyEndsTheConnectionAndTheMonitorSaysSo) {
