@@ -159,6 +159,17 @@ TEST_F(Sockets, Z9_APeerThatAnswersHeartbeatsStays) {
   EXPECT_TRUE(send(connection.socket, "still there"));
 }
 
+// The kernel counts to 127 probes, and refuses the connection where it is to count further.
+TEST_F(Sockets, Z9_AConnectionThatTheKernelTestsMayBeSilentForAsLongAsIsWanted) {
+  options_.tested = Tested::by_keepalives;
+  for (const auto lost_after : {1ms, 127'000ms, 128'000ms, 600'000ms, 86'400'000ms}) {
+    options_.lost_after = lost_after;
+    zmq::socket_t bound = router();
+    Connection connection(context_, bound_address(bound), options_);
+    EXPECT_TRUE(connection.up()) << lost_after.count() << " ms";
+  }
+}
+
 TEST_F(Sockets, Z7_ATooLargeReplyEndsTheConnectionAndTheMonitorSaysSo) {
   options_.max_message = 1'000;
   zmq::socket_t peer = router();
