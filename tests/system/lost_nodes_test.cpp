@@ -1,8 +1,6 @@
 // A provider that is killed, or frozen, while many calls are under way at it: from a program that is a member itself.
 #include <signal.h>
 
-#include <algorithm>
-
 #include "system/support/callers.hpp"
 
 namespace busbar::system_tests {
@@ -167,7 +165,7 @@ TEST_P(LostUnderLoad, C_D18_OneThatStopsInOrderFailsAtMostWhatWasUnderWay) {
 
 class FrozenForACommand : public ClusterTest {};
 
-TEST_F(FrozenForACommand, C_D5_ItsTimeoutIsThatOfTheHostThatItAsks) {
+TEST_F(FrozenForACommand, C_D5_WithABudgetOfOneSecondItIsAnsweredInOneSecond) {
   cluster.make("a").configure(kPatient);
   cluster["a"].add("placed");
   cluster.start("a");
@@ -175,18 +173,12 @@ TEST_F(FrozenForACommand, C_D5_ItsTimeoutIsThatOfTheHostThatItAsks) {
   cluster.start("b");
   ASSERT_TRUE(cluster.wait_until_offered("where", {"a"}));
   const Frozen frozen(cluster["a"]);
-  // A host that says nothing in time is given up by the command itself, with the same words, but this much later.
-  const std::int64_t given_up_us = (seconds(1) + seconds(2)) / std::chrono::microseconds(1);
-  std::int64_t shortest_us = given_up_us;
-  for (int tries = 0; tries < 3 && shortest_us >= given_up_us; ++tries) {  // again, should the machine have stalled
-    const Answer answer = cluster["b"].call("where", Json::object(), {"--timeout", "1000"});
-    EXPECT_EQ(answer.status, 4) << answer.out;
-    EXPECT_EQ(answer.kind(), "service_timeout");
-    EXPECT_EQ(answer.json["timeout_ms"], 1000);
-    EXPECT_GE(answer.json["duration_us"], 980'000);
-    shortest_us = std::min(shortest_us, answer.json["duration_us"].get<std::int64_t>());
-  }
-  EXPECT_LT(shortest_us, given_up_us) << "by the host";
+  const Answer answer = cluster["b"].call("where", Json::object(), {"--timeout", "1000"});
+  EXPECT_EQ(answer.status, 4) << answer.out;
+  EXPECT_EQ(answer.kind(), "service_timeout");
+  EXPECT_EQ(answer.json["timeout_ms"], 1000);
+  EXPECT_GE(answer.json["duration_us"], 980'000);
+  EXPECT_LT(answer.json["duration_us"], kUsualBudget / std::chrono::microseconds(1));
 }
 
 }  // namespace
