@@ -78,6 +78,9 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     }
     if (candidate.peer == nullptr) {
       call.no_provider_left();
+      if (call.response().kind() == Response::Kind::service_unavailable) {
+        emit(EventKind::service_not_found, call.message());
+      }
       return AttemptSent::kRefused;
     }
     const Nanos now = now_ns();

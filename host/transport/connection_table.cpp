@@ -3,7 +3,7 @@
 namespace busbar::host {
 
 std::shared_ptr<Connection> ConnectionTable::disconnected(int descriptor) {
-  open_.erase(descriptor);
+  closed_.insert(descriptor);
   const auto found = by_descriptor_.find(descriptor);
   if (found == by_descriptor_.end()) return nullptr;
   auto connection = found->second;

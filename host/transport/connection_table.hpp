@@ -18,11 +18,11 @@ namespace busbar::host {
 /// Threads: one at a time.
 class ConnectionTable {
  public:
-  void accepted(int descriptor) { open_.insert(descriptor); }
+  void accepted(int descriptor) { closed_.erase(descriptor); }
   /// Returns whose connection it was, or null. It is not in the table any more.
   std::shared_ptr<Connection> disconnected(int descriptor);
-  /// Whether a connection has this descriptor now; also where it is not known (-1).
-  bool is_open(int descriptor) const { return descriptor < 0 || open_.count(descriptor) != 0; }
+  /// Whether a connection may have this descriptor now: it was not told to have ended, or it is not known (-1).
+  bool is_open(int descriptor) const { return descriptor < 0 || closed_.count(descriptor) == 0; }
 
   std::shared_ptr<Connection> find(std::string_view routing_id) const;
   /// Returns the one that had its descriptor before, or null. `is_open` must hold. Errors: std::bad_alloc, then nothing
@@ -41,7 +41,7 @@ class ConnectionTable {
 
   std::unordered_map<std::string, std::shared_ptr<Connection>, Hash, std::equal_to<>> by_id_;
   std::unordered_map<int, std::shared_ptr<Connection>> by_descriptor_;
-  std::unordered_set<int> open_;
+  std::unordered_set<int> closed_;  // not: open. What came before the ROUTER was watched was never told of
 };
 
 }  // namespace busbar::host

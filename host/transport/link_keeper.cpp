@@ -141,12 +141,14 @@ bool LinkKeeper::greet_further(Nanos now) {
   // has nothing more: only then its descriptor tells what comes next.
   for (;;) {
     const int events = socket_.get(zmq::sockopt::events);
-    zmq::message_t message;
-    if ((events & ZMQ_POLLIN) != 0 && zmq_msg_recv(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) {
+    if (greeted_) {
+      zmq::message_t message;
+      if ((events & ZMQ_POLLIN) == 0 || zmq_msg_recv(message.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) break;
       return read_welcome(now, message);
     }
-    if (greeted_ || (events & ZMQ_POLLOUT) == 0) break;
-    greeted_ = say_hello();
+    // Whatever has come before is read afterwards: no link goes up to a node that was not told who calls.
+    if ((events & ZMQ_POLLOUT) == 0 || !say_hello()) break;
+    greeted_ = true;
   }
   if (now >= due_) fail(now, "it did not say who it is in time");
   return false;

@@ -4,12 +4,15 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "support/eventually.hpp"
 
 namespace busbar::testing {
 
@@ -35,10 +38,14 @@ class SilentPeer {
 
   std::string address() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
   /// Waits for a connection. The kernel makes it even when this is never called.
-  void accept() { connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); }
+  void accept() {
+    connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const timeval patience{kFarAway.count(), 0};
+    ::setsockopt(connection_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
   void send(std::string_view bytes) { (void)!::write(connection_, bytes.data(), bytes.size()); }
 
-  /// Reads until these bytes have come. False: the connection ended before.
+  /// Reads until these bytes have come. False: the connection ended before, or they do not come.
   bool await(std::string_view bytes) {
     std::string read;
     while (read.find(bytes) == std::string::npos) {

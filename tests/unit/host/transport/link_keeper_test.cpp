@@ -10,7 +10,7 @@
 namespace busbar::host {
 namespace {
 
-TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyWhenTheHelloIsSaidIsTakenAndTold) {
+TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyIsTakenAndToldOnceTheHelloIsSaid) {
   ThisNode here;
   const auto shared = std::make_shared<LinkShared>();
   shared->events = &here.dispatch;
@@ -29,6 +29,7 @@ TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyWhenTheHelloIsSaidIsTakenAndTold)
   EXPECT_TRUE(keeper.attend(now_ns(), nothing_polled)) << "who routes is not told that it has come up";
   EXPECT_TRUE(keeper.up());
   EXPECT_TRUE(link->routable());
+  EXPECT_TRUE(other.await(here.options_.node)) << "it is up, and the other was not told who calls";
 
   keeper.end("the test is over");
   EXPECT_TRUE(keeper.attend(now_ns(), nothing_polled));

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "remote.hpp"
+#include "support/event_log.hpp"
 
 namespace busbar::testing {
 namespace {
@@ -287,6 +288,34 @@ TEST_P(Failover, AServiceThatIsGoneThereIsAskedOfTheNext) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(call(net["a"], "s").response().value_as<std::string>(), "c");
   net["c"].registry().withdraw_router("p");
   EXPECT_EQ(call(net["a"], "s").response().kind(), Response::Kind::service_unavailable);
+}
+
+// As where nobody was known from the start. Warnings are made of this event.
+TEST_P(Failover, C_D2_WhereTheLastOneHasItNoMoreTheServiceWasNotFound) {
+  const auto log = std::make_shared<EventLog>();
+  net["a"].events().subscribe(log, host::mask_of(host::EventKind::service_not_found));
+  net.add("b", answering("s", "b"));
+  net.add("c", answering("s", "c"));
+  net["b"].registry().withdraw_router("p");  // a has not heard of it
+  EXPECT_EQ(call(net["a"], "s").response().value_as<std::string>(), "c");
+  EXPECT_THAT(log->names(), ElementsAre()) << "somebody has it";
+  net["c"].registry().withdraw_router("p");
+  const Message sought("s");
+  EXPECT_EQ(call(net["a"], sought).response().kind(), Response::Kind::service_unavailable);
+  ASSERT_THAT(log->names(), ElementsAre("service_not_found"));
+  EXPECT_EQ(log->entries()[0].service, "s");
+  EXPECT_EQ(log->entries()[0].message_id, sought.id());
+  EXPECT_EQ(log->entries()[0].node, "a");
+  call(net["a"], Message("s"), {0, "b"});
+  EXPECT_EQ(log->count(host::EventKind::service_not_found), 2u) << "of the only one that was to be asked, too";
+}
+
+TEST_P(Failover, C_D2_OneThatIsThereButRefusesWasFound) {
+  const auto log = std::make_shared<EventLog>();
+  net["a"].events().subscribe(log, host::mask_of(host::EventKind::service_not_found));
+  net.add("b", refusing("s", "busy"));
+  EXPECT_THAT(tried(call(net["a"], "s").response()), ElementsAre("b:busy"));
+  EXPECT_THAT(log->names(), ElementsAre());
 }
 
 using host::AuthorizationAnswer;
