@@ -86,12 +86,12 @@ bool Call::pause_watch() noexcept {
   Nanos watched = watched_deadline_.load(std::memory_order_acquire);
   do {
     if (watched == kClaimed) return false;
-  } while (!watched_deadline_.compare_exchange_weak(watched, kUnwatched, std::memory_order_acq_rel));
+  } while (!watched_deadline_.compare_exchange_weak(watched, kPaused, std::memory_order_acq_rel));
   return true;
 }
 
 bool Call::watch_again() noexcept {
-  Nanos expected = kUnwatched;
+  Nanos expected = kPaused;
   return watched_deadline_.compare_exchange_strong(expected, deadline_, std::memory_order_seq_cst);
 }
 
@@ -145,7 +145,7 @@ void Call::put_outcome(Message& base) {
 
 Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   Nanos watched = watched_deadline_.load(std::memory_order_acquire);
-  if (watched >= kUnwatched || watched == kClaimed) return kNever;
+  if (watched >= kPaused || watched == kClaimed) return kNever;
   if (dispatcher_.load(std::memory_order_relaxed) != &whose) return kNever;
   if (watched > now) return watched;
   // Claims this very call: a later one in the same slot has a later deadline.

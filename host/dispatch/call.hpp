@@ -213,7 +213,8 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint32_t kGone = 4;        // nobody waits
   static constexpr std::uint32_t kRunning = 8;     // its handler may read the message
   static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
-  static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out (yet)
+  static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out yet
+  static constexpr Nanos kPaused = kNever - 2;     // there: the same, while the call goes on to another provider
   static constexpr std::uint64_t kMoving = 1;      // in attempt_: what belongs to it is being changed; not for long
   static constexpr std::uint64_t kCounted = std::uint64_t{1} << 63;   // in counted_: accepted by the peer
   static constexpr std::uint64_t kPeerGone = std::uint64_t{1} << 62;  // there: the peer went while it was being posted

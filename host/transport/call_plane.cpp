@@ -33,7 +33,9 @@ class CallPlane::Core {
 
 CallPlane::CallPlane(CallPlaneOptions options, Logger log) try
     : core_(std::make_unique<Core>(std::move(options), log)) {
-} catch (const registry::net::SocketError& error) {
+} catch (const CallPlaneError&) {
+  throw;
+} catch (const std::exception& error) {
   throw CallPlaneError(error.what());
 }
 

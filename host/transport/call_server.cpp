@@ -51,7 +51,12 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
     zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
     address_ = net::advertised_address(net::bound_address(router), options_.advertise);
     monitor_.emplace(context, router);
-    router_ = std::make_shared<SharedRouter>(std::move(router));
+    try {
+      router_ = std::make_shared<SharedRouter>(std::move(router));
+    } catch (...) {
+      monitor_.reset();  // before the socket that it watches
+      throw;
+    }
     router_->watch(monitor_->socket().get(zmq::sockopt::fd));
   } catch (const std::exception& failure) {
     throw CallPlaneError(failure.what());

@@ -107,7 +107,7 @@ void ReceivedBatch::clear() noexcept {
   count_ = 0;
 }
 
-SharedRouter::SharedRouter(zmq::socket_t router) : router_(std::move(router)) {
+SharedRouter::SharedRouter(zmq::socket_t&& router) : router_(std::move(router)) {
   descriptor_ = router_.get(zmq::sockopt::fd);
 }
 
@@ -129,6 +129,7 @@ SharedRouter::Next SharedRouter::next(ReceivedBatch& batch, std::size_t most) no
 
 bool SharedRouter::look(ReceivedBatch& batch) noexcept {
   const MutexLock socket(socket_mutex_);
+  retry_blocked();
   send_listed(false);
   batch.receive(router_, ReceivedBatch::kMostMessages);
   return !batch.messages().empty();

@@ -51,7 +51,8 @@ class SharedRouter {
   /// How long an answer waits for others that were announced, where nobody sends meanwhile.
   static constexpr Nanos kMostWait = 200 * kMicrosecond;
 
-  explicit SharedRouter(zmq::socket_t router);
+  /// Errors: std::system_error where there is no descriptor left; then the socket stays where it was.
+  explicit SharedRouter(zmq::socket_t&& router);
 
   // --- any thread
 

@@ -32,18 +32,18 @@ const std::string* CallerTable::routing_id(CallerId id) const {
   return found == callers_.end() ? nullptr : &found->second.routing_id;
 }
 
-void CallerTable::remove(CallerId id) {
+bool CallerTable::remove(CallerId id) {
   const auto caller = callers_.extract(id);
-  if (!caller) return;
+  if (!caller) return false;
   by_routing_id_.erase(caller.mapped().routing_id);
   const auto holder = by_descriptor_.find(caller.mapped().descriptor);
   if (holder != by_descriptor_.end() && holder->second == id) by_descriptor_.erase(holder);
+  return true;
 }
 
 std::vector<CallerId> CallerTable::take_ended() {
   std::vector<CallerId> ended = std::exchange(ended_, {});
-  std::erase_if(ended, [this](CallerId id) { return !callers_.contains(id); });
-  for (const CallerId id : ended) remove(id);
+  std::erase_if(ended, [this](CallerId id) { return !remove(id); });
   return ended;
 }
 

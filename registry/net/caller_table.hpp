@@ -32,13 +32,16 @@ class CallerTable {
   std::optional<CallerId> add(const std::string& routing_id, int descriptor, Time now);
   /// Null: not in the table. Ownership: valid until the next change.
   const std::string* routing_id(CallerId id) const;
-  void remove(CallerId id);
+  /// As `disconnected`, for one that turned out not to be there any more.
+  void ended(CallerId id) { ended_.push_back(id); }
   /// Those that have ended since the last time. They are not in the table any more.
   std::vector<CallerId> take_ended();
   /// Those that were not heard since `before`. They are not in the table any more.
   std::vector<CallerId> take_silent(Time before);
 
  private:
+  bool remove(CallerId id);
+
   struct Caller {
     std::string routing_id;
     int descriptor = -1;

@@ -102,8 +102,7 @@ void Plane::send(CallerId id, zmq::message_t& bytes) {
   int error = send_frame(router_, routing_id, ZMQ_SNDMORE);
   if (error == 0) error = send_frame(router_, shared);
   if (error != EHOSTUNREACH) return;
-  callers_.remove(id);
-  at_once_.emplace_back(CallerGone{id});
+  callers_.ended(id);  // told when what it said last has been read
 }
 
 void Plane::wait(Time until) {

@@ -22,19 +22,14 @@ void set_heartbeats(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
 }
 
-constexpr int kMostProbes = 127;  // MAX_TCP_KEEPCNT of Linux
-
 void set_keepalives(zmq::socket_t& socket, const SocketOptions& options) {
   namespace opt = zmq::sockopt;
-  const int silence = milliseconds(options.lost_after) / 1'000;
-  // As many as fit into the silence, but not more than the kernel can count: it would refuse, and the connection end.
-  const int interval =
-      std::max({milliseconds(options.heartbeat) / 1'000, (silence + kMostProbes - 1) / kMostProbes, 1});
+  const int interval = std::max(milliseconds(options.heartbeat) / 1'000, 1);
   socket.set(opt::tcp_keepalive, 1);
   socket.set(opt::tcp_keepalive_idle, interval);
   socket.set(opt::tcp_keepalive_intvl, interval);
-  socket.set(opt::tcp_keepalive_cnt, std::max(silence / interval, 1));
-  // Where something was sent, no keepalive is. Far longer, because who is too busy to read must not look dead.
+  // How long nothing that was sent may stay unacknowledged, a keepalive or anything else: TCP_USER_TIMEOUT, which takes
+  // the place of a number of probes. Far longer than `lost_after`, because who is too busy to read must not look dead.
   socket.set(opt::tcp_maxrt, milliseconds(10 * options.lost_after));
 }
 

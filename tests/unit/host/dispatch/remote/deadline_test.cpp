@@ -270,6 +270,33 @@ TEST(RemoteCancel, C_D8_BetweenOneProviderAndTheNext) {
   }
 }
 
+// Its deadline begins to be watched when the handler has returned: that must not get in the way of who goes on with it.
+TEST(RemoteGoingOn, C_D4_AnInlineServiceMayRefuseLaterInTheMomentInWhichItsHandlerReturns) {
+  LinkedHubs net{{"a", "b"}};
+  Gate going_on;
+  std::thread answerer;
+  net.add("a", Script().defer(
+                   "s",
+                   [&](Message&, Context& c) {
+                     const auto handle = std::make_shared<ReplyHandle>(c.reply_handle());
+                     answerer = std::thread([handle] { handle->reply(Response::try_another_node("later")); });
+                     EXPECT_TRUE(going_on.reached());
+                   },
+                   BUSBAR_SERVICE_INLINE));
+  net.add("b", answering("s", "b"));
+  const auto hold = std::make_shared<OnEvent>([&] { going_on.pass(); });
+  net["a"].events().subscribe(hold, host::mask_of(host::EventKind::service_responded));
+  std::atomic<int> served{0}, failed{0};
+  net["a"].dispatcher().dispatch_async(
+      Message("s"), [&](Message&& outcome) { ++(outcome.response().succeeded() ? served : failed); }, {600'000});
+  going_on.open();
+  EXPECT_TRUE(eventually([&] { return served + failed == 1; })) << "it waits for its deadline";
+  EXPECT_EQ(served, 1);
+  answerer.join();
+  EXPECT_TRUE(net.quiet());
+  net["a"].events().unsubscribe(hold);
+}
+
 TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {
   LinkedHubs net{{"a", "b", "c"}};
   Gate started;
