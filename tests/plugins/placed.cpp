@@ -63,6 +63,7 @@ class Placed final : public busbar::Router {
     service("dies_at_idempotent", &Placed::dies_at).idempotent();
     service("passes_on", &Placed::passes_on);
     private_service("counts", &Placed::counts);
+    private_service("let_go", &Placed::let_go);
   }
 
   busbar::Authorization authorize(const busbar::Message& message) override {
@@ -112,11 +113,17 @@ class Placed final : public busbar::Router {
     return context.call(request.service, request.request).response();
   }
 
+  // Whoever is held here answers.
+  std::int64_t let_go() {
+    let_go_ = true;
+    return here();
+  }
+
   Counts counts() { return {authorized_, chosen_, held_, left_, spared_}; }
 
   void wait_until_left(busbar::Context& context) {
     ++held_;
-    while (!context.caller_gone()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    while (!context.caller_gone() && !let_go_) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     ++left_;
   }
 
@@ -125,6 +132,7 @@ class Placed final : public busbar::Router {
   std::atomic<std::uint32_t> held_{0};
   std::atomic<std::uint32_t> left_{0};
   std::atomic<std::uint32_t> spared_{0};
+  std::atomic<bool> let_go_{false};
 };
 
 }  // namespace
