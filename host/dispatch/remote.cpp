@@ -150,7 +150,7 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);
-  call.watch_again();
+  call.watch();
   supervisor_.wake_at(budget.deadline);
   if (next_attempt(call, nullptr, std::move(first)) == AttemptSent::kRefused && call.unwatch()) call.finish_callback();
   if (cancellable) return &call;
