@@ -131,7 +131,7 @@ TEST(CallServerAnswers, AnnouncedAnswersLeaveTogether) {
 TEST(CallServerAnswers, OfAnUnreadConnectionOnlySoManyBytesWait) {
   auto options = server_options();
   options.peer_queue = 2 * 1024 * 1024;
-  options.lost_after = kFarAway;  // who reads nothing does not answer heartbeats either, once its queue is full
+  options.lost_after = kFarAway;  // or the kernel would end the connection of who reads nothing
   Served served([](const auto&, const Envelope&) {}, options);
   Caller deaf = served.caller(1);
   deaf.greet("deaf");
