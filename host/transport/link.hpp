@@ -84,6 +84,8 @@ class Link final : public Peer {
   // Where nobody drives, late answers may have come: has work() read them.
   void take_parked() noexcept;
   int descriptor() const noexcept { return descriptor_; }
+  // How many posted requests have not ended.
+  std::uint64_t under_way() const noexcept { return under_way_.load(std::memory_order_relaxed); }
 
  private:
   enum class Driver : std::uint8_t { nobody, caller, peers };
@@ -92,7 +94,7 @@ class Link final : public Peer {
   // For any thread.
   Sent prepare(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept
       BUSBAR_EXCLUDES(mutex_);
-  Sent refusal(std::size_t size) const BUSBAR_REQUIRES(mutex_);
+  Sent refusal(std::size_t size, bool is_request) const BUSBAR_REQUIRES(mutex_);
   Bell* driver_bell() noexcept BUSBAR_REQUIRES(mutex_);
   Sent append(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept
       BUSBAR_REQUIRES(mutex_);
@@ -105,7 +107,7 @@ class Link final : public Peer {
   void send_all() noexcept;
   Received receive(const Waiter* own) noexcept;
   void take_frame() noexcept;
-  void take_envelope(const wire::Envelope& envelope) noexcept;
+  void take_envelope(const wire::Envelope& envelope, Nanos now) noexcept;
   void malformed(std::string_view what) noexcept;
   void report_broken(std::string_view what) noexcept BUSBAR_EXCLUDES(mutex_);
   bool socket_is_ready() noexcept;

@@ -40,6 +40,7 @@ class LinkKeeper {
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
   // Whether it works the link's socket, so that answers come here.
+  std::uint64_t under_way() const noexcept { return link_->under_way(); }
   bool works() const noexcept { return state_ == State::up && link_->worked_by_peers(); }
 
  private:

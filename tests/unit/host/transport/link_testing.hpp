@@ -187,7 +187,7 @@ class TestDispatch : public PeerEvents {
     return calls_.erase(call.attempt) != 0;
   }
 
-  void on_envelope(Peer&, const wire::Envelope& envelope) noexcept override {
+  void on_envelope(Peer&, const wire::Envelope& envelope, Nanos) noexcept override {
     ++envelopes;
     TestCall* call = take(envelope.attempt);
     if (call == nullptr) {
