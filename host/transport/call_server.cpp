@@ -105,8 +105,7 @@ void CallServer::run() noexcept {
     slept = next != SharedRouter::Next::kWork;
     if (!slept) {
       handled_ = 0;
-      for (Received& message : batch.messages()) handle(message);
-      batch.clear();
+      handle_all(batch);
       for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
       look = ++batches % kBatchesPerLook == 0;
     } else {
@@ -114,6 +113,8 @@ void CallServer::run() noexcept {
     }
     if (look) drain_monitor();
   }
+  // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
+  while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
 }
 
 // Where many requests are under way, the next are not far, and a thread that sleeps is woken across processors for much
@@ -129,6 +130,11 @@ bool CallServer::wait_awake(ReceivedBatch& batch) noexcept {
   yields_.yield_until(ready, kYields);
   handled_ = found ? handled_ : 0;
   return found;
+}
+
+void CallServer::handle_all(ReceivedBatch& batch) noexcept {
+  for (Received& message : batch.messages()) handle(message);
+  batch.clear();
 }
 
 void CallServer::handle(Received& message) noexcept {

@@ -37,8 +37,9 @@ class CallServer {
   const std::string& address() const noexcept { return address_; }
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events);
-  /// Takes no more requests; sends the answers that wait for as long as `linger`; ends the thread. Every requester is
-  /// gone then (`on_gone`), and answers to it are kDown. A second call does nothing.
+  /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`; ends
+  /// the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may still be
+  /// writing: the end of the context waits for that. A second call does nothing.
   void stop(std::chrono::milliseconds linger) noexcept;
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
@@ -49,6 +50,7 @@ class CallServer {
 
   void run() noexcept;
   bool wait_awake(ReceivedBatch& batch) noexcept;
+  void handle_all(ReceivedBatch& batch) noexcept;
   void handle(Received& message) noexcept;
   void read(Received& message, ConnectionPtr connection);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);

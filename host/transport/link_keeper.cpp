@@ -18,6 +18,10 @@ constexpr Nanos kMinDelay = 100 * kMillisecond;
 constexpr Nanos kMaxDelay = 10 * kSecond;
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
 
+// How long a peer that has left, but whose connection stands, may take to end that: what it answered last comes before.
+// Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
+constexpr Nanos kLastAnswers = 200 * kMillisecond;
+
 // Frames that ZeroMQ holds for one direction. A frame may be a whole bundle: what exceeds these waits in the outbox,
 // whose bytes are counted.
 constexpr int kHighWaterMark = 256;
@@ -67,13 +71,15 @@ bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
     const bool news = polled_ == 0 || polled[offset_].revents != 0;
     return state_ == State::up ? keep_up(now, news) : come_up(now);
   } catch (const std::exception& error) {
-    if (state_ != State::up) fail(now, error.what());
+    if (state_ < State::up) fail(now, error.what());
     return false;
   }
 }
 
 bool LinkKeeper::come_up(Nanos now) {
-  if (state_ == State::closing) {
+  if (state_ == State::ending) {
+    end_further(now);
+  } else if (state_ == State::closing) {
     close(now);
   } else if (link_->needs_keeper() && link_->dropped()) {
     finish();
@@ -106,6 +112,7 @@ std::optional<std::string> LinkKeeper::bad_news() {
       case Monitor::Event::handshake_failed:
         return "the other side does not speak ZeroMQ as we do, or lets us not in";
       case Monitor::Event::disconnected:
+        disconnected_ = true;
         return "the connection was lost";
       case Monitor::Event::connect_failed:
       case Monitor::Event::closed:
@@ -137,8 +144,7 @@ bool LinkKeeper::greet_further(Nanos now) {
     fail(now, *reason);
     return false;
   }
-  // Asking for the events makes the socket see the new connection, without which it sends nothing. It is asked until it
-  // has nothing more: only then its descriptor tells what comes next.
+  // The socket is asked until it has nothing more: only then its descriptor tells what comes next.
   for (;;) {
     const int events = socket_.get(zmq::sockopt::events);
     if (greeted_) {
@@ -226,13 +232,25 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
   return false;
 }
 
+// Nothing is sent there any more. What is answered already is not lost with the connection: it is read first.
 void LinkKeeper::take_down(Nanos now, std::string_view reason) {
-  link_->go_down();
-  state_ = State::closing;
-  due_ = kNever;  // a caller inside the socket rings when it has left
   said_ = reason;
-  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", reason}});
-  events_.on_down(*link_, reason);
+  link_->go_down();
+  state_ = State::ending;
+  due_ = now + kLastAnswers;
+  end_further(now);
+}
+
+void LinkKeeper::end_further(Nanos now) {
+  if (!disconnected_) bad_news();
+  // After a disconnect nothing more comes: so that is read to its end, however long it takes.
+  const bool read = link_->read_rest(disconnected_ ? kNever : due_);
+  const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
+  if ((!read || more_may_come) && now < due_) return;  // a caller inside the socket rings when it has left
+  state_ = State::closing;
+  due_ = kNever;
+  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
+  events_.on_down(*link_, said_);
   close(now);
 }
 
@@ -274,7 +292,7 @@ void LinkKeeper::rest(Nanos now) noexcept {
 void LinkKeeper::close_socket() noexcept {
   monitor_.reset();
   socket_.close();
-  connected_ = greeted_ = false;
+  connected_ = disconnected_ = greeted_ = false;
 }
 
 }  // namespace busbar::host
