@@ -230,23 +230,8 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
   log_.debug("a connection was greeted", {{"node", connection->name()},
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},
                                           {"incarnation", connection->incarnation()}});
-  welcome(*connection);
+  connection->answer(introduction(wire::EnvelopeType::welcome, options_), false);
   return connection;
-}
-
-void CallServer::welcome(Connection& connection) {
-  wire::Envelope envelope;
-  envelope.type = wire::EnvelopeType::welcome;
-  envelope.major = wire::kCallProtocolMajor;
-  envelope.minor = wire::kCallProtocolMinor;
-  envelope.cluster = options_.cluster;
-  envelope.node = options_.node;
-  envelope.incarnation = options_.incarnation();
-  envelope.role = wire::Role::node;
-  envelope.max_message = options_.max_message;
-  cbor::ByteSink sink;
-  wire::write_envelope(sink, envelope);
-  connection.answer(sink.bytes(), false);
 }
 
 void CallServer::refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text) {

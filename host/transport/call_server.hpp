@@ -37,9 +37,9 @@ class CallServer {
   const std::string& address() const noexcept { return address_; }
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events);
-  /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`; ends
-  /// the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may still be
-  /// writing: the end of the context waits for that. A second call does nothing.
+  /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`;
+  /// ends the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may
+  /// still be writing: the end of the context waits for that. A second call does nothing.
   void stop(std::chrono::milliseconds linger) noexcept;
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
@@ -56,7 +56,6 @@ class CallServer {
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
   ConnectionPtr greet(Received& message, const wire::Envelope& hello);
   ConnectionPtr admit(Received& message, const wire::Envelope& hello);
-  void welcome(Connection& connection);
 
   void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "transport/handshake.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -161,49 +163,18 @@ bool LinkKeeper::greet_further(Nanos now) {
 }
 
 bool LinkKeeper::say_hello() {
-  wire::Envelope hello;
-  hello.type = wire::EnvelopeType::hello;
-  hello.major = wire::kCallProtocolMajor;
-  hello.minor = wire::kCallProtocolMinor;
-  hello.cluster = options_.cluster;
-  hello.node = options_.node;
-  hello.incarnation = options_.incarnation();
-  hello.role = wire::Role::node;
-  hello.max_message = options_.max_message;
-  cbor::ByteSink bytes;
-  wire::write_envelope(bytes, hello);
-  const auto view = bytes.bytes();
-  return zmq_send(socket_.handle(), view.data(), view.size(), ZMQ_DONTWAIT) >= 0;
-}
-
-// Why it is not the one that we want to talk to, or nothing.
-std::optional<std::string> LinkKeeper::objection(const wire::Envelope& welcome) const {
-  const auto differs = [](const std::string& what, std::string_view found, std::string_view expected) {
-    return what + " '" + std::string(found) + "', expected '" + std::string(expected) + "'";
-  };
-  if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
-  if (welcome.major != wire::kCallProtocolMajor) {
-    return differs("it speaks call protocol", std::to_string(welcome.major), std::to_string(wire::kCallProtocolMajor)) +
-           ": hosts of these versions cannot call each other";
-  }
-  if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";
-  if (welcome.cluster != options_.cluster) return differs("it belongs to cluster", welcome.cluster, options_.cluster);
-  if (welcome.node != link_->name()) return differs("it is node", welcome.node, link_->name());
-  if (welcome.incarnation != link_->incarnation()) {
-    return differs("it is incarnation", std::to_string(welcome.incarnation), std::to_string(link_->incarnation()));
-  }
-  return std::nullopt;
+  const auto hello = introduction(wire::EnvelopeType::hello, options_);
+  return zmq_send(socket_.handle(), hello.data(), hello.size(), ZMQ_DONTWAIT) >= 0;
 }
 
 bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
   wire::Bytes frame(message.data<std::uint8_t>(), message.size());
   const wire::Envelope welcome = wire::read_envelope(frame);
-  if (const auto reason = objection(welcome)) {
+  if (const auto reason = judge_welcome(welcome, options_, link_->name(), link_->incarnation())) {
     fail(now, *reason);
     return false;
   }
-  const std::size_t limit = welcome.max_message != 0 ? welcome.max_message : options_.max_message;
-  link_->go_up(std::exchange(socket_, {}), limit);
+  link_->go_up(std::exchange(socket_, {}), static_cast<std::size_t>(welcome.max_message));
   state_ = State::up;
   delay_ = kMinDelay;
   said_.clear();

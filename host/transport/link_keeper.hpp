@@ -62,7 +62,6 @@ class LinkKeeper {
   bool greet_further(Nanos now);
   bool say_hello();
   bool read_welcome(Nanos now, const zmq::message_t& message);
-  std::optional<std::string> objection(const wire::Envelope& welcome) const;
   bool keep_up(Nanos now, bool news);
   void take_down(Nanos now, std::string_view reason);
   void end_further(Nanos now);

@@ -66,7 +66,8 @@ class Calls {
   std::vector<std::thread> threads_;
 };
 
-/// Threads that call one service, which answers with a number, without end, each of them with one call at a time. Stopped by the destructor.
+/// Threads that call one service, which answers with a number, without end, each of them with one call at a time.
+/// Stopped by the destructor.
 class SteadyCallers {
  public:
   SteadyCallers(Node& node, int threads, std::string service, std::chrono::milliseconds budget);

@@ -297,6 +297,8 @@ INSTANTIATE_TEST_SUITE_P(
                       BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
                       BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
                       BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
+                      BadWelcome{"NoRoom", ScriptedNode::welcome("other", 7, "test", wire::kCallProtocolMajor, 100)},
+                      BadWelcome{"SomethingElse", ScriptedNode::answer({})},
                       BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
     [](const auto& test) { return test.param.what; });
 
