@@ -181,53 +181,41 @@ TEST(CallServerAnswers, SmallOnesOfAnUnreadConnectionWaitAndArriveWhenItReads) {
   }
 }
 
-/// Holds the server up until the steady caller has more requests on their way than it has handled.
-class Lead {
+/// A caller that always has more requests on their way than are handled: the server never finds nothing to do.
+class SteadyLoad {
  public:
-  static constexpr std::uint64_t kRequests = 1'600;
-
-  /// For the server's thread, after each request.
-  void wait() {
-    for (++handled_; !over && sent < handled_ + kRequests;) std::this_thread::yield();
-  }
-  bool has_begun() const { return handled_ > kRequests; }
-
-  std::atomic<std::uint64_t> sent{0};
-  std::atomic<bool> over{false};
-
- private:
-  std::atomic<std::uint64_t> handled_{0};
-};
-
-/// A caller that never lets the server run out of requests.
-class SteadyCaller {
- public:
-  static constexpr std::uint64_t kFirst = 1'000'000;  // what its requests are known by
-
-  SteadyCaller(Caller caller, Lead& lead) : caller_(std::move(caller)), lead_(lead) {
+  explicit SteadyLoad(Caller caller) : caller_(std::move(caller)) {
     caller_.greet("steady");
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+      for (std::uint64_t next = kFirst; !done_; next += kBundle) {
+        while (caller_.socket().recv(answers_, zmq::recv_flags::dontwait)) {
+        }
+        if (caller_.socket().send(zmq::buffer(requests_of(next, kBundle)), zmq::send_flags::dontwait)) sent_ += kBundle;
+      }
+    });
   }
-  ~SteadyCaller() {
-    lead_.over = true;
+  ~SteadyLoad() {
+    done_ = true;
     thread_.join();
   }
 
+  /// For the server's thread, after each of its requests.
+  void wait_for_more() {
+    for (++handled_; !done_ && sent_ < handled_ + kAhead;) std::this_thread::yield();
+  }
+  bool has_begun() const { return handled_ > kAhead; }
+
+  static constexpr std::uint64_t kFirst = 1'000'000;  // what its requests are known by
+
  private:
   static constexpr std::uint64_t kBundle = 16;
-
-  void run() {
-    zmq::message_t answers;
-    for (std::uint64_t next = kFirst; !lead_.over; next += kBundle) {
-      while (caller_.socket().recv(answers, zmq::recv_flags::dontwait)) {
-      }
-      caller_.send(requests_of(next, kBundle));
-      lead_.sent += kBundle;
-    }
-  }
+  static constexpr std::uint64_t kAhead = 100 * kBundle;
 
   Caller caller_;
-  Lead& lead_;
+  zmq::message_t answers_;
+  std::atomic<bool> done_{false};
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> handled_{0};
   std::thread thread_;
 };
 
@@ -235,12 +223,12 @@ TEST(CallServerAnswers, WhatWaitsForRoomLeavesAlsoWhileRequestsKeepComing) {
   auto options = server_options();
   options.peer_queue = 64 * 1024;
   options.lost_after = kFarAway;
-  Lead lead;
+  std::atomic<SteadyLoad*> load{nullptr};
   Served served(
       [&](const auto& from, const Envelope& envelope) {
-        if (envelope.attempt < SteadyCaller::kFirst) return;
+        if (envelope.attempt < SteadyLoad::kFirst) return;
         from->answer(answer_of(envelope.attempt), false);
-        lead.wait();
+        if (SteadyLoad* const steady = load) steady->wait_for_more();
       },
       options);
   Caller deaf = served.caller(1);
@@ -250,8 +238,9 @@ TEST(CallServerAnswers, WhatWaitsForRoomLeavesAlsoWhileRequestsKeepComing) {
   const auto requester = served.requests.last();
   std::uint64_t accepted = 0;
   while (requester->answer(answer_of(accepted + 1, 20'000), false) == Sent::kYes) ASSERT_LT(++accepted, 20'000u);
-  const SteadyCaller steady(served.caller(1'000), lead);
-  ASSERT_TRUE(eventually([&] { return lead.has_begun(); }));
+  SteadyLoad steady(served.caller());
+  load = &steady;
+  ASSERT_TRUE(eventually([&] { return steady.has_begun(); }));
   for (std::uint64_t next = 1; next <= accepted;) {
     const auto heard = deaf.frame();
     ASSERT_FALSE(heard.empty()) << "nothing more after answer " << next - 1 << " of " << accepted;
