@@ -34,30 +34,29 @@ class CutConnection : public ::testing::Test {
       peer_ = here_->add_and_wait(other_->address());
     });
   }
-  bool ends(TestCall& call) {
-    return eventually([&] { return call.waiter.done(); }) && !call.down.empty();
+  bool ends() {
+    return eventually([&] { return call_.waiter.done(); }) && !call_.down.empty();
   }
 
   CutNetwork network_;
   std::unique_ptr<ScriptedNode> other_;
+  TestCall call_;
   std::unique_ptr<ThisNode> here_;
   std::shared_ptr<Peer> peer_;
 };
 
 TEST_F(CutConnection, C_D9_EndsTheCallsThatHadArrived) {
-  TestCall call;
-  ASSERT_EQ(here_->post(*peer_, call, "no answer"), Sent::kYes);
+  ASSERT_EQ(here_->post(*peer_, call_, "no answer"), Sent::kYes);
   ASSERT_TRUE(here_->call(*peer_, "x")) << "what comes back acknowledges the one before, too";
   ASSERT_TRUE(network_.cut());
-  EXPECT_TRUE(ends(call)) << "only keepalives can tell";
+  EXPECT_TRUE(ends()) << "only keepalives can tell";
   peer_->ended();
 }
 
 TEST_F(CutConnection, C_D9_EndsTheCallsThatAreSentIntoIt) {
   ASSERT_TRUE(network_.cut());
-  TestCall call;
-  ASSERT_EQ(here_->post(*peer_, call, "x"), Sent::kYes);
-  EXPECT_TRUE(ends(call)) << "the kernel would send it again for a quarter of an hour";
+  ASSERT_EQ(here_->post(*peer_, call_, "x"), Sent::kYes);
+  EXPECT_TRUE(ends()) << "the kernel would send it again for a quarter of an hour";
   peer_->ended();
 }
 
