@@ -106,12 +106,13 @@ void CallServer::run() noexcept {
     if (!slept) {
       handled_ = 0;
       handle_all(batch);
-      for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+      for (ConnectionPtr& connection : router_->take_gone()) leaving_.push_back(std::move(connection));
       look = ++batches % kBatchesPerLook == 0;
     } else {
       look = router_->sleep(next);
     }
     if (look) drain_monitor();
+    if (!leaving_.empty()) end_leaving(batch);
   }
   // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
   while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
@@ -273,9 +274,18 @@ void CallServer::drain_monitor() {
     if (happened->event == net::Monitor::Event::accepted) {
       connections_.accepted(happened->value);
     } else if (happened->event == net::Monitor::Event::disconnected) {
-      if (const ConnectionPtr connection = connections_.disconnected(happened->value)) end(connection);
+      if (ConnectionPtr connection = connections_.disconnected(happened->value)) {
+        leaving_.push_back(std::move(connection));
+      }
     }
   }
+}
+
+// What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
+// of a node that has then stopped (C-R6). It is read first; not for ever, where others have more and more.
+void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
+  for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
 }
 
 // It may have been taken from the table already.
@@ -290,6 +300,7 @@ void CallServer::end(const ConnectionPtr& connection) {
 
 void CallServer::end_all() noexcept {
   for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
   for (const ConnectionPtr& connection : connections_.take_all()) end(connection);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 #include <zmq.hpp>
 
 #include "dispatch/peer.hpp"
@@ -62,6 +63,7 @@ class CallServer {
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
   void drain_monitor();
+  void end_leaving(ReceivedBatch& batch) noexcept;
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
 
@@ -78,8 +80,9 @@ class CallServer {
 
   // the serving thread's
   ConnectionTable connections_;
-  RateLimit refusals_;       // by routing id, of connections without a handshake
-  RateLimit refusal_lines_;  // by code
+  std::vector<ConnectionPtr> leaving_;  // their end was told, and what came over them may not have been read
+  RateLimit refusals_;                  // by routing id, of connections without a handshake
+  RateLimit refusal_lines_;             // by code
   YieldGuard yields_{kMillisecond};
   unsigned handled_ = 0;  // envelopes of the last batch
   unsigned unsent_ = 0;   // envelopes that were handled since answers were last sent
