@@ -76,6 +76,14 @@ class ScriptedNode {
     context_.close();
   }
 
+  // It ends in order: what it has sent arrives.
+  void leave() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+    socket_.set(zmq::sockopt::linger, -1);
+    close();
+  }
+
   // From here on nothing is read any more.
   void stop_reading() { reading_ = false; }
   void read_again() { reading_ = true; }
