@@ -63,8 +63,8 @@ CallPlaneStats CallPlane::stats() const {
 
 void CallPlane::stop(std::chrono::milliseconds linger) noexcept {
   if (std::exchange(core_->stopped, true)) return;
+  core_->peers.stop();  // first: answers to forwarded calls leave there, and the end of our ROUTER ends those calls
   core_->server.stop(linger);
-  core_->peers.stop();
   core_->context.close();  // when the kernel has the last answers: whoever says goodbye after this says it after them
 }
 

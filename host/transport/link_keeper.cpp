@@ -24,6 +24,9 @@ constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where no
 // Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
 constexpr Nanos kLastAnswers = 200 * kMillisecond;
 
+// How long ZeroMQ goes on sending what it holds when this node stops.
+constexpr int kLingerMs = 100;
+
 // Frames that ZeroMQ holds for one direction. A frame may be a whole bundle: what exceeds these waits in the outbox,
 // whose bytes are counted.
 constexpr int kHighWaterMark = 256;
@@ -203,9 +206,10 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
   return false;
 }
 
-// Nothing is sent there any more. What is answered already is not lost with the connection: it is read first.
+// No request is sent there any more. What is answered already is not lost with the connection: it is read first.
 void LinkKeeper::take_down(Nanos now, std::string_view reason) {
   said_ = reason;
+  if (hurried_ && link_->worked_by_peers()) link_->work();  // what was posted last still leaves
   link_->go_down();
   state_ = State::ending;
   due_ = now + kLastAnswers;
@@ -262,6 +266,7 @@ void LinkKeeper::rest(Nanos now) noexcept {
 // The monitor first: ending it uses the socket.
 void LinkKeeper::close_socket() noexcept {
   monitor_.reset();
+  if (hurried_ && socket_.handle() != nullptr) socket_.set(zmq::sockopt::linger, kLingerMs);
   socket_.close();
   connected_ = disconnected_ = greeted_ = false;
 }

@@ -17,9 +17,11 @@ namespace {
 struct Place {
   std::string node;
   bool hold = false;
+  std::int64_t ms = 0;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false));
+    archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false),
+            busbar::field("ms", ms, std::int64_t{0}));
   }
 };
 
@@ -104,6 +106,7 @@ class Placed final : public busbar::Router {
 
   std::int64_t runs_at(const Place& request, busbar::Context& context) {
     if (request.hold) wait_until_left(context);
+    std::this_thread::sleep_for(std::chrono::milliseconds(request.ms));
     return here();
   }
 

@@ -133,6 +133,20 @@ TEST_P(LostNodes, C_D9_AFrozenOneIsGivenUpByTheFailureDetectorAndIsBackWhenItWak
   for (const Seen& seen : all_that_was_seen(calls)) EXPECT_EQ(seen.answers, 1);
 }
 
+TEST_P(LostNodes, C_R6_C_D18_OneThatWasChosenAndStopsInOrderAnswersAllThatItHasUnderWay) {
+  start_providers({"a", "b"});
+  const Calls calls(*node, GetParam(), {kCount, "runs_at", kLimit, {{"node", "b"}, {"ms", 500}}});
+  ASSERT_TRUE(all_run_at(cluster["b"])) << "some came from here, the others through a";
+  const pid_t b = cluster["b"].process().pid();
+  cluster["b"].stop();
+  ASSERT_TRUE(calls.wait());
+  for (const Seen& seen : all_that_was_seen(calls)) {
+    ASSERT_TRUE(seen.response.succeeded()) << seen.response.text();
+    EXPECT_EQ(seen.response.value_as<pid_t>(), b);
+    EXPECT_EQ(seen.answers, 1);
+  }
+}
+
 class LostUnderLoad : public LostNodes {};
 
 INSTANTIATE_TEST_SUITE_P(Of64, LostUnderLoad, testing::Values(Form::blocking), name_of);
