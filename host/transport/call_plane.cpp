@@ -52,7 +52,10 @@ std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation
   return core_->peers.add(std::move(name), incarnation, std::move(address));
 }
 
-void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) { core_->peers.drop(peer, reason); }
+void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) {
+  core_->peers.drop(peer, reason);
+  core_->server.drop(peer->name(), peer->incarnation(), std::string(reason));
+}
 
 CallPlaneStats CallPlane::stats() const {
   CallPlaneStats stats;

@@ -59,7 +59,8 @@ class CallPlane {
 
   /// A peer for that node; dials it, and goes on dialling with a delay that grows until `drop`.
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
-  /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more.
+  /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more; what it has
+  /// asked this node has lost its caller (C-D8).
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
 
   CallPlaneStats stats() const;

@@ -82,6 +82,15 @@ void CallServer::stop(std::chrono::milliseconds linger) noexcept {
   end_all();
 }
 
+void CallServer::drop(std::string node, std::uint64_t incarnation, std::string reason) {
+  {
+    const MutexLock lock(mutex_);
+    lost_.push_back({std::move(node), incarnation, std::move(reason)});
+  }
+  has_lost_.store(true, std::memory_order_release);
+  router_->ring();
+}
+
 void CallServer::fill(CallPlaneStats& stats) const {
   stats.connections = connected_.load(std::memory_order_relaxed);
   stats.refused = refused_.load(std::memory_order_relaxed);
@@ -111,6 +120,7 @@ void CallServer::run() noexcept {
     } else {
       look = router_->sleep(next);
     }
+    if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
     if (!leaving_.empty()) end_leaving(batch);
   }
@@ -286,6 +296,21 @@ void CallServer::drain_monitor() {
 void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
   for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
   for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
+}
+
+void CallServer::end_lost() {
+  std::vector<Lost> all;
+  {
+    const MutexLock lock(mutex_);
+    all.swap(lost_);
+  }
+  for (const Lost& lost : all) {
+    for (const ConnectionPtr& connection : connections_.of_node(lost.node, lost.incarnation)) {
+      refuse(connection->routing_id(), 0, "lost",
+             "node '" + options_.node + "' has taken this node for gone: " + lost.reason);
+      end(connection);
+    }
+  }
 }
 
 // It may have been taken from the table already.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <busbar/registry/net/socket.hpp>
+#include <busbar/thread_safety.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -38,6 +39,9 @@ class CallServer {
   const std::string& address() const noexcept { return address_; }
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events);
+  /// That incarnation of the node is gone, whatever its connections say: they end. Should it live, it is told so, and
+  /// has to say hello again. Any thread. Errors: std::bad_alloc.
+  void drop(std::string node, std::uint64_t incarnation, std::string reason);
   /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`;
   /// ends the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may
   /// still be writing: the end of the context waits for that. A second call does nothing.
@@ -63,6 +67,7 @@ class CallServer {
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
   void drain_monitor();
+  void end_lost();
   void end_leaving(ReceivedBatch& batch) noexcept;
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
@@ -77,6 +82,15 @@ class CallServer {
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
   bool stopped_ = false;
+
+  struct Lost {
+    std::string node;
+    std::uint64_t incarnation;
+    std::string reason;
+  };
+  std::atomic<bool> has_lost_{false};
+  Mutex mutex_;
+  std::vector<Lost> lost_ BUSBAR_GUARDED_BY(mutex_);
 
   // the serving thread's
   ConnectionTable connections_;

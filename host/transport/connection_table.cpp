@@ -40,6 +40,16 @@ bool ConnectionTable::remove(const std::shared_ptr<Connection>& connection) {
   return true;
 }
 
+std::vector<std::shared_ptr<Connection>> ConnectionTable::of_node(std::string_view name,
+                                                                  std::uint64_t incarnation) const {
+  std::vector<std::shared_ptr<Connection>> found;
+  for (const auto& [id, connection] : by_id_) {
+    const bool is_its = connection->role() == wire::Role::node && connection->name() == name;
+    if (is_its && connection->incarnation() == incarnation) found.push_back(connection);
+  }
+  return found;
+}
+
 std::vector<std::shared_ptr<Connection>> ConnectionTable::take_all() {
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(by_id_.size());

@@ -31,6 +31,8 @@ class ConnectionTable {
   std::shared_ptr<Connection> add(const std::shared_ptr<Connection>& connection);
   /// Returns whether it was in the table.
   bool remove(const std::shared_ptr<Connection>& connection);
+  /// Those that this incarnation of a node has made. Errors: std::bad_alloc.
+  std::vector<std::shared_ptr<Connection>> of_node(std::string_view name, std::uint64_t incarnation) const;
   std::vector<std::shared_ptr<Connection>> take_all();
   std::size_t size() const noexcept { return by_id_.size(); }
 

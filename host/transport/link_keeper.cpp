@@ -111,6 +111,9 @@ bool LinkKeeper::dial(Nanos now) {
 std::optional<std::string> LinkKeeper::bad_news() {
   while (const auto happened = monitor_->next()) {
     switch (happened->event) {
+      case Monitor::Event::connected:
+        connection_ = happened->value;
+        break;
       case Monitor::Event::handshake_succeeded:
         connected_ = true;
         break;
@@ -198,12 +201,25 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
     return true;
   }
   if (now >= parked_until_) {
+    if (const auto silent = silence()) {
+      take_down(now, *silent);
+      return true;
+    }
     link_->take_parked();
     parked_until_ = now + kParkedFor;
   }
   const bool more = link_->worked_by_peers() && link_->work();
   due_ = more ? 0 : parked_until_;
   return false;
+}
+
+// Whether the network has been cut between the two ends of this very connection: the kernel tests it, but has far more
+// patience than the failure detector (C-D9, decision 0013). A frozen process is not seen here: its kernel answers.
+std::optional<std::string> LinkKeeper::silence() {
+  const auto silent = registry::net::silence_of(connection_);
+  if (!silent || *silent < registry::net::longest_silence(socket_options(options_))) return std::nullopt;
+  if (auto reason = bad_news()) return reason;  // then it was the silence of another connection perhaps
+  return "nothing came over the connection for " + std::to_string(silent->count()) + " ms, not even from its kernel";
 }
 
 // No request is sent there any more. What is answered already is not lost with the connection: it is read first.

@@ -71,6 +71,7 @@ class LinkKeeper {
   void rest(Nanos now) noexcept;
   void finish() noexcept;
   std::optional<std::string> bad_news();
+  std::optional<std::string> silence();
   void close_socket() noexcept;
 
   const std::shared_ptr<Link> link_;
@@ -86,6 +87,7 @@ class LinkKeeper {
   std::string said_;      // what was wrong last, so that it is logged once
   zmq::socket_t socket_;  // until the link is up, and again when it is down
   std::optional<registry::net::Monitor> monitor_;
+  int connection_ = -1;  // its descriptor, which is ZeroMQ's
   bool connected_ = false;
   bool disconnected_ = false;
   bool greeted_ = false;

@@ -1,6 +1,7 @@
 // What a call that crosses keeps: who may call, what is validated, what is nested, who has given up.
 #include <signal.h>
 
+#include "system/support/callers.hpp"
 #include "system/support/test_cluster.hpp"
 
 namespace busbar::system_tests {
@@ -163,6 +164,25 @@ TEST_F(CancelAcross, C_D8_AHandlerSeesThatItsCallersNodeWasKilled) {
   ASSERT_TRUE(eventually([&] { return counts()["held"] == 1; }));
   cluster.kill("a");
   EXPECT_TRUE(eventually([&] { return counts()["left"] == 1; }));
+}
+
+TEST_F(CancelAcross, C_D8_AHandlerSeesThatItsCallersNodeIsSilent) {
+  for (const char* name : {"a", "b"}) {
+    TestHost& host = cluster.make(name);
+    host.configure("[registry]\nheartbeat = \"200ms\"\nlost_after = \"2s\"\n");
+    if (name == std::string("b")) host.add("placed");
+    cluster.start(name);
+  }
+  ASSERT_TRUE(cluster.wait_until_offered("holds", {"b"}));
+  Process caller = cluster["a"].start_busbar({"call", "holds", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts()["held"] == 1; }));
+  Frozen frozen(cluster["a"]);
+  EXPECT_TRUE(eventually([&] { return counts()["left"] == 1; })) << "its connections stand";
+  // It lives on: its call has ended, and it is known and served again.
+  frozen.wake();
+  EXPECT_TRUE(caller.wait());
+  EXPECT_THAT(caller.out(), HasSubstr("nodedown"));
+  EXPECT_TRUE(eventually([&] { return cluster["a"].call("counts").status == 0; }));
 }
 
 TEST_F(CancelAcross, C_D8_AHandlerBehindTheEntryNodeOfAClientSeesItToo) {

@@ -62,6 +62,14 @@ std::string bound_address(zmq::socket_t& socket);
 /// there is none. Errors: SocketError where `advertise` is no host.
 std::string advertised_address(const std::string& bound, const std::string& advertise);
 
+/// For how long nothing has come over a connection that is tested by keepalives, not even the acknowledgement of one;
+/// nothing where it is no TCP connection. `descriptor`: as the monitor named it; for one that has ended the answer
+/// means nothing, and the monitor says so afterwards.
+std::optional<std::chrono::milliseconds> silence_of(int descriptor) noexcept;
+/// From which silence on the other end of such a connection is gone: `lost_after`, but not before a keepalive has been
+/// missed, of which there is one a second at most.
+std::chrono::milliseconds longest_silence(const SocketOptions& options) noexcept;
+
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
 /// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's
 /// process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes after these.
