@@ -44,8 +44,8 @@ CallPlane::~CallPlane() { stop(); }
 const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
-  core_->peers.start(peers, std::move(routability_changed));
-  core_->server.start(requests);
+  core_->peers.start(peers, std::move(routability_changed), &core_->server);
+  core_->server.start(requests, [this] { core_->peers.ring(); });
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {

@@ -65,8 +65,9 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
 
 CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
 
-void CallServer::start(RequestEvents& events) {
+void CallServer::start(RequestEvents& events, std::function<void()> has_read_all) {
   events_ = &events;
+  has_read_all_ = std::move(has_read_all);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
 }
@@ -89,6 +90,12 @@ void CallServer::drop(std::string node, std::uint64_t incarnation, std::string r
   }
   has_lost_.store(true, std::memory_order_release);
   router_->ring();
+}
+
+std::uint64_t CallServer::ask_to_read() noexcept {
+  const std::uint64_t asked = asked_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  router_->ring();
+  return asked;
 }
 
 void CallServer::fill(CallPlaneStats& stats) const {
@@ -122,7 +129,7 @@ void CallServer::run() noexcept {
     }
     if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
-    if (!leaving_.empty()) end_leaving(batch);
+    if (!leaving_.empty() || !has_read(asked_.load(std::memory_order_relaxed))) read_all(batch);
   }
   // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
   while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
@@ -291,11 +298,13 @@ void CallServer::drain_monitor() {
   }
 }
 
-// What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
-// of a node that has then stopped (C-R6). It is read first; not for ever, where others have more and more.
-void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
+// For those whose end was told, and for who asked. What came from them had been put into the ROUTER before: the answer
+// to a forwarded call, perhaps, of a node that has then stopped (C-R6). Not for ever, where others have more and more.
+void CallServer::read_all(ReceivedBatch& batch) noexcept {
+  const std::uint64_t asked = asked_.load(std::memory_order_acquire);
   for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
   for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
+  if (read_.exchange(asked, std::memory_order_acq_rel) != asked) has_read_all_();
 }
 
 void CallServer::end_lost() {

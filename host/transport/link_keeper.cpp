@@ -50,12 +50,13 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events)
+                       PeerEvents& events, RequestReader* reader)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
+      reader_(reader),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
 
@@ -237,12 +238,20 @@ void LinkKeeper::end_further(Nanos now) {
   // After a disconnect nothing more comes: so that is read to its end, however long it takes.
   const bool read = link_->read_rest(disconnected_ ? kNever : due_);
   const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
-  if ((!read || more_may_come) && now < due_) return;  // a caller inside the socket rings when it has left
+  // A caller that is still inside the socket rings when it has left, and the reader when it has read.
+  if ((!read || more_may_come || !others_are_heard()) && now < due_) return;
   state_ = State::closing;
   due_ = kNever;
   log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
   events_.on_down(*link_, said_);
   close(now);
+}
+
+// Answers to calls that others have forwarded there come through our ROUTER, and came before the disconnect.
+bool LinkKeeper::others_are_heard() noexcept {
+  if (reader_ == nullptr || hurried_ || !disconnected_) return true;
+  if (asked_ == 0) asked_ = reader_->ask_to_read();
+  return reader_->has_read(asked_);
 }
 
 void LinkKeeper::close(Nanos now) {
@@ -285,6 +294,7 @@ void LinkKeeper::close_socket() noexcept {
   if (hurried_ && socket_.handle() != nullptr) socket_.set(zmq::sockopt::linger, kLingerMs);
   socket_.close();
   connected_ = disconnected_ = greeted_ = false;
+  asked_ = 0;
 }
 
 }  // namespace busbar::host

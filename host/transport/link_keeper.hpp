@@ -15,6 +15,7 @@
 #include "pool/clock.hpp"
 #include "transport/call_plane.hpp"
 #include "transport/link.hpp"
+#include "transport/request_reader.hpp"
 
 struct pollfd;
 
@@ -26,7 +27,7 @@ namespace busbar::host {
 class LinkKeeper {
  public:
   LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-             PeerEvents& events);
+             PeerEvents& events, RequestReader* reader = nullptr);
 
   // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
   bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
@@ -66,6 +67,7 @@ class LinkKeeper {
   bool keep_up(Nanos now, bool news);
   void take_down(Nanos now, std::string_view reason);
   void end_further(Nanos now);
+  bool others_are_heard() noexcept;
   void close(Nanos now);
   void fail(Nanos now, std::string_view reason) noexcept;
   void rest(Nanos now) noexcept;
@@ -79,6 +81,7 @@ class LinkKeeper {
   const CallPlaneOptions& options_;
   const Logger log_;
   PeerEvents& events_;
+  RequestReader* const reader_;
 
   State state_ = State::resting;
   Nanos due_ = 0;
@@ -92,9 +95,10 @@ class LinkKeeper {
   bool disconnected_ = false;
   bool greeted_ = false;
   bool hurried_ = false;
-  Nanos parked_until_ = 0;  // when late answers are read next
-  std::size_t offset_ = 0;  // of its descriptors among all that were polled
-  std::size_t polled_ = 0;  // how many
+  std::uint64_t asked_ = 0;  // the reader, since the disconnect
+  Nanos parked_until_ = 0;   // when late answers are read next
+  std::size_t offset_ = 0;   // of its descriptors among all that were polled
+  std::size_t polled_ = 0;   // how many
 };
 
 }  // namespace busbar::host

@@ -17,19 +17,11 @@ namespace {
 struct Place {
   std::string node;
   bool hold = false;
-  std::int64_t ms = 0;
+  std::string until;  // a file
   template <class Archive>
   void serialize(Archive& archive) {
     archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false),
-            busbar::field("ms", ms, std::int64_t{0}));
-  }
-};
-
-struct Time {
-  std::int64_t ms = 0;
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(CEREAL_NVP(ms));
+            busbar::field("until", until, std::string()));
   }
 };
 
@@ -69,7 +61,6 @@ class Placed final : public busbar::Router {
     service("runs_at", &Placed::runs_at);
     service("only_at", &Placed::only_at);
     service("holds", &Placed::holds);
-    service("takes", &Placed::takes);
     service("dies_at", &Placed::dies_at);
     service("dies_at_idempotent", &Placed::dies_at).idempotent();
     service("passes_on", &Placed::passes_on);
@@ -99,14 +90,11 @@ class Placed final : public busbar::Router {
     return here();
   }
 
-  std::int64_t takes(const Time& request) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(request.ms));
-    return here();
-  }
-
   std::int64_t runs_at(const Place& request, busbar::Context& context) {
     if (request.hold) wait_until_left(context);
-    std::this_thread::sleep_for(std::chrono::milliseconds(request.ms));
+    while (!request.until.empty() && access(request.until.c_str(), F_OK) != 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
     return here();
   }
 
