@@ -123,7 +123,7 @@ void Host::when_ready(std::function<void()> tell) {
 
 AdminHooks Host::admin_hooks() {
   AdminHooks hooks;
-  hooks.services = [this] { return services_document(node_); };
+  hooks.services = [this](CallerIs caller) { return services_document(node_, caller); };
   hooks.nodes = [this] { return nodes_document(node_); };
   hooks.plugins = [this] { return plugin_list(); };
   hooks.status = [this] { return status(); };
@@ -132,7 +132,7 @@ AdminHooks Host::admin_hooks() {
   };
   hooks.ready = [this] { return ready(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
-  hooks.describe = [this](std::string_view service) { return describe_local(node_, service); };
+  hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
   hooks.dry_run_safe = [this](std::string_view service) { return is_dry_run_safe(node_, service); };
   return hooks;
 }

@@ -18,6 +18,7 @@
 #include "dispatch/client_calls.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
+#include "dispatch/reachable.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -28,8 +29,11 @@ struct DispatchOptions {
   /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
   /// message's deadline or the call around it leaves is not exceeded (C-D8).
   std::uint32_t timeout_ms = 0;
-  /// Only this node may serve it; nobody of that name, or no connection: badrpc(nodedown). Empty: any (C-D2).
+  /// Only this node may serve it, also where a private service here has that name; nobody of that name, or no
+  /// connection: badrpc(nodedown). Empty: any (C-D2).
   std::string_view node = {};
+  /// What is private here is there for callers of this node only (C-R1).
+  CallerIs caller = CallerIs::here;
 };
 
 inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
@@ -83,8 +87,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                         DispatchOptions options = {});
   AuthorizationAnswer authorized(Message message, DispatchOptions options = {});
 
-  /// Who provides the message's service; nobody: not found (C-D12).
-  std::vector<Provider> discover_service(const Message& message) const;
+  /// Who provides the message's service to such a caller; nobody: not found (C-D12).
+  std::vector<Provider> discover_service(const Message& message, CallerIs caller = CallerIs::here) const;
 
   const std::string& node() const noexcept { return node_; }
   /// Inside a callback: the node that has answered; this one, where nobody else was asked.
@@ -97,7 +101,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
-  /// What people are to be told of a dry run of this service, if anything: not every service heeds one (C-D10).
+  /// What a client's people are to be told of a dry run of this service, if anything: not every service heeds one
+  /// (C-D10).
   std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
@@ -137,7 +142,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   };
 
   Start start_of(bool may_be_inexact, const Call* parent, const Message& message, DispatchOptions options) const;
-  Endpoint* find(const Message& message, std::string_view only_node) const;
+  Endpoint* find(const Message& message, const DispatchOptions& options) const;
   void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;
   static void refuse_as_overloaded(Message& message);
@@ -156,7 +161,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
             std::string_view node = {}) const noexcept;
 
   // remote.cpp
-  Candidate find_remote(std::string_view service, std::string_view only_node, const Call* call) const;
+  Candidate find_remote(std::string_view service, const DispatchOptions& options, const Call* call) const;
   void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);

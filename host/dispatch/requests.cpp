@@ -176,10 +176,8 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
   const Message borrowed = Message::borrow(message_view(request));  // first: it may be malformed
   Endpoint* endpoint = registry_.lookup(request.service, [](const registry::ServiceEntry* entry) -> Endpoint* {
-    if (entry == nullptr || entry->local == nullptr) return nullptr;
-    if (entry->local->visibility() != registry::Visibility::public_) return nullptr;
-    auto* found = static_cast<Endpoint*>(entry->local.get());
-    found->instance().enter();
+    auto* found = static_cast<Endpoint*>(reachable(entry, CallerIs::outside).local);
+    if (found != nullptr) found->instance().enter();
     return found;
   });
   if (endpoint == nullptr) {
@@ -253,9 +251,9 @@ void Dispatcher::forward(Call& call) {
 std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run) const {
   if (dry_run == DryRun::no) return {};
   const bool safe = registry_.lookup(service, [](const registry::ServiceEntry* entry) {
-    if (entry == nullptr) return true;
-    if (entry->local != nullptr) return static_cast<const Endpoint&>(*entry->local).dry_run_safe();
-    return std::all_of(entry->remote.begin(), entry->remote.end(),
+    const Reachable there = reachable(entry, CallerIs::outside);
+    if (there.local != nullptr) return static_cast<const Endpoint&>(*there.local).dry_run_safe();
+    return std::all_of(there.remote.begin(), there.remote.end(),
                        [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
   });
   if (safe) return {};
@@ -281,6 +279,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   };
   DispatchOptions options;
   options.node = request.only_node;
+  options.caller = CallerIs::outside;
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

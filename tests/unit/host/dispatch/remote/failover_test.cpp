@@ -156,9 +156,24 @@ TEST_P(Failover, C_D12_ListsTheLocalOneFirst) {
 }
 
 TEST_P(Failover, C_D12_APrivateLocalServiceHidesRemoteOnes) {
-  net.add("a", answering("s", "a", BUSBAR_SERVICE_PRIVATE));
+  std::string refusal;
+  net.add("a",
+          Script().on(
+              "s",
+              [&](Message&, Context&) {
+                return refusal.empty() ? Response::ok(std::string("a")) : Response::error(refusal);
+              },
+              BUSBAR_SERVICE_PRIVATE),
+          "router_a");
   net.add("b", answering("s", "b"));
   EXPECT_EQ(call(net["a"], "s").response().value_as<std::string>(), "a");
+  const auto found = net["a"].dispatcher().discover_service(Message("s"));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].node + ":" + found[0].router, "local:router_a");
+  refusal = "overloaded";
+  EXPECT_THAT(tried(call(net["a"], "s").response()), ElementsAre("local:overloaded")) << "nobody else is asked";
+  EXPECT_EQ(call(net["a"], Message("s"), {0, "b"}).response().value_as<std::string>(), "b") << "unless it is named";
+  EXPECT_EQ(call(net["c"], "s").response().value_as<std::string>(), "b") << "nothing is hidden from others";
 }
 
 TEST_P(Failover, C_D14_C_D15_AnOverloadedProviderIsLeftForTheNext) {
