@@ -82,7 +82,9 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"plugins", config_.paths.plugins.string()},
                         {"cluster", config_.cluster.name},
                         {"address", node_.address()},
-                        {"registry_address", node_.registry_address()}});
+                        {"bound_address", node_.bound_address()},
+                        {"registry_address", node_.registry_address()},
+                        {"bound_registry_address", node_.bound_registry_address()}});
   when_ready([this] { log_.info("ready", {{"node", config_.node}}); });
   plugins_.start();
   node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {

@@ -33,8 +33,9 @@ class CallServer {
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
 
-  /// Where others call this node.
+  /// Where others call this node; and where it listens for that.
   const std::string& address() const noexcept { return address_; }
+  const std::string& bound_address() const noexcept { return bound_address_; }
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events);
   /// Takes no more requests; sends the answers that wait for as long as `linger`; ends the thread. Every requester is
@@ -67,6 +68,7 @@ class CallServer {
   const CallPlaneOptions options_;
   const Logger log_;
   RequestEvents* events_ = nullptr;
+  std::string bound_address_;
   std::string address_;
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
