@@ -14,8 +14,6 @@ using registry::ServiceEntry;
 
 namespace {
 
-constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
-
 const Endpoint& endpoint_of(const Reachable& there) { return static_cast<const Endpoint&>(*there.local); }
 
 json providers_of(const Node& node, const Reachable& there) {
@@ -73,7 +71,7 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   const std::uint32_t timeout = endpoint.default_timeout_ms();
   json document = local_facts(node, there);
   document["version"] = endpoint.instance().facts().version;
-  document["timeout_ms"] = timeout != 0 ? timeout : kDefaultTimeoutMs;
+  document["timeout_ms"] = timeout != 0 ? timeout : kUsualTimeoutMs;
   document["described_by"] = node.name();
   return document;
 }

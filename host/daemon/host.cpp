@@ -85,7 +85,11 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"bound_address", node_.bound_address()},
                         {"registry_address", node_.registry_address()},
                         {"bound_registry_address", node_.bound_registry_address()}});
-  when_ready([this] { log_.info("ready", {{"node", config_.node}}); });
+  node_.dispatcher().hold_clients();
+  when_ready([this] {
+    log_.info("ready", {{"node", config_.node}});
+    node_.dispatcher().let_clients_in();
+  });
   plugins_.start();
   node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
                  queries_.serve(from, attempt, body);

@@ -30,9 +30,17 @@ class InlineDepth {
 
 Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor,
                        EventStream& events)
-    : node_(std::move(node)), registry_(registry), pool_(pool), supervisor_(supervisor), events_(events) {
+    : node_(std::move(node)),
+      registry_(registry),
+      pool_(pool),
+      supervisor_(supervisor),
+      events_(events),
+      anteroom_(pool, supervisor,
+                [this](const auto& client, const wire::Envelope& envelope, Nanos waited, Anteroom::End end) {
+                  go_on_with(client, envelope, waited, end);
+                }) {
   supervisor_.add_duty([this](Nanos now) {
-    Nanos next = kNever;
+    Nanos next = anteroom_.expire(now);
     CallSlab::instance().for_each([&](Call& call) { next = std::min(next, call.expire(*this, now)); });
     return next;
   });

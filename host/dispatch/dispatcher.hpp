@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dispatch/anteroom.hpp"
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
 #include "dispatch/client_calls.hpp"
@@ -36,6 +37,7 @@ struct DispatchOptions {
   CallerIs caller = CallerIs::here;
 };
 
+inline constexpr std::uint32_t kUsualTimeoutMs = 5'000;  ///< where neither the caller nor the service says (C-D5)
 inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
 
 /// A question to a node that another one asks: the admin side answers it through `requester`, under `attempt`.
@@ -104,9 +106,14 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// What a client's people are to be told of a dry run of this service, if anything: not every service heeds one
   /// (C-D10).
   std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
+  /// Until `let_clients_in` what clients ask waits: a request for as long as it may take (5 s, where it does not say),
+  /// a query for 9 s. What other nodes ask does not: they know from this one's record what is there. Before the first
+  /// request.
+  void hold_clients() noexcept { anteroom_.close(); }
+  void let_clients_in() noexcept { anteroom_.open(); }
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
-  void refuse_requests() noexcept { refusing_.store(true, std::memory_order_relaxed); }
+  void refuse_requests() noexcept;
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -174,6 +181,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void take_request(const std::shared_ptr<Requester>& from, const wire::Envelope& request);
   void serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const wire::Envelope& request);
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
+  bool holds(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope);
+  void go_on_with(const std::shared_ptr<Requester>& client, wire::Envelope envelope, Nanos waited,
+                  Anteroom::End end) noexcept;
   void forward(Call& call);
   void refuse_request(Requester& from, const wire::Envelope& request, const Response& response, bool unstarted);
   void pass_on(const wire::Envelope& unsendable) noexcept;
@@ -187,6 +197,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   EventStream& events_;
   QueryHandler on_query_;
   ClientCalls client_calls_;
+  Anteroom anteroom_;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
 };

@@ -25,8 +25,6 @@ std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node)
   return std::static_pointer_cast<Peer>(node);
 }
 
-constexpr std::uint32_t kUsualTimeoutMs = 5'000;  // C-D5
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------------------- providers

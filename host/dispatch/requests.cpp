@@ -89,7 +89,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
       case EnvelopeType::cancel:
         return cancel_for(*from, envelope.attempt);
       case EnvelopeType::query:
-        if (on_query_) on_query_(from, envelope.attempt, envelope.body);
+        if (on_query_ && !holds(from, envelope)) on_query_(from, envelope.attempt, envelope.body);
         return;
       default:
         return;  // of a later minor version
@@ -103,11 +103,16 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
 
 void Dispatcher::on_gone(const Requester& requester) noexcept {
   // Calls for nodes ask the requester itself (Call::caller_gone).
-  if (requester.role() == wire::Role::client) client_calls_.cancel_all(requester);
+  if (requester.role() != wire::Role::client) return;
+  anteroom_.forget_all(requester);
+  client_calls_.cancel_all(requester);
 }
 
 void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) noexcept {
-  if (requester.role() == wire::Role::client) return client_calls_.cancel(requester, attempt);
+  if (requester.role() == wire::Role::client) {
+    anteroom_.forget(requester, attempt);
+    return client_calls_.cancel(requester, attempt);
+  }
   CallSlab::instance().for_each([&](Call& call) { call.cancel_for(requester, attempt); });
 }
 
@@ -119,9 +124,13 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
     return refuse_request(*from, request, Response::try_another_node("stopping"), true);
   }
   if (from->role() == wire::Role::client) {
-    if (!request.is_forwarded) return dispatch_for_client(from, request);
-    return answer_bare(*from, request.attempt,
-                       Response::error(code::kForbidden, "only a node can forward a call, and this is a client"), true);
+    if (request.is_forwarded) {
+      return answer_bare(*from, request.attempt,
+                         Response::error(code::kForbidden, "only a node can forward a call, and this is a client"),
+                         true);
+    }
+    if (!holds(from, request)) dispatch_for_client(from, request);
+    return;
   }
   if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
   if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
