@@ -42,7 +42,8 @@ class Asker {
                  " bytes, which is more than who asks accepts (hint: a client says what it accepts in its hello; a "
                  "node accepts limits.max_message)");
     } else if (sent == Sent::kFull) {
-      refuse(seq, code::kOverloaded, "could not send the answer: too much waits to be sent to who asks");
+      refuse(seq, code::kOverloaded,
+             "could not send the answer: too much waits to be sent to who asks (limits.peer_queue)");
     }
   } catch (const std::exception&) {
     // No memory: whoever asks has a timeout.
