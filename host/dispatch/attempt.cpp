@@ -99,11 +99,15 @@ bool Call::take_attempt(std::uint64_t attempt, std::uint64_t becomes) noexcept {
   }
 }
 
-bool Call::claim_attempt(std::uint64_t attempt, std::string_view answering_node) noexcept {
-  // Who gives the call up meanwhile waits until the name is written: they may read it.
+bool Call::claim_for_answer(std::uint64_t attempt, Nanos now, std::string_view answering_node) noexcept {
+  // Who gives the call up meanwhile waits until this is over: so the deadline is this call's, and the name can be read.
   if (!take_attempt(attempt, kMoving)) return false;
+  if (now >= deadline_) {
+    attempt_.store(attempt, std::memory_order_seq_cst);
+    return false;
+  }
   try {
-    answered_at_ = Text(answering_node);
+    if (!answering_node.empty()) answered_at_ = Text(answering_node);
   } catch (const std::bad_alloc&) {
     // The answer counts for more than whose it is.
   }

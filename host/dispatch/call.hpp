@@ -164,8 +164,9 @@ class Call final : public busbar_call, public Task {
   AttemptSent attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* seat, Nanos now);
   /// Makes the attempt of that number one's own to end; false where it has ended already.
   bool claim_attempt(std::uint64_t attempt) noexcept { return take_attempt(attempt, 0); }
-  /// The same for an answer that did not come from where the request was sent, but from this node (C-R6).
-  bool claim_attempt(std::uint64_t attempt, std::string_view answering_node) noexcept;
+  /// The same for an answer that came at `now`; false also where the call's time was over by then, though nobody may
+  /// have noticed yet. `answering_node`: who answers, if it is not who the request was sent to (C-R6); else empty.
+  bool claim_for_answer(std::uint64_t attempt, Nanos now, std::string_view answering_node) noexcept;
   /// The attempt is claimed and was answered with this. `from`: whose socket the answer came through, or null.
   void attempt_answered(const Peer* from, const wire::Envelope& answer) noexcept;
   /// The attempt of that number, if it is under way, will be answered by another node (C-R6); null: which is not known.

@@ -117,7 +117,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
-  void on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept override;
+  void on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept override;
   void on_down(Peer& peer, std::string_view reason) noexcept override;
   void on_request(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope) noexcept override;
   void on_gone(const Requester& requester) noexcept override;
@@ -174,7 +174,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
-  void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope) noexcept;
+  void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp

@@ -24,6 +24,11 @@ enum class Sent : std::uint8_t {
   kTooLarge,  ///< larger than what the other side accepts
 };
 
+/// Beyond the bytes that may wait to be sent to one peer or requester there is this reserve for brief answers: so that
+/// who waits for one that is refused as kFull can be told.
+constexpr std::size_t kBriefAnswer = 1024;
+constexpr std::size_t kReserveForBrief = 256 * 1024;
+
 /// Where a thread that blocks for the answer of one call sits while it waits at a peer. On that thread's stack.
 class Seat {
  public:
@@ -68,7 +73,8 @@ class PeerEvents {
  public:
   virtual ~PeerEvents() = default;
   /// An answer, or word that another node will answer, or a refusal of one request. A view, valid during the call.
-  virtual void on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept = 0;
+  /// `now`: when it was received.
+  virtual void on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept = 0;
   /// The connection is gone, and `routable` is false: every call under way there ends (C-D9).
   virtual void on_down(Peer& peer, std::string_view reason) noexcept = 0;
 };
@@ -80,7 +86,8 @@ class Requester {
   virtual ~Requester() = default;
 
   /// Sends an answer: at once, where the thread may; otherwise with others. `more_follow`: this thread is about to send
-  /// another, so that this one may wait for it. Copies the envelope. What cannot be sent is counted and dropped.
+  /// another, so that this one may wait for it. Copies the envelope. What cannot be sent is counted and dropped; who
+  /// waits for it is to be told by a brief one.
   virtual Sent answer(std::span<const std::uint8_t> envelope, bool more_follow) noexcept = 0;
   /// Whether the connection is gone: nobody is there to be answered.
   virtual bool gone() const noexcept = 0;

@@ -184,12 +184,12 @@ void Dispatcher::query_async(std::string_view node, Payload body, Callback callb
 // ------------------------------------------------------------------------------------------------------- what comes
 // back
 
-void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcept {
+void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept {
   switch (envelope.type) {
     case wire::EnvelopeType::answer:
     case wire::EnvelopeType::document:
     case wire::EnvelopeType::refused:
-      return take_answer(&peer, {}, envelope);
+      return take_answer(&peer, {}, envelope, now);
     case wire::EnvelopeType::forwarded:
       return take_forwarded(envelope);
     default:
@@ -198,12 +198,12 @@ void Dispatcher::on_envelope(Peer& peer, const wire::Envelope& envelope) noexcep
 }
 
 // `node`: who answers, if it comes through no connection to a peer.
-void Dispatcher::take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope) noexcept {
+void Dispatcher::take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope,
+                             Nanos now) noexcept {
   if (!envelope.answer_to.empty()) [[unlikely]]
     return pass_on(envelope);
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
-  if (call == nullptr ||
-      !(node.empty() ? call->claim_attempt(envelope.attempt) : call->claim_attempt(envelope.attempt, node))) {
+  if (call == nullptr || !call->claim_for_answer(envelope.attempt, now, node)) {
     late_answers_.fetch_add(1, std::memory_order_relaxed);
     return;
   }

@@ -70,10 +70,16 @@ void answer_bare(Requester& to, std::uint64_t attempt, const Response& response,
   to.answer(write_bare_answer(attempt, response, unstarted), false);
 }
 
-void answer_too_large(Requester& to, std::uint64_t attempt) {
+// Sends an answer; where it does not fit, its caller is told at once rather than left to wait. It is not asked to try
+// another node: the handler has run.
+void answer_or_say_why(Requester& to, std::uint64_t attempt, wire::Bytes answer, bool more_follow) {
+  const Sent sent = to.answer(answer, more_follow);
+  if (sent == Sent::kYes || sent == Sent::kDown) return;
   const std::string who = (to.role() == wire::Role::node ? "node " : "client ") + to.name();
-  answer_bare(to, attempt, Response::bad_rpc(badrpc::kBadReturn, "the answer is larger than what " + who + " accepts"),
-              false);
+  const std::string why =
+      "the answer's " + std::to_string(answer.size()) + " bytes are more than " +
+      (sent == Sent::kTooLarge ? who + " accepts" : "may still wait to be sent to " + who + " (limits.peer_queue)");
+  answer_bare(to, attempt, Response::bad_rpc(badrpc::kBadReturn, why), false);
 }
 
 }  // namespace
@@ -84,7 +90,7 @@ void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelo
       case EnvelopeType::request:
         return take_request(from, envelope);
       case EnvelopeType::answer:  // of a call that was forwarded there
-        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope);
+        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope, now_ns());
         return;
       case EnvelopeType::cancel:
         return cancel_for(*from, envelope.attempt);
@@ -170,7 +176,7 @@ void Dispatcher::pass_on(const Envelope& unsendable) noexcept {
 // A node as somebody to answer; null: there is no connection to it.
 std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
   if (node == node_) {
-    const auto take = [this](const Envelope& answer) { take_answer(nullptr, node_, answer); };
+    const auto take = [this](const Envelope& answer) { take_answer(nullptr, node_, answer, now_ns()); };
     return std::make_shared<AnsweredHere>(node_, incarnation, take);
   }
   auto peer = registry_.find_node(node);
@@ -222,8 +228,8 @@ void Dispatcher::answer(Call& call) noexcept {
     if (call.forwards()) return forward(call);
     count_end(call, call.response());
     Requester& requester = *call.requester();
-    if (!requester.gone() && requester.answer(write_answer(call), Pool::has_next()) == Sent::kTooLarge) {
-      answer_too_large(requester, call.requester_attempt());
+    if (!requester.gone()) {
+      answer_or_say_why(requester, call.requester_attempt(), write_answer(call), Pool::has_next());
     }
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
@@ -282,9 +288,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
     const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
-    if (client->answer(write_client_answer(attempt, outcome, answering_node(), warning), false) == Sent::kTooLarge) {
-      answer_too_large(*client, attempt);
-    }
+    answer_or_say_why(*client, attempt, write_client_answer(attempt, outcome, answering_node(), warning), false);
   };
   DispatchOptions options;
   options.node = request.only_node;

@@ -18,6 +18,11 @@ using host::in_quotes;
 
 namespace {
 
+// What a host's configuration file may say, too.
+constexpr std::chrono::milliseconds kShortestHeartbeat{10};
+constexpr std::chrono::hours kLongestSilence{1};
+constexpr std::size_t kKiB = 1024, kGiB = kKiB * kKiB * kKiB;
+
 constexpr std::chrono::seconds kDrainTime{1};  // for the services that an embedding program offers
 
 /// The host name with what no node's name may have replaced, and the process's number, so that two programs on one
@@ -48,6 +53,22 @@ void check_address(const NodeOptions& options, const char* field, const std::str
          "(hint: on a network that you trust, set insecure)");
 }
 
+template <class Number>
+void check_range(const NodeOptions& options, std::string_view field, Number found, Number least, Number most) {
+  if (found >= least && found <= most) return;
+  refuse(options, std::string(field) + " is " + std::to_string(found),
+         std::to_string(least) + " to " + std::to_string(most));
+}
+
+void check_numbers(const NodeOptions& options) {
+  const auto most = std::chrono::milliseconds(kLongestSilence).count();
+  const auto heartbeat = options.heartbeat.count();
+  check_range(options, "heartbeat in ms", heartbeat, kShortestHeartbeat.count(), most / 2);
+  check_range(options, "lost_after in ms", options.lost_after.count(), 2 * heartbeat, most);
+  check_range(options, "max_message in bytes", options.max_message, kKiB, kGiB);
+  check_range(options, "peer_queue in bytes", options.peer_queue, kKiB, 64 * kGiB);
+}
+
 NodeOptions checked(NodeOptions options) {
   if (options.name.empty()) options.name = name_of_this_process();
   if (!is_node_name(options.name)) refuse(options, "that is no name", std::string(kNodeNameRule));
@@ -57,6 +78,7 @@ NodeOptions checked(NodeOptions options) {
   check_address(options, "listen", options.listen, true);
   check_address(options, "registry_listen", options.registry_listen, true);
   for (const std::string& seed : options.join) check_address(options, "join", seed, false);
+  check_numbers(options);
   return options;
 }
 

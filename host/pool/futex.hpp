@@ -21,4 +21,16 @@ void futex_wait(const FutexWord& word, std::uint32_t expected, Nanos deadline = 
 // Threads: any.
 void futex_wake_one(const FutexWord& word) noexcept;
 
+// While it lives, what this thread wakes is woken at its end, and each sleeper once: who completes many at a time is
+// not held up by a system call for each, and who is woken finds more than the first. For short stretches; a futex_wait
+// within wakes them first.
+// Threads: ends on the thread on which it began. May be nested: the outermost counts.
+class WakeLater {
+ public:
+  WakeLater() noexcept;
+  ~WakeLater();
+  WakeLater(const WakeLater&) = delete;
+  WakeLater& operator=(const WakeLater&) = delete;
+};
+
 }  // namespace busbar::host

@@ -14,6 +14,10 @@ namespace {
 constexpr Nanos kAwakeFor = 50 * kMicrosecond;
 constexpr unsigned kYields = 1'000;
 
+// Who posts many requests posts the next within the first of these; and how long they are waited for in all.
+constexpr Nanos kNextWithin = 2 * kMicrosecond;
+constexpr Nanos kGatherFor = 40 * kMicrosecond;
+
 }  // namespace
 
 CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
@@ -68,12 +72,31 @@ void CallPeers::run() noexcept {
     if (stopping_ && keepers_.empty()) return;
     polled_.assign(1, {});
     for (const auto& keeper : keepers_) keeper->descriptors(polled_);
-    if (due != 0 && wait_awake()) continue;
-    shared_->bell.sleep(polled_.data(), polled_.size(), due);
-    // Whoever woke us has more to post, and who sends us answers more to send. They get the processor before anything
-    // is done about the first one: else envelopes travel alone, and each of them wakes six threads.
-    if (due != 0) yields_.yield_until([] { return false; }, 1);
+    if (due == 0 || !wait_awake()) shared_->bell.sleep(polled_.data(), polled_.size(), due);
+    if (due != 0) let_more_come();
   }
+}
+
+// Whoever woke us has more to post, and who sends us answers more to send. They get the processor, and a moment, before
+// anything is done about the first one: else envelopes travel alone, and each of them wakes six threads.
+void CallPeers::let_more_come() noexcept {
+  const auto under_way = [this] {
+    std::uint64_t sum = 0;
+    for (const auto& keeper : keepers_) sum += keeper->under_way();
+    return sum;
+  };
+  const Nanos begun = now_ns();
+  Nanos grew = begun;
+  std::uint64_t seen = under_way();
+  const auto enough = [&] {
+    const Nanos now = now_ns();
+    const std::uint64_t found = under_way();
+    if (found == seen) return now - grew >= kNextWithin;
+    seen = found;
+    grew = now;
+    return now - begun >= kGatherFor;
+  };
+  yields_.yield_until(enough, kYields);
 }
 
 // Where requests are under way, their answers are not far, and a thread that sleeps is woken across processors for much

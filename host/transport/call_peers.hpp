@@ -43,6 +43,7 @@ class CallPeers {
  private:
   void run() noexcept;
   bool wait_awake() noexcept;
+  void let_more_come() noexcept;
   void adopt_added();
   Nanos attend_all();
 

@@ -66,6 +66,7 @@ void CallPlane::stop(std::chrono::milliseconds linger) noexcept {
   if (std::exchange(core_->stopped, true)) return;
   core_->server.stop(linger);
   core_->peers.stop();
+  core_->context.close();  // when the kernel has the last answers: whoever says goodbye after this says it after them
 }
 
 }  // namespace busbar::host

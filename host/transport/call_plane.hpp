@@ -65,8 +65,8 @@ class CallPlane {
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
 
   CallPlaneStats stats() const;
-  /// Answers that were queued are sent for as long as `linger`; then every peer is down, and the threads have ended.
-  /// A second call does nothing.
+  /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns
+  /// the kernel has them, every peer is down, and the threads have ended. A second call does nothing.
   void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(100)) noexcept;
 
  private:

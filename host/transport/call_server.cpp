@@ -106,15 +106,17 @@ void CallServer::run() noexcept {
     slept = next != SharedRouter::Next::kWork;
     if (!slept) {
       handled_ = 0;
-      for (Received& message : batch.messages()) handle(message);
-      batch.clear();
-      for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+      handle_all(batch);
+      for (ConnectionPtr& connection : router_->take_gone()) leaving_.push_back(std::move(connection));
       look = ++batches % kBatchesPerLook == 0;
     } else {
       look = router_->sleep(next);
     }
     if (look) drain_monitor();
+    if (!leaving_.empty()) end_leaving(batch);
   }
+  // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
+  while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
 }
 
 // Where many requests are under way, the next are not far, and a thread that sleeps is woken across processors for much
@@ -130,6 +132,11 @@ bool CallServer::wait_awake(ReceivedBatch& batch) noexcept {
   yields_.yield_until(ready, kYields);
   handled_ = found ? handled_ : 0;
   return found;
+}
+
+void CallServer::handle_all(ReceivedBatch& batch) noexcept {
+  for (Received& message : batch.messages()) handle(message);
+  batch.clear();
 }
 
 void CallServer::handle(Received& message) noexcept {
@@ -225,23 +232,8 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
   log_.debug("a connection was greeted", {{"node", connection->name()},
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},
                                           {"incarnation", connection->incarnation()}});
-  welcome(*connection);
+  connection->answer(introduction(wire::EnvelopeType::welcome, options_), false);
   return connection;
-}
-
-void CallServer::welcome(Connection& connection) {
-  wire::Envelope envelope;
-  envelope.type = wire::EnvelopeType::welcome;
-  envelope.major = wire::kCallProtocolMajor;
-  envelope.minor = wire::kCallProtocolMinor;
-  envelope.cluster = options_.cluster;
-  envelope.node = options_.node;
-  envelope.incarnation = options_.incarnation();
-  envelope.role = wire::Role::node;
-  envelope.max_message = options_.max_message;
-  cbor::ByteSink sink;
-  wire::write_envelope(sink, envelope);
-  connection.answer(sink.bytes(), false);
 }
 
 void CallServer::refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text) {
@@ -283,9 +275,18 @@ void CallServer::drain_monitor() {
     if (happened->event == net::Monitor::Event::accepted) {
       connections_.accepted(happened->value);
     } else if (happened->event == net::Monitor::Event::disconnected) {
-      if (const ConnectionPtr connection = connections_.disconnected(happened->value)) end(connection);
+      if (ConnectionPtr connection = connections_.disconnected(happened->value)) {
+        leaving_.push_back(std::move(connection));
+      }
     }
   }
+}
+
+// What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
+// of a node that has then stopped (C-R6). It is read first; not for ever, where others have more and more.
+void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
+  for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
 }
 
 // It may have been taken from the table already.
@@ -300,6 +301,7 @@ void CallServer::end(const ConnectionPtr& connection) {
 
 void CallServer::end_all() noexcept {
   for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
   for (const ConnectionPtr& connection : connections_.take_all()) end(connection);
 }
 

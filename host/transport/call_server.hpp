@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 #include <zmq.hpp>
 
 #include "dispatch/peer.hpp"
@@ -38,8 +39,9 @@ class CallServer {
   const std::string& bound_address() const noexcept { return bound_address_; }
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events);
-  /// Takes no more requests; sends the answers that wait for as long as `linger`; ends the thread. Every requester is
-  /// gone then (`on_gone`), and answers to it are kDown. A second call does nothing.
+  /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`;
+  /// ends the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may
+  /// still be writing: the end of the context waits for that. A second call does nothing.
   void stop(std::chrono::milliseconds linger) noexcept;
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
@@ -50,18 +52,19 @@ class CallServer {
 
   void run() noexcept;
   bool wait_awake(ReceivedBatch& batch) noexcept;
+  void handle_all(ReceivedBatch& batch) noexcept;
   void handle(Received& message) noexcept;
   void read(Received& message, ConnectionPtr connection);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
   ConnectionPtr greet(Received& message, const wire::Envelope& hello);
   ConnectionPtr admit(Received& message, const wire::Envelope& hello);
-  void welcome(Connection& connection);
 
   void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
   void drain_monitor();
+  void end_leaving(ReceivedBatch& batch) noexcept;
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
 
@@ -79,8 +82,9 @@ class CallServer {
 
   // the serving thread's
   ConnectionTable connections_;
-  RateLimit refusals_;       // by routing id, of connections without a handshake
-  RateLimit refusal_lines_;  // by code
+  std::vector<ConnectionPtr> leaving_;  // their end was told, and what came over them may not have been read
+  RateLimit refusals_;                  // by routing id, of connections without a handshake
+  RateLimit refusal_lines_;             // by code
   YieldGuard yields_{kMillisecond};
   unsigned handled_ = 0;  // envelopes of the last batch
   unsigned unsent_ = 0;   // envelopes that were handled since answers were last sent

@@ -21,9 +21,10 @@ Sent Connection::answer(std::span<const std::uint8_t> envelope, bool more_follow
 Sent Connection::put(std::span<const std::uint8_t> envelope) noexcept {
   const MutexLock lock(mutex_);
   if (gone()) return Sent::kDown;
-  if (envelope.size() > most_waiting_ || waiting_.load(std::memory_order_relaxed) > most_waiting_ - envelope.size()) {
-    return Sent::kFull;
-  }
+  const std::size_t waiting = waiting_.load(std::memory_order_relaxed);
+  const std::size_t most = most_waiting_ + (envelope.size() <= kBriefAnswer ? kReserveForBrief : 0);
+  // One that is larger than the queue by itself goes when nothing else waits.
+  if (waiting != 0 && waiting + envelope.size() > most) return Sent::kFull;
   try {
     frames_.append(envelope, identity_.max_message);
   } catch (const std::bad_alloc&) {

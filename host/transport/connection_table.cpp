@@ -6,8 +6,8 @@ std::shared_ptr<Connection> ConnectionTable::disconnected(int descriptor) {
   closed_.insert(descriptor);
   const auto found = by_descriptor_.find(descriptor);
   if (found == by_descriptor_.end()) return nullptr;
-  auto connection = found->second;
-  remove(connection);
+  auto connection = std::move(found->second);
+  by_descriptor_.erase(found);
   return connection;
 }
 

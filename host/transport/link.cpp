@@ -26,13 +26,14 @@ Link::Link(std::string name, std::uint64_t incarnation, std::string address, Lim
 Link::~Link() = default;
 
 // `size`: what it adds to what waits; 0 for a large one, whose room has been taken already.
-Sent Link::refusal(std::size_t size) const {
+Sent Link::refusal(std::size_t size, bool is_request) const {
   if (!routable()) return Sent::kDown;
   if (size > max_message_.load(std::memory_order_relaxed)) return Sent::kTooLarge;
   const std::size_t waiting =
       outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) + large_held_->load(std::memory_order_relaxed);
   // One that is larger than the queue by itself goes when nothing else waits.
-  return size != 0 && waiting != 0 && waiting + size > limits_.queue ? Sent::kFull : Sent::kYes;
+  const std::size_t most = limits_.queue + (!is_request && size <= kBriefAnswer ? kReserveForBrief : 0);
+  return size != 0 && waiting != 0 && waiting + size > most ? Sent::kFull : Sent::kYes;
 }
 
 // Copies a large envelope into a message of its own, with the mutex free.
@@ -40,7 +41,7 @@ Sent Link::prepare(std::span<const std::uint8_t> envelope, std::optional<LargeEn
   if (envelope.size() < LargeEnvelope::kFrom) return Sent::kYes;
   {
     const MutexLock lock(mutex_);
-    const Sent refused = refusal(envelope.size());
+    const Sent refused = refusal(envelope.size(), true);  // a brief one is not large
     if (refused != Sent::kYes) return refused;
     large_held_->fetch_add(envelope.size(), std::memory_order_relaxed);  // nobody else may take its room meanwhile
   }
@@ -85,7 +86,7 @@ Sent Link::post(std::span<const std::uint8_t> envelope, bool is_request) noexcep
   Bell* bell = nullptr;
   {
     const MutexLock lock(mutex_);
-    sent = refusal(large ? 0 : envelope.size());
+    sent = refusal(large ? 0 : envelope.size(), is_request);
     if (sent == Sent::kYes) sent = append(envelope, large);
     if (sent != Sent::kYes) return sent;
     if (is_request) under_way_.fetch_add(1, std::memory_order_relaxed);
@@ -103,7 +104,7 @@ Sent Link::send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept {
   Bell* bell = nullptr;
   {
     const MutexLock lock(mutex_);
-    sent = refusal(large ? 0 : envelope.size());
+    sent = refusal(large ? 0 : envelope.size(), true);
     if (sent != Sent::kYes) return sent;
     if (driver_ == Driver::nobody) {
       driver_ = Driver::caller;

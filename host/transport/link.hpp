@@ -73,6 +73,9 @@ class Link final : public Peer {
   // The connection is gone: no envelope is taken from here on, what waits to be sent is forgotten, and whoever drives
   // is told to stop.
   void go_down() noexcept;
+  // Takes in what the other side had sent before the link went down. Returns false where that is not done yet: a caller
+  // is still inside the socket, or there was more than could be read until then.
+  bool read_rest(Nanos until) noexcept;
   // The socket of a link that is down, as soon as no caller is inside it.
   std::optional<zmq::socket_t> release() noexcept;
 
@@ -84,6 +87,8 @@ class Link final : public Peer {
   // Where nobody drives, late answers may have come: has work() read them.
   void take_parked() noexcept;
   int descriptor() const noexcept { return descriptor_; }
+  // How many posted requests have not ended.
+  std::uint64_t under_way() const noexcept { return under_way_.load(std::memory_order_relaxed); }
 
  private:
   enum class Driver : std::uint8_t { nobody, caller, peers };
@@ -92,7 +97,7 @@ class Link final : public Peer {
   // For any thread.
   Sent prepare(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept
       BUSBAR_EXCLUDES(mutex_);
-  Sent refusal(std::size_t size) const BUSBAR_REQUIRES(mutex_);
+  Sent refusal(std::size_t size, bool is_request) const BUSBAR_REQUIRES(mutex_);
   Bell* driver_bell() noexcept BUSBAR_REQUIRES(mutex_);
   Sent append(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept
       BUSBAR_REQUIRES(mutex_);
@@ -105,7 +110,7 @@ class Link final : public Peer {
   void send_all() noexcept;
   Received receive(const Waiter* own) noexcept;
   void take_frame() noexcept;
-  void take_envelope(const wire::Envelope& envelope) noexcept;
+  void take_envelope(const wire::Envelope& envelope, Nanos now) noexcept;
   void malformed(std::string_view what) noexcept;
   void report_broken(std::string_view what) noexcept BUSBAR_EXCLUDES(mutex_);
   bool socket_is_ready() noexcept;

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "transport/handshake.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -17,6 +19,10 @@ using registry::net::Monitor;
 constexpr Nanos kMinDelay = 100 * kMillisecond;
 constexpr Nanos kMaxDelay = 10 * kSecond;
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
+
+// How long a peer that has left, but whose connection stands, may take to end that: what it answered last comes before.
+// Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
+constexpr Nanos kLastAnswers = 200 * kMillisecond;
 
 // Frames that ZeroMQ holds for one direction. A frame may be a whole bundle: what exceeds these waits in the outbox,
 // whose bytes are counted.
@@ -67,13 +73,15 @@ bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
     const bool news = polled_ == 0 || polled[offset_].revents != 0;
     return state_ == State::up ? keep_up(now, news) : come_up(now);
   } catch (const std::exception& error) {
-    if (state_ != State::up) fail(now, error.what());
+    if (state_ < State::up) fail(now, error.what());
     return false;
   }
 }
 
 bool LinkKeeper::come_up(Nanos now) {
-  if (state_ == State::closing) {
+  if (state_ == State::ending) {
+    end_further(now);
+  } else if (state_ == State::closing) {
     close(now);
   } else if (link_->needs_keeper() && link_->dropped()) {
     finish();
@@ -106,6 +114,7 @@ std::optional<std::string> LinkKeeper::bad_news() {
       case Monitor::Event::handshake_failed:
         return "the other side does not speak ZeroMQ as we do, or lets us not in";
       case Monitor::Event::disconnected:
+        disconnected_ = true;
         return "the connection was lost";
       case Monitor::Event::connect_failed:
       case Monitor::Event::closed:
@@ -137,8 +146,7 @@ bool LinkKeeper::greet_further(Nanos now) {
     fail(now, *reason);
     return false;
   }
-  // Asking for the events makes the socket see the new connection, without which it sends nothing. It is asked until it
-  // has nothing more: only then its descriptor tells what comes next.
+  // The socket is asked until it has nothing more: only then its descriptor tells what comes next.
   for (;;) {
     const int events = socket_.get(zmq::sockopt::events);
     if (greeted_) {
@@ -155,49 +163,18 @@ bool LinkKeeper::greet_further(Nanos now) {
 }
 
 bool LinkKeeper::say_hello() {
-  wire::Envelope hello;
-  hello.type = wire::EnvelopeType::hello;
-  hello.major = wire::kCallProtocolMajor;
-  hello.minor = wire::kCallProtocolMinor;
-  hello.cluster = options_.cluster;
-  hello.node = options_.node;
-  hello.incarnation = options_.incarnation();
-  hello.role = wire::Role::node;
-  hello.max_message = options_.max_message;
-  cbor::ByteSink bytes;
-  wire::write_envelope(bytes, hello);
-  const auto view = bytes.bytes();
-  return zmq_send(socket_.handle(), view.data(), view.size(), ZMQ_DONTWAIT) >= 0;
-}
-
-// Why it is not the one that we want to talk to, or nothing.
-std::optional<std::string> LinkKeeper::objection(const wire::Envelope& welcome) const {
-  const auto differs = [](const std::string& what, std::string_view found, std::string_view expected) {
-    return what + " '" + std::string(found) + "', expected '" + std::string(expected) + "'";
-  };
-  if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
-  if (welcome.major != wire::kCallProtocolMajor) {
-    return differs("it speaks call protocol", std::to_string(welcome.major), std::to_string(wire::kCallProtocolMajor)) +
-           ": hosts of these versions cannot call each other";
-  }
-  if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";
-  if (welcome.cluster != options_.cluster) return differs("it belongs to cluster", welcome.cluster, options_.cluster);
-  if (welcome.node != link_->name()) return differs("it is node", welcome.node, link_->name());
-  if (welcome.incarnation != link_->incarnation()) {
-    return differs("it is incarnation", std::to_string(welcome.incarnation), std::to_string(link_->incarnation()));
-  }
-  return std::nullopt;
+  const auto hello = introduction(wire::EnvelopeType::hello, options_);
+  return zmq_send(socket_.handle(), hello.data(), hello.size(), ZMQ_DONTWAIT) >= 0;
 }
 
 bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
   wire::Bytes frame(message.data<std::uint8_t>(), message.size());
   const wire::Envelope welcome = wire::read_envelope(frame);
-  if (const auto reason = objection(welcome)) {
+  if (const auto reason = judge_welcome(welcome, options_, link_->name(), link_->incarnation())) {
     fail(now, *reason);
     return false;
   }
-  const std::size_t limit = welcome.max_message != 0 ? welcome.max_message : options_.max_message;
-  link_->go_up(std::exchange(socket_, {}), limit);
+  link_->go_up(std::exchange(socket_, {}), static_cast<std::size_t>(welcome.max_message));
   state_ = State::up;
   delay_ = kMinDelay;
   said_.clear();
@@ -226,13 +203,25 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
   return false;
 }
 
+// Nothing is sent there any more. What is answered already is not lost with the connection: it is read first.
 void LinkKeeper::take_down(Nanos now, std::string_view reason) {
-  link_->go_down();
-  state_ = State::closing;
-  due_ = kNever;  // a caller inside the socket rings when it has left
   said_ = reason;
-  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", reason}});
-  events_.on_down(*link_, reason);
+  link_->go_down();
+  state_ = State::ending;
+  due_ = now + kLastAnswers;
+  end_further(now);
+}
+
+void LinkKeeper::end_further(Nanos now) {
+  if (!disconnected_) bad_news();
+  // After a disconnect nothing more comes: so that is read to its end, however long it takes.
+  const bool read = link_->read_rest(disconnected_ ? kNever : due_);
+  const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
+  if ((!read || more_may_come) && now < due_) return;  // a caller inside the socket rings when it has left
+  state_ = State::closing;
+  due_ = kNever;
+  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
+  events_.on_down(*link_, said_);
   close(now);
 }
 
@@ -274,7 +263,7 @@ void LinkKeeper::rest(Nanos now) noexcept {
 void LinkKeeper::close_socket() noexcept {
   monitor_.reset();
   socket_.close();
-  connected_ = greeted_ = false;
+  connected_ = disconnected_ = greeted_ = false;
 }
 
 }  // namespace busbar::host

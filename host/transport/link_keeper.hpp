@@ -35,11 +35,15 @@ class LinkKeeper {
   // When attend() is to be called at the latest; 0 for at once.
   Nanos due() const noexcept { return due_; }
 
-  // Has attend() end it for good; then it is over.
-  void end(std::string_view reason) noexcept { link_->drop(reason); }
+  // Has attend() end it for good, without waiting for anything that may still come.
+  void end(std::string_view reason) noexcept {
+    hurried_ = true;
+    link_->drop(reason);
+  }
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
   // Whether it works the link's socket, so that answers come here.
+  std::uint64_t under_way() const noexcept { return link_->under_way(); }
   bool works() const noexcept { return state_ == State::up && link_->worked_by_peers(); }
 
  private:
@@ -48,7 +52,8 @@ class LinkKeeper {
     connecting,  // ZeroMQ connects and shakes hands
     greeting,    // this node has said who it is, and waits to be told the same
     up,
-    closing,  // it is down, but a caller may still be inside the socket
+    ending,   // it is down: what the other side has sent before is read, and then its calls end
+    closing,  // they have ended, but a caller may still be inside the socket
     over,
   };
 
@@ -58,9 +63,9 @@ class LinkKeeper {
   bool greet_further(Nanos now);
   bool say_hello();
   bool read_welcome(Nanos now, const zmq::message_t& message);
-  std::optional<std::string> objection(const wire::Envelope& welcome) const;
   bool keep_up(Nanos now, bool news);
   void take_down(Nanos now, std::string_view reason);
+  void end_further(Nanos now);
   void close(Nanos now);
   void fail(Nanos now, std::string_view reason) noexcept;
   void rest(Nanos now) noexcept;
@@ -82,7 +87,9 @@ class LinkKeeper {
   zmq::socket_t socket_;  // until the link is up, and again when it is down
   std::optional<registry::net::Monitor> monitor_;
   bool connected_ = false;
+  bool disconnected_ = false;
   bool greeted_ = false;
+  bool hurried_ = false;
   Nanos parked_until_ = 0;  // when late answers are read next
   std::size_t offset_ = 0;  // of its descriptors among all that were polled
   std::size_t polled_ = 0;  // how many

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "pool/futex.hpp"
 #include "transport/link.hpp"
 
 namespace busbar::host {
@@ -83,11 +84,12 @@ Link::Received Link::receive(const Waiter* own) noexcept {
 }
 
 void Link::take_frame() noexcept {
-  if (!routable()) return;  // its calls have ended
   if (incoming_.more()) return malformed("a message of several frames, expected one");
   try {
     wire::Bytes frame(incoming_.data<std::uint8_t>(), incoming_.size());
-    while (!frame.empty()) take_envelope(wire::read_envelope(frame));
+    const Nanos now = now_ns();
+    const WakeLater later;  // all callers that it answers
+    while (!frame.empty()) take_envelope(wire::read_envelope(frame), now);
   } catch (const std::exception& error) {
     malformed(error.what());
   }
@@ -98,7 +100,7 @@ void Link::malformed(std::string_view what) noexcept {
   report_broken(what);
 }
 
-void Link::take_envelope(const wire::Envelope& envelope) noexcept {
+void Link::take_envelope(const wire::Envelope& envelope, Nanos now) noexcept {
   switch (envelope.type) {
     case wire::EnvelopeType::refused:
       if (envelope.attempt == 0) return report_broken(envelope.text);
@@ -106,7 +108,7 @@ void Link::take_envelope(const wire::Envelope& envelope) noexcept {
     case wire::EnvelopeType::answer:
     case wire::EnvelopeType::forwarded:
     case wire::EnvelopeType::document:
-      if (envelope.major == wire::kCallProtocolMajor) shared_->events->on_envelope(*this, envelope);
+      if (envelope.major == wire::kCallProtocolMajor) shared_->events->on_envelope(*this, envelope, now);
       return;
     default:
       return;  // of a later minor version

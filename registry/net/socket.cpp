@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <zmq.h>
 
@@ -115,8 +116,9 @@ zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options)
   zmq::socket_t socket = make_socket(context, zmq::socket_type::dealer);
   try {
     set_common(socket, options);
-    socket.set(zmq::sockopt::immediate, true);
-    socket.set(zmq::sockopt::reconnect_ivl, -1);
+    // As good as never, and without IMMEDIATE. With -1, which is never, or with IMMEDIATE libzmq 4.3.4 takes the queue
+    // away when the connection ends, and with it what has arrived and was not read yet: the last answers of who leaves.
+    socket.set(zmq::sockopt::reconnect_ivl, std::numeric_limits<int>::max());
     socket.set(zmq::sockopt::connect_timeout, milliseconds(options.handshake));
   } catch (const zmq::error_t& error) {
     throw SocketError(std::string("cannot set up a socket: ") + error.what());

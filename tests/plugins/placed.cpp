@@ -23,6 +23,14 @@ struct Place {
   }
 };
 
+struct Time {
+  std::int64_t ms = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(ms));
+  }
+};
+
 struct Pids {
   std::vector<std::int64_t> pids;
   template <class Archive>
@@ -59,6 +67,7 @@ class Placed final : public busbar::Router {
     service("runs_at", &Placed::runs_at);
     service("only_at", &Placed::only_at);
     service("holds", &Placed::holds);
+    service("takes", &Placed::takes);
     service("dies_at", &Placed::dies_at);
     service("dies_at_idempotent", &Placed::dies_at).idempotent();
     service("passes_on", &Placed::passes_on);
@@ -77,10 +86,21 @@ class Placed final : public busbar::Router {
     return message.raw_request_as<Place>().node;
   }
 
+  // For who wants to know what became of the answers.
+  void stop() override { log().info("where: handled " + std::to_string(asked_where_)); }
+
  private:
   static std::int64_t here() { return getpid(); }
 
-  std::int64_t where() { return here(); }
+  std::int64_t where() {
+    ++asked_where_;
+    return here();
+  }
+
+  std::int64_t takes(const Time& request) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(request.ms));
+    return here();
+  }
 
   std::int64_t runs_at(const Place& request, busbar::Context& context) {
     if (request.hold) wait_until_left(context);
@@ -127,6 +147,7 @@ class Placed final : public busbar::Router {
     ++left_;
   }
 
+  std::atomic<std::uint64_t> asked_where_{0};
   std::atomic<std::uint32_t> authorized_{0};
   std::atomic<std::uint32_t> chosen_{0};
   std::atomic<std::uint32_t> held_{0};

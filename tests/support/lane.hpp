@@ -49,7 +49,7 @@ class Lane {
       const std::lock_guard lock(mutex_);
       if (cut_ || stopped_) return host::Sent::kDown;
       if (refusal_ != host::Sent::kYes) return refusal_;
-      if (bytes.size() > largest_) return host::Sent::kTooLarge;
+      if (bytes.size() > largest_) return otherwise_;
       take({bytes.begin(), bytes.end()});
       after = after_push_;
     }
@@ -77,6 +77,10 @@ class Lane {
     }
     bell_.notify_all();
   }
+  std::vector<std::uint8_t> first_held() const {
+    const std::lock_guard lock(mutex_);
+    return held_.at(0);
+  }
   std::size_t held() const {
     const std::lock_guard lock(mutex_);
     return held_.size();
@@ -87,9 +91,11 @@ class Lane {
     const std::lock_guard lock(mutex_);
     refusal_ = refusal;
   }
-  void largest(std::size_t bytes) {
+  /// Nothing larger is taken; `otherwise` says why.
+  void largest(std::size_t bytes, host::Sent otherwise = host::Sent::kTooLarge) {
     const std::lock_guard lock(mutex_);
     largest_ = bytes;
+    otherwise_ = otherwise;
   }
   /// Runs on the sender's thread between the acceptance of an envelope and the sender's learning of it.
   void after_push(std::function<void()> hook) {
@@ -167,6 +173,7 @@ class Lane {
   std::function<void()> before_push_, after_push_;
   host::Sent refusal_ = host::Sent::kYes;
   std::size_t largest_ = ~std::size_t{0};
+  host::Sent otherwise_ = host::Sent::kTooLarge;
   bool cut_ = false;
   bool stopped_ = false;
   std::thread thread_;  // the last member: it uses the others

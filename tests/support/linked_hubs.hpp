@@ -68,7 +68,7 @@ class Link {
   Link(Hub& from, Hub& to)
       : from_(from),
         to_(to),
-        answers([this](const wire::Envelope& e) { from_.dispatcher().on_envelope(*peer_, e); }),
+        answers([this](const wire::Envelope& e) { from_.dispatcher().on_envelope(*peer_, e, host::now_ns()); }),
         requests([this](const wire::Envelope& e) { to_.dispatcher().on_request(requester(), e); }),
         peer_(std::make_shared<LinkedPeer>(to.node(), 1, requests)) {
     connect();

@@ -83,6 +83,18 @@ TEST_F(AcrossNodes, C_D7_WhatAHandlerThrowsIsAnsweredAtOnce) {
   EXPECT_EQ(cluster["a"].call("drops_handle", Json::object(), {"--timeout", "600000"}).json["kind"], "bad_return");
 }
 
+TEST_F(AcrossNodes, AnAnswerLargerThanTheQueueGoesWhenNothingElseWaits) {
+  cluster.add("a");
+  TestHost& b = cluster.make("b");
+  b.configure("[registry]\nheartbeat = \"200ms\"\nlost_after = \"10s\"\n[limits]\npeer_queue = \"64KiB\"\n");
+  b.add("behaviours");
+  cluster.start("b");
+  ASSERT_TRUE(cluster.wait_until_offered("big", {"b"}));
+  const Answer big = cluster["a"].call("big", {{"ms", 200}});
+  EXPECT_EQ(big.status, 0) << big.out.substr(0, 1000);
+  EXPECT_EQ(big.json["value"].get<std::string>().size(), 200u * 1024);
+}
+
 class NestedAcross : public ClusterTest {
  protected:
   static Json passed(const std::string& service, const Json& request) {

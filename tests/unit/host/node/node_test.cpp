@@ -128,6 +128,21 @@ TEST(Node, RefusesOptionsInWords) {
   EXPECT_THAT(refusal_of(named("a", {"tcp://10.0.0.1:1"})), HasSubstr("expected a loopback address"));
 }
 
+TEST(Node, RefusesNumbersThatNoPeerCouldLiveWith) {
+  NodeOptions options = named("a");
+  options.heartbeat = 0ms;
+  EXPECT_THAT(refusal_of(options), HasSubstr("heartbeat in ms is 0, expected 10 to 1800000"));
+  options = named("a");
+  options.heartbeat = 2s;
+  EXPECT_THAT(refusal_of(options), HasSubstr("lost_after in ms is 3000, expected 4000 to 3600000"));
+  options = named("a");
+  options.max_message = 1023;
+  EXPECT_THAT(refusal_of(options), HasSubstr("max_message in bytes is 1023, expected 1024 to 1073741824"));
+  options = named("a");
+  options.peer_queue = 0;
+  EXPECT_THAT(refusal_of(options), HasSubstr("peer_queue in bytes is 0, expected 1024 to"));
+}
+
 TEST(Node, C_G9_ItsIncarnationGrowsFromStartToStart) {
   std::string directory = (std::filesystem::temp_directory_path() / "busbar_node_XXXXXX").string();
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "pool_testing.hpp"
 
@@ -45,6 +47,36 @@ TEST(WaiterTest, CanBeUsedAgainAfterAReset) {
   waiter.reset();
   EXPECT_FALSE(waiter.done());
   EXPECT_FALSE(waiter.wait_until(now_ns() + kMillisecond, guard));
+}
+
+// More sleepers than are remembered.
+TEST(WakeLaterTest, WakesEveryoneAtItsEnd) {
+  constexpr std::size_t kSleepers = 100;
+  std::vector<Waiter> waiters(kSleepers);
+  std::atomic<std::size_t> woken{0};
+  std::vector<std::jthread> threads;
+  for (Waiter& waiter : waiters) {
+    threads.emplace_back([&] { woken += waiter.wait_asleep(far_future()); });
+  }
+  {
+    const WakeLater outer;
+    const WakeLater inner;
+    for (Waiter& waiter : waiters) waiter.complete();
+  }
+  threads.clear();
+  EXPECT_EQ(woken, kSleepers);
+}
+
+TEST(WakeLaterTest, WhoThenWaitsItselfWakesTheOthersFirst) {
+  for (int i = 0; i < 200; ++i) {
+    Waiter there, back;
+    std::jthread other([&] {
+      if (there.wait_asleep(far_future())) back.complete();
+    });
+    const WakeLater later;
+    there.complete();
+    ASSERT_TRUE(back.wait_asleep(far_future())) << i;
+  }
 }
 
 // Two threads wake each other in turn, asleep or not, and see what the other wrote.

@@ -1,6 +1,7 @@
 // How answers leave: bundled, alone, from which thread, and how many may wait.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -139,13 +140,15 @@ TEST(CallServerAnswers, OfAnUnreadConnectionOnlySoManyBytesWait) {
   ASSERT_TRUE(eventually([&] { return served.requests.last() != nullptr; }));
   const auto requester = served.requests.last();
   const Bytes answer = answer_of(1, 200'000);
-  std::size_t accepted = 0;
+  std::size_t accepted = 0, brief = 0;
   while (requester->answer(answer, false) == Sent::kYes) {
     // What the kernel and the other side's ZeroMQ hold is not counted: some MiB.
     ASSERT_LT(++accepted * answer.size(), 64u * 1024 * 1024) << "takes without end";
   }
   EXPECT_EQ(requester->answer(answer, false), Sent::kFull);
   EXPECT_GE(served.stats().unanswerable, 2u);
+  EXPECT_EQ(requester->answer(answer_of(7), false), Sent::kYes) << "for a brief one there is a reserve";
+  while (requester->answer(answer_of(8, 900), false) == Sent::kYes) ASSERT_LT(++brief, 10'000u) << "which has an end";
   EXPECT_FALSE(requester->gone());
 
   Caller other = served.caller();  // is not held up
@@ -156,6 +159,12 @@ TEST(CallServerAnswers, OfAnUnreadConnectionOnlySoManyBytesWait) {
   EXPECT_EQ(other.one().attempt, 2u);
 
   for (std::size_t read = 0; read < accepted; ++read) ASSERT_EQ(deaf.one().attempt, 1u);  // nothing was lost
+  std::vector<std::uint64_t> briefly;
+  while (briefly.size() < brief + 1) {
+    for (const auto& heard : deaf.frame()) briefly.push_back(heard.attempt);
+  }
+  EXPECT_EQ(briefly.front(), 7u);
+  EXPECT_EQ(std::count(briefly.begin(), briefly.end(), 8u), static_cast<std::ptrdiff_t>(brief));
   EXPECT_EQ(requester->answer(answer_of(3), false), Sent::kYes);
   EXPECT_EQ(deaf.one().attempt, 3u);
 }

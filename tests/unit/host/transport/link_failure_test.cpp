@@ -185,6 +185,96 @@ TEST_F(LinkFailureTest, ItWaitsForANodeThatIsNotThereYet) {
   EXPECT_EQ(here_.dispatch.downs, 0) << "it never was up before";
 }
 
+// Answers nothing until so many requests have come, and then all of them.
+ScriptedNode::Script answers_at_the_end(int count) {
+  using Frames = std::vector<ScriptedNode::Frame>;
+  return [count, answers = Frames()](const wire::Envelope& envelope) mutable {
+    if (envelope.type == wire::EnvelopeType::hello) return Frames(1, ScriptedNode::welcome());
+    answers.push_back(ScriptedNode::answer(envelope));
+    return static_cast<int>(answers.size()) == count ? std::exchange(answers, {}) : Frames();
+  };
+}
+
+// Tells when the thread that works this node's connections has seen the end of one to the same place.
+class SeenEnd {
+ public:
+  SeenEnd(zmq::context_t& context, const std::string& address)
+      : socket_(registry::net::make_dealer(context, {})), monitor_(context, socket_) {
+    socket_.connect(address);
+    if (!told(registry::net::Monitor::Event::handshake_succeeded)) throw std::runtime_error("no connection");
+  }
+  bool wait() { return told(registry::net::Monitor::Event::disconnected); }
+
+ private:
+  bool told(registry::net::Monitor::Event event) {
+    return eventually([&] {
+      const auto happened = monitor_.next();
+      return happened && happened->event == event;
+    });
+  }
+  zmq::socket_t socket_;
+  registry::net::Monitor monitor_;
+};
+
+// C-D9: what was answered before the end is no loss, however late it is read.
+TEST_F(LinkFailureTest, AnswersThatCameBeforeTheConnectionEndedAreHandedOutAndOnlyThenCallsEnd) {
+  constexpr int kCalls = 200;
+  ScriptedNode other("tcp://127.0.0.1:*", answers_at_the_end(kCalls));
+  const auto peer = here_.add_and_wait(other.address());
+  SeenEnd end(here_.context, other.address());
+  std::atomic<bool> held{true};
+  here_.dispatch.on_end = [&](TestCall& call) {  // the first of them holds up the thread that reads the others
+    eventually([&] { return !held; });
+    call.waiter.complete();
+  };
+  std::deque<TestCall> calls(kCalls);
+  for (TestCall& call : calls) ASSERT_EQ(here_.post(*peer, call, "x"), Sent::kYes);
+  ASSERT_TRUE(eventually([&] { return here_.dispatch.envelopes == 1; }));
+  TestCall unanswered;
+  ASSERT_EQ(here_.post(*peer, unanswered, "x"), Sent::kYes);
+  other.leave();
+  ASSERT_TRUE(end.wait());
+  held = false;
+  for (TestCall& call : calls) {
+    ASSERT_TRUE(eventually([&] { return call.waiter.done(); }));
+    EXPECT_EQ(call.answer, "x") << call.down;
+    peer->ended();
+  }
+  ASSERT_TRUE(eventually([&] { return unanswered.waiter.done(); }));
+  EXPECT_NE(unanswered.down, "");
+  peer->ended();
+}
+
+// The same where callers read.
+TEST_F(LinkFailureTest, ACallerThatDrivesLeavesWhatCameBeforeTheEndToBeReadForTheOthers) {
+  constexpr int kCalls = 16;
+  ScriptedNode other("tcp://127.0.0.1:*", answers_at_the_end(kCalls));
+  const auto peer = here_.add_and_wait(other.address());
+  SeenEnd end(here_.context, other.address());
+  std::atomic<bool> held{true};
+  here_.dispatch.on_end = [&](TestCall& call) {
+    eventually([&] { return !held; });
+    call.waiter.complete();
+  };
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kCalls; ++i) {
+    threads.emplace_back([&] {
+      TestCall call;
+      Seat seat(call.waiter);
+      if (here_.begin(*peer, call, seat, "x") == Sent::kYes && here_.finish(*peer, call, seat)) {
+        answered += call.answer == "x" ? 1 : 0;
+      }
+    });
+  }
+  ASSERT_TRUE(eventually([&] { return here_.dispatch.envelopes == 1; }));
+  other.leave();
+  EXPECT_TRUE(end.wait());
+  held = false;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, kCalls);
+}
+
 struct BadWelcome {
   const char* what;
   ScriptedNode::Frame frame;
@@ -207,6 +297,8 @@ INSTANTIATE_TEST_SUITE_P(
                       BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
                       BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
                       BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
+                      BadWelcome{"NoRoom", ScriptedNode::welcome("other", 7, "test", wire::kCallProtocolMajor, 100)},
+                      BadWelcome{"SomethingElse", ScriptedNode::answer({})},
                       BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
     [](const auto& test) { return test.param.what; });
 

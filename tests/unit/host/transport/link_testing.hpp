@@ -76,6 +76,14 @@ class ScriptedNode {
     context_.close();
   }
 
+  // It ends in order: what it has sent arrives.
+  void leave() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+    socket_.set(zmq::sockopt::linger, -1);
+    close();
+  }
+
   // From here on nothing is read any more.
   void stop_reading() { reading_ = false; }
   void read_again() { reading_ = true; }
@@ -187,7 +195,7 @@ class TestDispatch : public PeerEvents {
     return calls_.erase(call.attempt) != 0;
   }
 
-  void on_envelope(Peer&, const wire::Envelope& envelope) noexcept override {
+  void on_envelope(Peer&, const wire::Envelope& envelope, Nanos) noexcept override {
     ++envelopes;
     TestCall* call = take(envelope.attempt);
     if (call == nullptr) {

@@ -218,6 +218,23 @@ TEST_P(Malformed, AnAnswerThatIsTooLargeIsSaidToBe) {
   EXPECT_TRUE(call(net["a"], Message("s"), {600'000}).response().is_bad_rpc("bad_return"));
 }
 
+// It has run: no other provider is asked (C-D18).
+TEST_P(Malformed, AnAnswerThatMayNotWaitToBeSentIsSaidToBe) {
+  LinkedHubs three({"a", "b", "c"});
+  std::atomic<int> runs{0};
+  for (const char* provider : {"b", "c"}) {
+    three.add(provider, Script().on("s", [&](Message&, Context&) {
+      ++runs;
+      return Response::ok(std::string(5000, 'x'));
+    }));
+    three.link("a", provider).answers.largest(1000, host::Sent::kFull);
+  }
+  const Message back = call(three["a"], Message("s"), {600'000});
+  EXPECT_TRUE(back.response().is_bad_rpc("bad_return"));
+  EXPECT_THAT(std::string(back.response().text()), ::testing::HasSubstr("limits.peer_queue"));
+  EXPECT_EQ(runs, 1);
+}
+
 TEST_P(Malformed, AnswersOfAPeerAreChecked) {
   const std::vector<std::uint8_t> number{0x05}, broken{0xff, 0x13}, map{0xa0};
   const std::vector<std::function<void(wire::Envelope&)>> faults = {
@@ -303,7 +320,7 @@ TEST_P(Malformed, TypesThatAreNotKnownArePassedOver) {
     if (type == static_cast<int>(wire::EnvelopeType::request)) continue;
     envelope.type = static_cast<wire::EnvelopeType>(type);
     net["b"].dispatcher().on_request(node, envelope);
-    net["b"].dispatcher().on_envelope(*net.link("b", "a").peer(), envelope);
+    net["b"].dispatcher().on_envelope(*net.link("b", "a").peer(), envelope, host::now_ns());
   }
   EXPECT_TRUE(node->received().empty());
 }

@@ -78,6 +78,25 @@ TEST_P(RemoteDeadline, C_D6_ALateAnswerReachesNobodyAndIsCounted) {
   EXPECT_EQ(net["a"].dispatcher().late_answers(), 1u);
 }
 
+// Received in time or too late is decided by when it was received, not by who notices first.
+TEST_P(RemoteDeadline, C_D5_WhatIsReceivedAfterTheDeadlineIsTooLateThoughNobodyHasNoticed) {
+  net.add("b", answering("s", "b"));
+  net.link("a", "b").answers.hold();
+  constexpr host::Nanos kBudget = 60 * host::kSecond;
+  std::vector<std::uint8_t> answer;
+  std::thread later([&] {
+    EXPECT_TRUE(eventually([&] { return net.link("a", "b").answers.held() == 1; }));
+    answer = net.link("a", "b").answers.first_held();
+    wire::Bytes rest(answer);
+    net["a"].dispatcher().on_envelope(*net.link("a", "b").peer(), wire::read_envelope(rest), host::now_ns() + kBudget);
+    EXPECT_EQ(net["a"].dispatcher().late_answers(), 1u);
+    net.link("a", "b").answers.release();  // the same in time
+  });
+  EXPECT_EQ(call(net["a"], Message("s"), {60'000}).response().value_as<std::string>(), "b");
+  later.join();
+  EXPECT_TRUE(net.quiet());
+}
+
 TEST_P(RemoteDeadline, C_D6_ASecondAnswerIsDroppedAndCounted) {
   net.add("b", answering("s", "b"));
   net.link("a", "b").answers.decide([](const wire::Envelope&) { return Fate::twice; });
