@@ -21,8 +21,8 @@ void refuse_query(Requester& to, std::uint64_t attempt, std::string_view name, s
   to.answer(write_refused(attempt, name, text), false);
 }
 
-// How long a query of a client waits for this node to be ready. Who asks is patient for 15 s, as the protocol says: that
-// leaves the time in which other nodes are asked.
+// How long a query of a client waits for this node to be ready. Who asks is patient for 15 s, as the protocol says:
+// that leaves the time in which other nodes are asked.
 constexpr Nanos kQueryPatience = 9 * kSecond;
 
 // Until this node is ready nobody knows the service's own.
