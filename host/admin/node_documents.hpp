@@ -9,11 +9,11 @@
 
 namespace busbar::host {
 
-/// {"services": […]}: all that the node knows, its own and those of others.
-nlohmann::json services_document(const Node& node);
+/// {"services": […]}: all that such a caller can call, the node's own and those of others.
+nlohmann::json services_document(const Node& node, CallerIs caller);
 
-/// What is known of a service that the node itself offers; nothing where it does not. With its "visibility".
-std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service);
+/// What is known of a service that the node itself offers to such a caller; nothing where it does not.
+std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service, CallerIs caller);
 
 /// {"nodes": […], "insecure": …}.
 nlohmann::json nodes_document(const Node& node);
@@ -21,7 +21,8 @@ nlohmann::json nodes_document(const Node& node);
 /// The member "cluster" of the status.
 nlohmann::json cluster_status(const Node& node);
 
-/// Whether every provider that a call may reach declares the service dry-run safe; nothing where there is none.
+/// Whether every provider that a call from here may reach declares the service dry-run safe; nothing where there is
+/// none.
 std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service);
 
 }  // namespace busbar::host

@@ -267,6 +267,7 @@ void Call::prepare_next() {
                   (lost_ || purpose_ != Purpose::serve || !only_node_.empty() || tried_.size() == 1);
   }
   unstarted_ = lost_ = assigns_changed_ = false;
+  events_.clear();
   outcome_taken_ = false;
   waiter_.reset();
   state_.fetch_and(~kDelivered, std::memory_order_acq_rel);

@@ -266,6 +266,7 @@ void Call::forget_others() noexcept {
     if (!answered_at_.empty()) answered_at_ = {};
   }
   lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
+  caller_ = CallerIs::here;
   if (!tried_.empty()) tried_.clear();
   if (!only_node_.empty()) only_node_ = {};
 }

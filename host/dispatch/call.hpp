@@ -22,6 +22,7 @@
 #include "dispatch/callback.hpp"
 #include "dispatch/instance.hpp"
 #include "dispatch/peer.hpp"
+#include "dispatch/reachable.hpp"
 #include "pool/clock.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -75,6 +76,9 @@ class Call final : public busbar_call, public Task {
   void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
   /// Only this node may serve it.
   void only_at(Text node) noexcept { only_node_ = std::move(node); }
+  /// Its caller is not of this node; otherwise it is.
+  void begins_outside() noexcept { caller_ = CallerIs::outside; }
+  CallerIs caller() const noexcept { return caller_; }
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 
@@ -270,6 +274,7 @@ class Call final : public busbar_call, public Task {
   std::uint32_t index_ = 0;  // the slab's
   Purpose purpose_ = Purpose::serve;
   DryRun dry_run_ = DryRun::no;
+  CallerIs caller_ = CallerIs::here;
   Ending ending_ = Ending::waiter;
   bool runs_inline_ = false;
   bool staged_ = false;        // the runner's: its handler has answered on this thread

@@ -25,15 +25,13 @@ std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node)
   return std::static_pointer_cast<Peer>(node);
 }
 
-constexpr std::uint32_t kUsualTimeoutMs = 5'000;  // C-D5
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------------------- providers
 
-// A provider that the call has not tried, at random (C-D3); with `only_node` that one, also where its record does not
+// A provider that the call has not tried, at random (C-D3); with a node named that one, also where its record does not
 // have the service.
-Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::string_view only_node,
+Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, const DispatchOptions& options,
                                               const Call* call) const {
   const auto untried = [&](const registry::RemoteNode& node) {
     return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
@@ -42,21 +40,21 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::str
     const std::uint32_t own = provider.service->timeout_ms;
     return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
   };
-  if (!only_node.empty()) {
+  if (!options.node.empty()) {
     Candidate named = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
       if (entry == nullptr) return {};
       const auto provider = std::find_if(entry->remote.begin(), entry->remote.end(), [&](const auto& row) {
-        return row.node->name() == only_node && untried(*row.node);
+        return row.node->name() == options.node && untried(*row.node);
       });
       return provider != entry->remote.end() ? candidate(*provider) : Candidate{};
     });
     if (named.peer != nullptr) return named;
-    const auto node = registry_.find_node(only_node);
+    const auto node = registry_.find_node(options.node);
     return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
   }
   return registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
-    if (entry == nullptr || entry->remote.empty()) return {};
-    const auto& providers = entry->remote;
+    const auto providers = reachable(entry, options.caller).remote;
+    if (providers.empty()) return {};
     const std::size_t first = providers.size() == 1 ? 0 : random_below(providers.size());
     for (std::size_t i = 0; i < providers.size(); ++i) {
       // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
@@ -74,7 +72,7 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::str
 AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate) {
   for (;;) {
     if (candidate.peer == nullptr) {
-      candidate = find_remote(call.message().service_name(), call.only_node(), &call);
+      candidate = find_remote(call.message().service_name(), {0, call.only_node(), call.caller()}, &call);
     }
     if (candidate.peer == nullptr) {
       call.no_provider_left();
@@ -135,7 +133,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
 
 Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                                   DispatchOptions options, bool cancellable) {
-  Candidate first = find_remote(message.service_name(), options.node, nullptr);
+  Candidate first = find_remote(message.service_name(), options, nullptr);
   if (first.peer == nullptr) {
     settle_unserved(message, options.node);
     run_callback(callback, std::move(message));
@@ -147,6 +145,7 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
   if (!only_node.empty()) call.only_at(std::move(only_node));
+  if (options.caller == CallerIs::outside) call.begins_outside();
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);

@@ -42,6 +42,7 @@ CallPlane::CallPlane(CallPlaneOptions options, Logger log) try
 CallPlane::~CallPlane() { stop(); }
 
 const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
+const std::string& CallPlane::bound_address() const noexcept { return core_->server.bound_address(); }
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
   core_->peers.start(peers, std::move(routability_changed), &core_->server);

@@ -54,6 +54,8 @@ class CallPlane {
 
   /// Where other nodes and clients call this one. Advertised.
   const std::string& address() const noexcept;
+  /// Where it listens: an address of this machine, perhaps with a wildcard for its host.
+  const std::string& bound_address() const noexcept;
   /// Begins to serve. `routability_changed` is called after a peer has come up or gone down, on one of the threads.
   void start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed);
 

@@ -49,7 +49,8 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
     : options_(options), log_(std::move(log)), refusals_(kRefusalInterval), refusal_lines_(kLineInterval) {
   try {
     zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
-    address_ = net::advertised_address(net::bound_address(router), options_.advertise);
+    bound_address_ = net::bound_address(router);
+    address_ = net::advertised_address(bound_address_, options_.advertise);
     monitor_.emplace(context, router);
     try {
       router_ = std::make_shared<SharedRouter>(std::move(router));

@@ -37,8 +37,9 @@ class CallServer final : public RequestReader {
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
 
-  /// Where others call this node.
+  /// Where others call this node; and where it listens for that.
   const std::string& address() const noexcept { return address_; }
+  const std::string& bound_address() const noexcept { return bound_address_; }
   /// Begins to serve. `events` outlives `stop`. `has_read_all` is called by the thread when it has read what it was
   /// asked to read.
   void start(
@@ -81,6 +82,7 @@ class CallServer final : public RequestReader {
   const CallPlaneOptions options_;
   const Logger log_;
   RequestEvents* events_ = nullptr;
+  std::string bound_address_;
   std::string address_;
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
