@@ -75,8 +75,13 @@ TEST_F(ChooseNode, C_R6_ADeadNodeIsNodedown) {
 
 TEST_F(ChooseNode, C_R6_OneThatLacksTheServiceIsSaidSo) {
   start_three();
-  const Answer answer = cluster["b"].call("runs_at", {{"node", "a"}});
-  EXPECT_NE(answer.status, 0) << answer.out;
+  for (const char* caller : {"a", "b", "c"}) {  // the chosen one itself, the one that chooses, and a third
+    const Answer answer = cluster[caller].call("runs_at", {{"node", "a"}}, {"--node", "b"});
+    EXPECT_EQ(answer.status, 3) << answer.out;
+    EXPECT_EQ(answer.kind(), "service_unavailable") << answer.out;
+  }
+  EXPECT_EQ(counts_of("b")["chosen"], 3);
+  EXPECT_EQ(counts_of("c")["chosen"], 0) << "nobody else was asked";
 }
 
 TEST_F(ChooseNode, C_R6_C_D9_TheChosenOneKilledWhileItRunsIsNodedownAtOnce) {

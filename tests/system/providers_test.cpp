@@ -83,6 +83,24 @@ TEST_F(Providers, C_D18_OneThatIsStoppingIsPassedWhileItsLastCallRuns) {
   EXPECT_TRUE(callers.tally().failures.empty()) << callers.tally().failures.front().text();
 }
 
+// Those who have read its last record do not ask it any more; who asks it by its name does.
+TEST_F(Providers, C_D18_OneThatIsStoppingRefusesAtOnceWhatStillReachesIt) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("dies_at", {"b", "c"}));
+  Process last = cluster["a"].start_busbar({"call", "holds", "--node", "b", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("b")["held"] == 1; }));
+  cluster["b"].process().signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return discovered(cluster["a"], "dies_at") == std::vector<std::string>{"c"}; }));
+  const Answer answer = cluster["a"].call("dies_at", {{"pids", Json::array()}}, {"--node", "b", "--timeout", "600000"});
+  EXPECT_EQ(refusals(answer), (std::map<std::string, std::string>{{"b", "stopping"}}));
+  EXPECT_EQ(counts_of("c")["spared"], 0) << "it was not asked in b's place";
+  EXPECT_TRUE(cluster["b"].process().running()) << "it waits for its last call";
+  last.signal(SIGINT);
+  cluster["b"].finish();
+}
+
 // Which of the two is asked first is chance: called again and again until it is the one that dies.
 TEST_F(Providers, C_D18_AnIdempotentCallGoesOnToTheNextWhenItsProviderDies) {
   cluster.add("a");

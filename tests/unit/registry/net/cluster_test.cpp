@@ -118,8 +118,16 @@ TEST(Clusters, C_G1_ThreeNodesThatKnowOneSeedAllKnowEachOther) {
 }
 
 TEST(Clusters, C_G1_ServicesAppearAndDisappearElsewhereAsTheyDoHere) {
-  ClusterNode a("a");
-  ClusterNode b("b", {a.address()});
+  // So far apart that no heartbeat tells of anything: the announcement does.
+  const auto taciturn = [](ClusterOptions options) {
+    options.heartbeat = 5min;
+    options.lost_after = 1h;
+    return options;
+  };
+  ClusterNode a(taciturn(ClusterNode::options("a")));
+  a.cluster().start();
+  ClusterNode b(taciturn(ClusterNode::options("b", {a.address()})));
+  b.cluster().start();
   ASSERT_TRUE(know_each_other(a, b, "a", "b"));
   for (int i = 0; i < 20; ++i) {
     const std::string name = "service_" + std::to_string(i);
