@@ -1,27 +1,16 @@
 // A lost announcement heals by itself (C-G3): who is behind asks, and who is asked tells again.
 #include "system/support/raw_member.hpp"
 #include "system/support/test_cluster.hpp"
-#include "unit/host/transport/link_testing.hpp"
 
 namespace busbar::system_tests {
 namespace {
 
 namespace wire = registry::wire;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::IsEmpty;
 
 /// The raw member may be silent for as long as a test takes.
 constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
-
-/// A node that calls can be sent to, as the record of `RawMember` says of it.
-class CalledNode : public host::ScriptedNode {
- public:
-  explicit CalledNode(const std::string& name)
-      : ScriptedNode("tcp://127.0.0.1:*", [name](const ::busbar::wire::Envelope& said) {
-          if (said.type != ::busbar::wire::EnvelopeType::hello) return std::vector<Frame>();
-          return std::vector<Frame>{welcome(name, 7, "busbar")};
-        }) {}
-};
 
 std::vector<std::string> names_of(const registry::NodeRecord& record) {
   std::vector<std::string> names;
@@ -42,8 +31,7 @@ class AntiEntropy : public ClusterTest {
 
 TEST_F(AntiEntropy, C_G3_OneThatHasMissedAnAnnouncementAsksForItAfterTheNextHeartbeat) {
   const TestHost& a = start_one("echo");
-  const CalledNode called("raw");
-  RawMember raw("raw", cluster.seed(), called.address());
+  RawMember raw("raw", cluster.seed());
   raw.hello({"told_at_first"});
   ASSERT_TRUE(eventually([&] { return discovered(a, "told_at_first") == std::vector<std::string>{"raw"}; }));
   const std::uint64_t version = raw.record().version;
@@ -58,8 +46,7 @@ TEST_F(AntiEntropy, C_G3_OneThatHasMissedAnAnnouncementAsksForItAfterTheNextHear
 
 TEST_F(AntiEntropy, C_G3_OneThatIsAskedForWhatWasMissedAnnouncesItAgain) {
   TestHost& a = start_one("echo");
-  const CalledNode called("raw");
-  RawMember raw("raw", cluster.seed(), called.address());
+  RawMember raw("raw", cluster.seed());
   raw.hello();
   const auto hello = raw.heard<wire::Hello>();
   EXPECT_THAT(names_of(hello.record), ElementsAre("echo"));

@@ -4,19 +4,40 @@
 #include <stdexcept>
 #include <utility>
 
+#include "unit/host/transport/link_testing.hpp"
+
 namespace busbar::system_tests {
 
 namespace wire = registry::wire;
 
-RawMember::RawMember(std::string name, const std::string& seed, std::string calls) {
+namespace {
+
+constexpr std::uint64_t kIncarnation = 7;
+
+}  // namespace
+
+class RawMember::Called : public host::ScriptedNode {
+ public:
+  explicit Called(const std::string& name)
+      : ScriptedNode("tcp://127.0.0.1:*", [name](const ::busbar::wire::Envelope& said) {
+          if (said.type != ::busbar::wire::EnvelopeType::hello) return std::vector<Frame>();
+          return std::vector<Frame>{welcome(name, kIncarnation, "busbar")};
+        }) {}
+};
+
+RawMember::RawMember(std::string name, const std::string& seed) : called_(std::make_unique<Called>(name)) {
   for (zmq::socket_t* socket : {&listening_, &dialled_}) socket->set(zmq::sockopt::linger, 0);
   listening_.bind("tcp://127.0.0.1:*");
   dialled_.connect(seed);
   record_.name = std::move(name);
-  record_.incarnation = 7;
-  record_.call_address = std::move(calls);
+  record_.incarnation = kIncarnation;
+  record_.call_address = called_->address();
   record_.registry_address = listening_.get(zmq::sockopt::last_endpoint);
 }
+
+RawMember::~RawMember() = default;
+
+void RawMember::hang_up() { called_->close(); }
 
 wire::Welcome RawMember::hello(const std::vector<std::string>& services) {
   offer(services);

@@ -1,7 +1,8 @@
-// A node of the cluster as others see it on the registry's plane, which says what a test wants, and nothing by itself.
+// A node of the cluster as others see it, which says on the registry's plane what a test wants, and nothing by itself.
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,12 +13,19 @@
 
 namespace busbar::system_tests {
 
-/// Ownership: both of its connections to one host: the one that it dials, and the one on which it is dialled. They end
-/// with it, without a goodbye. Threads: one. Errors: zmq::error_t; std::runtime_error where a message does not come.
+/// Ownership: both of its connections to one host, the one that it dials and the one on which it is dialled, and where
+/// it is called: there it welcomes everybody, and answers nothing. All end with it, without a goodbye. Threads: one.
+/// Errors: zmq::error_t; std::runtime_error where a message does not come.
 class RawMember {
  public:
-  /// Dials `seed`, a host's registry. `calls`: where others are told to call it.
-  RawMember(std::string name, const std::string& seed, std::string calls);
+  /// Dials `seed`, a host's registry.
+  RawMember(std::string name, const std::string& seed);
+  ~RawMember();
+  RawMember(const RawMember&) = delete;
+  RawMember& operator=(const RawMember&) = delete;
+
+  /// From here on nobody listens where it is called.
+  void hang_up();
 
   /// As it was last told by `hello` or `announce`; incarnation 7.
   const registry::NodeRecord& record() const { return record_; }
@@ -42,6 +50,7 @@ class RawMember {
   void answer(const registry::wire::Message& message);
 
  private:
+  class Called;
   void offer(const std::vector<std::string>& services);
   void say(const registry::wire::Message& message);
   registry::wire::Message receive(zmq::socket_t& socket, bool is_router, std::chrono::steady_clock::time_point until);
@@ -55,6 +64,7 @@ class RawMember {
   }
 
   registry::NodeRecord record_;
+  std::unique_ptr<Called> called_;
   zmq::context_t context_{1};
   zmq::socket_t listening_{context_, zmq::socket_type::router};
   zmq::socket_t dialled_{context_, zmq::socket_type::dealer};

@@ -1,4 +1,5 @@
 // A link to a node that refuses, dies, falls silent, comes back, or talks nonsense; and the end of this node.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -188,26 +189,38 @@ TEST_F(LinkFailureTest, ItWaitsForANodeThatIsNotThereYet) {
 struct BadWelcome {
   const char* what;
   ScriptedNode::Frame frame;
+  const char* words;  // for an operator
 };
 
 class BadWelcomeTest : public LinkFailureTest, public ::testing::WithParamInterface<BadWelcome> {};
 
-TEST_P(BadWelcomeTest, LeavesTheLinkDownAndIsTriedAgain) {
+TEST_P(BadWelcomeTest, LeavesTheLinkDownIsToldOnceInWordsAndIsTriedAgain) {
   ScriptedNode other("tcp://127.0.0.1:*", never_answers({GetParam().frame}));
   const auto peer = here_.add(other.address());
   EXPECT_TRUE(eventually([&] { return other.hellos >= 2; }));
   EXPECT_FALSE(peer->routable());
   EXPECT_EQ(here_.routability_changes, 0);
+  const auto lines = here_.log.with("cannot reach peer");
+  ASSERT_EQ(lines.size(), 1U) << "the same reason is not told again";
+  for (const std::string& word :
+       {std::string("peer=other"), "address=" + other.address(), std::string(GetParam().words)}) {
+    EXPECT_THAT(lines[0], ::testing::HasSubstr(word));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadWelcomeTest,
-    ::testing::Values(BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up")},
-                      BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8)},
-                      BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
-                      BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
-                      BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
-                      BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
+    ::testing::Values(
+        BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up"),
+                   "it refuses this node: another node of this name is up"},
+        BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8), "it is incarnation '8', expected '7'"},
+        BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7), "it is node 'someone', expected 'other'"},
+        BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production"),
+                   "it belongs to cluster 'production', expected 'test'"},
+        BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2),
+                   "it speaks call protocol '2', expected '1': hosts of these versions cannot call each other"},
+        BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff), "could not read the envelope: it is no map"},
+        BadWelcome{"Empty", ScriptedNode::Frame(), "could not read the envelope: it ends where an item was expected"}),
     [](const auto& test) { return test.param.what; });
 
 TEST_F(LinkFailureTest, MalformedBytesEndTheConnectionAndItsCallsAndAreCounted) {
