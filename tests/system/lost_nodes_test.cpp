@@ -178,7 +178,7 @@ TEST_P(LostNodes, C_D9_AFrozenOneIsGivenUpInEachNodesOwnTime) {
   {
     const Frozen frozen(cluster["a"]);
     ASSERT_TRUE(calls.wait());
-    EXPECT_EQ(waiting.answered(), 0) << "the silence of as long counts for nothing there";
+    EXPECT_EQ(waiting.answered(), 0) << "this one bears a longer silence";
     EXPECT_EQ(providers(*patient_one, "holds"), std::vector<std::string>{"a"});
   }
   ASSERT_EQ(cluster["a"].call("let_go").status, 0);
