@@ -201,7 +201,7 @@ class BadWelcomeTest : public LinkFailureTest, public ::testing::WithParamInterf
 TEST_P(BadWelcomeTest, LeavesTheLinkDownIsToldOnceInWordsAndIsTriedAgain) {
   ScriptedNode other("tcp://127.0.0.1:*", never_answers({GetParam().frame}));
   const auto peer = here_.add(other.address());
-  EXPECT_TRUE(eventually([&] { return other.hellos >= 2; }));
+  EXPECT_TRUE(eventually([&] { return other.hellos >= 3; }));
   EXPECT_FALSE(peer->routable());
   EXPECT_EQ(here_.routability_changes, 0);
   std::vector<std::string> told = here_.log.with("cannot reach peer");
