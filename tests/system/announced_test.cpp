@@ -81,7 +81,7 @@ TEST_F(Announced, C_G6_AServiceIsOfferedUntilItsLastProviderIsGone) {
   EXPECT_EQ(cluster["a"].ask({"discover", "greet"}).status, 3);
 }
 
-TEST_F(Announced, C_G3_WhatWasAnnouncedWhileANodeWasFrozenIsKnownToItAfterwards) {
+TEST_F(Announced, C_G1_WhatWasAnnouncedWhileANodeWasFrozenIsKnownToItAfterwards) {
   TestHost& a = cluster.add("a", {"echo"});
   TestHost& b = cluster.add("b");
   ASSERT_TRUE(cluster.wait_until_offered("echo", {"a"}));
