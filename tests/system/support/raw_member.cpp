@@ -16,6 +16,7 @@ constexpr std::uint64_t kIncarnation = 7;
 
 }  // namespace
 
+// Where it is called.
 class RawMember::Called : public host::ScriptedNode {
  public:
   explicit Called(const std::string& name)
