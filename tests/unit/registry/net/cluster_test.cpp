@@ -414,6 +414,18 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
 }
 
+TEST(Clusters, WhatWasReachedIsUnreachableAfterwardsAlsoWhenNobodyHasLookedMeanwhile) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  b.offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  b.offer("p", {"y"});
+  ASSERT_TRUE(comes_to_offer(a, "y", {"b"})) << "before it has learnt of this, its rows have told of b";
+  a.reached("b")->set_routable(false);
+  a.cluster().routability_changed();
+  EXPECT_EQ(a.cluster().rows().at(1).state, NodeState::unreachable);
+}
+
 TEST(Clusters, StopWhileServicesComeAndGo) {
   for (int round = 0; round < 5; ++round) {
     ClusterNode a("a");
