@@ -101,7 +101,8 @@ TEST_F(Providers, C_D18_OneWithoutAConnectionIsPassed) {
   TestHost& a = cluster["a"];
   ASSERT_TRUE(eventually([&] { return discovered(a, "where").size() == 2; }));
   raw.hang_up();
-  ASSERT_TRUE(eventually([&] { return states_of(a)["raw"] == "unreachable"; })) << "it is a member still";
+  ASSERT_TRUE(eventually([&] { return states_of(a)["raw"] == "unreachable"; }))
+      << "it is a member still: " << states_of(a);
   const std::vector<std::string> long_budget = {"--timeout", "600000"};
   for (int i = 0; i < 40; ++i) {  // whom each asks first is chance
     const Answer answer = a.call("where", Json::object(), long_budget);
