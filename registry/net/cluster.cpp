@@ -332,9 +332,14 @@ void Cluster::Core::publish_rows(Time now) {
   }
   rows_changed_ = false;
   rows_published_ = now;
-  std::shared_ptr<const Snapshot> shared = std::move(next);
-  const MutexLock lock(mutex_);
-  snapshot_.swap(shared);
+  const std::shared_ptr<const Snapshot> published = std::move(next);
+  {
+    auto shared = published;
+    const MutexLock lock(mutex_);
+    snapshot_.swap(shared);
+  }
+  // Who came up while nobody could find it in the rows is remembered here (see routability_changed).
+  for (const auto& [row, member] : published->others) member->state();
 }
 
 std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {

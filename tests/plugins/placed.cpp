@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,12 +65,16 @@ class Placed final : public busbar::Router {
     service("dies_at", &Placed::dies_at);
     service("dies_at_idempotent", &Placed::dies_at).idempotent();
     service("passes_on", &Placed::passes_on);
+    service("unauthorizable_at", &Placed::unauthorizable_at);
     private_service("counts", &Placed::counts);
     private_service("let_go", &Placed::let_go);
   }
 
   busbar::Authorization authorize(const busbar::Message& message) override {
     if (message.service_name() == "runs_at") ++authorized_;
+    if (message.service_name() == "unauthorizable_at" && is_named(message.raw_request_as<Pids>())) {
+      throw std::runtime_error("no doorman in " + std::to_string(here()));
+    }
     return busbar::authorized();
   }
 
@@ -84,6 +89,9 @@ class Placed final : public busbar::Router {
 
  private:
   static std::int64_t here() { return getpid(); }
+  static bool is_named(const Pids& request) {
+    return std::find(request.pids.begin(), request.pids.end(), here()) != request.pids.end();
+  }
 
   std::int64_t where() {
     ++asked_where_;
@@ -100,8 +108,7 @@ class Placed final : public busbar::Router {
 
   // Answers on the named processes only.
   busbar::Response only_at(const Pids& request) {
-    const auto& pids = request.pids;
-    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) return busbar::Response::ok(here());
+    if (is_named(request)) return busbar::Response::ok(here());
     return busbar::Response::try_another_node("not in " + std::to_string(here()));
   }
 
@@ -113,11 +120,13 @@ class Placed final : public busbar::Router {
 
   // The end of the named processes, in the midst of the call; others answer.
   std::int64_t dies_at(const Pids& request) {
-    const auto& pids = request.pids;
-    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) kill(getpid(), SIGKILL);
+    if (is_named(request)) kill(getpid(), SIGKILL);
     ++spared_;
     return here();
   }
+
+  // On the named processes `authorize` fails.
+  std::int64_t unauthorizable_at(const Pids&) { return here(); }
 
   // What another service answers, wherever that is.
   busbar::Response passes_on(const Passed& request, busbar::Context& context) {

@@ -57,6 +57,27 @@ TEST_F(AcrossNodes, C_D11_AuthorizedAsksTheProvidersRouter) {
   EXPECT_EQ(a.ask({"authorized", "absent"}).status, 3);
 }
 
+TEST_F(AcrossNodes, C_D11_WhereOneProviderFailsToAnswerTheNextIsAskedAndWhenAllDoTheLastOneIsTold) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("unauthorizable_at", {"b", "c"}));
+  const auto pid_of = [&](const char* name) { return cluster[name].process().pid(); };
+  const auto authorized = [&](const Json& failing) {
+    return cluster["a"].ask({"authorized", "unauthorizable_at", Json({{"pids", failing}}).dump()});
+  };
+  for (int i = 0; i < 20; ++i) {  // whom each asks first is chance
+    const Answer answer = authorized({pid_of("b")});
+    EXPECT_EQ(answer.status, 0) << answer.out;
+    EXPECT_EQ(answer.json, Json({{"authorized", true}})) << answer.out;
+  }
+  const Answer failed = authorized({pid_of("b"), pid_of("c")});
+  EXPECT_EQ(failed.status, 1) << failed.out;
+  EXPECT_EQ(failed.json["code"], "badrpc") << failed.out;
+  EXPECT_EQ(failed.json["kind"], "exit") << failed.out;
+  EXPECT_THAT(failed.json.value("text", ""), HasSubstr("no doorman in ")) << failed.out;
+}
+
 TEST_F(AcrossNodes, C_D11_AuthorizedRunsNoHandler) {
   start_two({"placed"}, "dies_at");
   const Json itself = {{"pids", {cluster["b"].process().pid()}}};

@@ -131,6 +131,17 @@ TEST_F(Cluster, C_G4_OneThatStopsIsGoneEverywhereAndSoAreItsServices) {
   EXPECT_THAT(cluster["b"].log(), HasSubstr("node left node=a"));
 }
 
+// The one that stops cannot be dialled: it is known by the connection that it has made itself, on which its goodbye
+// comes before the end. No other tells of it.
+TEST_F(Cluster, C_G4_OneThatStopsSaysSo) {
+  cluster.add("a");
+  cluster.add("b", {}, {"--advertise", "127.0.0.2"});
+  ASSERT_TRUE(eventually([&] { return states_of(cluster["a"]) == Json({{"a", "self"}, {"b", "joining"}}); }));
+  cluster["b"].stop();
+  EXPECT_TRUE(eventually([&] { return states_of(cluster["a"]) == Json({{"a", "self"}}); }));
+  EXPECT_THAT(cluster["a"].log(), HasSubstr("node left node=b reason=\"it said goodbye\""));
+}
+
 TEST_F(Cluster, OneThatStopsFirstEndsWhatItServesForOthers) {
   cluster.add("a", {"behaviours"});
   cluster.add("b");

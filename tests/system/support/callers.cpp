@@ -18,9 +18,9 @@ milliseconds since(steady_clock::time_point begun) {
 
 }  // namespace
 
-std::unique_ptr<Node> join(const TestCluster& cluster, milliseconds lost_after) {
+std::unique_ptr<Node> join(const TestCluster& cluster, milliseconds lost_after, const std::string& name) {
   NodeOptions options;
-  options.name = "tester";
+  options.name = name;
   options.join = {cluster.seed()};
   options.heartbeat = milliseconds(200);
   options.lost_after = lost_after;

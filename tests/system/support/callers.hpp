@@ -19,7 +19,8 @@
 namespace busbar::system_tests {
 
 /// A member of the cluster that offers nothing; as quick to notice silence as `lost_after` says.
-std::unique_ptr<Node> join(const TestCluster& cluster, std::chrono::milliseconds lost_after);
+std::unique_ptr<Node> join(const TestCluster& cluster, std::chrono::milliseconds lost_after,
+                           const std::string& name = "tester");
 
 /// The message of such a call. `request`: as in `busbar call`.
 Message message_of(std::string_view service, const Json& request = Json::object());

@@ -1,9 +1,11 @@
 // A link to a node that refuses, dies, falls silent, comes back, or talks nonsense; and the end of this node.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 
@@ -12,7 +14,10 @@
 namespace busbar::host {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using testing::eventually;
+using ::testing::HasSubstr;
 
 class LinkFailureTest : public ::testing::Test {
  protected:
@@ -278,28 +283,39 @@ TEST_F(LinkFailureTest, ACallerThatDrivesLeavesWhatCameBeforeTheEndToBeReadForTh
 struct BadWelcome {
   const char* what;
   ScriptedNode::Frame frame;
+  const char* words;  // for an operator
 };
 
 class BadWelcomeTest : public LinkFailureTest, public ::testing::WithParamInterface<BadWelcome> {};
 
-TEST_P(BadWelcomeTest, LeavesTheLinkDownAndIsTriedAgain) {
+TEST_P(BadWelcomeTest, LeavesTheLinkDownIsToldOnceInWordsAndIsTriedAgain) {
   ScriptedNode other("tcp://127.0.0.1:*", never_answers({GetParam().frame}));
   const auto peer = here_.add(other.address());
-  EXPECT_TRUE(eventually([&] { return other.hellos >= 2; }));
+  EXPECT_TRUE(eventually([&] { return other.hellos >= 3; }));
   EXPECT_FALSE(peer->routable());
   EXPECT_EQ(here_.routability_changes, 0);
+  std::vector<std::string> told = here_.log.with("cannot reach peer");
+  for (std::string& line : told) line.erase(0, line.find("peer=other"));  // the time is another each time
+  EXPECT_THAT(told, Contains(AllOf(HasSubstr("address=" + other.address()), HasSubstr(GetParam().words))));
+  EXPECT_EQ(std::adjacent_find(told.begin(), told.end()), told.end()) << "the same is not told twice in succession";
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadWelcomeTest,
-    ::testing::Values(BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up")},
-                      BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8)},
-                      BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
-                      BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
-                      BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
-                      BadWelcome{"NoRoom", ScriptedNode::welcome("other", 7, "test", wire::kCallProtocolMajor, 100)},
-                      BadWelcome{"SomethingElse", ScriptedNode::answer({})},
-                      BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
+    ::testing::Values(
+        BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up"),
+                   "it refuses this node: another node of this name is up"},
+        BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8), "it is incarnation '8', expected '7'"},
+        BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7), "it is node 'someone', expected 'other'"},
+        BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production"),
+                   "it belongs to cluster 'production', expected 'test'"},
+        BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2),
+                   "it speaks call protocol '2', expected '1': hosts of these versions cannot call each other"},
+        BadWelcome{"NoRoom", ScriptedNode::welcome("other", 7, "test", wire::kCallProtocolMajor, 100),
+                   "it takes frames of at most 100 bytes: at least 1024 are needed"},
+        BadWelcome{"SomethingElse", ScriptedNode::answer({}), "it sent something else before its welcome"},
+        BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff), "could not read the envelope: it is no map"},
+        BadWelcome{"Empty", ScriptedNode::Frame(), "could not read the envelope: it ends where an item was expected"}),
     [](const auto& test) { return test.param.what; });
 
 TEST_F(LinkFailureTest, MalformedBytesEndTheConnectionAndItsCallsAndAreCounted) {
