@@ -203,7 +203,7 @@ TEST_F(CancelAcross, C_D8_AHandlerSeesThatItsCallersNodeIsSilent) {
   frozen.wake();
   EXPECT_TRUE(caller.wait());
   EXPECT_THAT(caller.out(), HasSubstr("nodedown"));
-  EXPECT_TRUE(eventually([&] { return cluster["a"].call("counts").status == 0; }));
+  EXPECT_TRUE(eventually([&] { return cluster["a"].call("where").status == 0; }));
 }
 
 TEST_F(CancelAcross, C_D8_AHandlerBehindTheEntryNodeOfAClientSeesItToo) {
