@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <functional>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -45,6 +46,14 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
 void Call::own_message(Message&& message) noexcept {
   owned_message_ = std::move(message);
   message_ = &owned_message_;
+}
+
+void Call::own_copy(const Message& message) noexcept {
+  try {
+    own_message(Message(message));
+  } catch (const std::bad_alloc&) {
+    own_message(Message::blank());
+  }
 }
 
 void Call::deliver_to(Callback callback, Nanos begun) noexcept {

@@ -69,6 +69,8 @@ class Call final : public busbar_call, public Task {
              std::uint32_t timeout_ms, bool runs_inline) noexcept;
   /// Takes the message into the call: for handlers that may outlive their caller's wait.
   void own_message(Message&& message) noexcept;
+  /// The same for a copy, after the handler has run; without memory an empty one: its ids have been kept.
+  void own_copy(const Message& message) noexcept;
   /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller. `begun` is
   /// when the dispatch began.
   void deliver_to(Callback callback, Nanos begun) noexcept;

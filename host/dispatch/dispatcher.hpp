@@ -173,11 +173,13 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
+  bool try_next(Call& call) noexcept;
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp
+  void take_envelope(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope);
   void take_request(const std::shared_ptr<Requester>& from, const wire::Envelope& request);
   void serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const wire::Envelope& request);
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);

@@ -1,5 +1,6 @@
 // Calls to other nodes: which one, and which one next.
 #include <algorithm>
+#include <new>
 #include <random>
 
 #include "dispatch/call_slab.hpp"
@@ -163,14 +164,21 @@ void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
   report_end(call, call.message(), begun);
   count_end(call, call.response());
-  if (goes_on) {
+  if (goes_on && (!try_next(call) || !call.unwatch())) return;
+  call.finish_callback();
+}
+
+// Returns whether nobody else is asked, and nobody else ends the call.
+bool Dispatcher::try_next(Call& call) noexcept {
+  try {
     call.prepare_next();
     // From here on the deadline may end the call, too; whoever called us holds it.
-    if (!call.watch_again()) return;
+    if (!call.watch_again()) return false;
     supervisor_.wake_at(call.deadline());
-    if (next_attempt(call, nullptr, {}) != AttemptSent::kRefused || !call.unwatch()) return;
+    return next_attempt(call, nullptr, {}) == AttemptSent::kRefused;
+  } catch (const std::bad_alloc&) {
+    return true;  // there is no memory to ask another: what the last one said is the answer
   }
-  call.finish_callback();
 }
 
 void Dispatcher::tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept { peer.post(write_cancel(attempt), false); }

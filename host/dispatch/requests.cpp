@@ -86,24 +86,30 @@ void answer_or_say_why(Requester& to, std::uint64_t attempt, wire::Bytes answer,
 
 void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelope& envelope) noexcept {
   try {
-    switch (envelope.type) {
-      case EnvelopeType::request:
-        return take_request(from, envelope);
-      case EnvelopeType::answer:  // of a call that was forwarded there
-        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope, now_ns());
-        return;
-      case EnvelopeType::cancel:
-        return cancel_for(*from, envelope.attempt);
-      case EnvelopeType::query:
-        if (on_query_ && !holds(from, envelope)) on_query_(from, envelope.attempt, envelope.body);
-        return;
-      default:
-        return;  // of a later minor version
+    try {
+      take_envelope(from, envelope);
+    } catch (const MalformedPayload& malformed) {
+      refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
     }
-  } catch (const MalformedPayload& malformed) {
-    refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
+  }
+}
+
+void Dispatcher::take_envelope(const std::shared_ptr<Requester>& from, const Envelope& envelope) {
+  switch (envelope.type) {
+    case EnvelopeType::request:
+      return take_request(from, envelope);
+    case EnvelopeType::answer:  // of a call that was forwarded there
+      if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope, now_ns());
+      return;
+    case EnvelopeType::cancel:
+      return cancel_for(*from, envelope.attempt);
+    case EnvelopeType::query:
+      if (on_query_ && !holds(from, envelope)) on_query_(from, envelope.attempt, envelope.body);
+      return;
+    default:
+      return;  // of a later minor version
   }
 }
 
@@ -219,7 +225,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
     return submit(call, start.now);
   }
   run_here(call, start);
-  if (!call.answered_alone()) call.own_message(Message(borrowed));  // somebody goes on with it
+  if (!call.answered_alone()) call.own_copy(borrowed);  // somebody goes on with it
   call.settle();
 }
 
