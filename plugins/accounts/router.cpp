@@ -19,7 +19,7 @@ Response unknown(std::string_view account) {
 
 // ---- requests
 
-void Open::validate(busbar::Problems& problems) const {
+void Named::validate(busbar::Problems& problems) const {
   if (account && (account->empty() || account->size() > 64)) {
     problems.add("account", "1 to 64 bytes", std::to_string(account->size()));
   }
@@ -48,31 +48,36 @@ void Accounts::start(const Payload& config) {
 
 namespace {
 
-/// The account that a request names. What does not fit is nothing here: the handler says so, better than we could.
-std::optional<std::string> account_named_in(const Message& message) {
+/// The text that `read` reads, or nothing where something else stands there.
+template <class Read>
+std::optional<std::string> text_from(Read read) {
   try {
-    return message.raw_field<std::string>("account");
-  } catch (const std::exception&) {
-    return std::nullopt;
+    return read();
+  } catch (const busbar::DecodeError&) {
+  } catch (const busbar::MalformedPayload&) {
   }
+  return std::nullopt;
 }
 
-std::string user_of(const Message& message) { return message.assigned<std::string>("user").value_or(""); }
+std::string user_of(const Message& message) {
+  return text_from([&] { return message.assigned<std::string>("user"); }).value_or("");
+}
 
 }  // namespace
 
 busbar::Authorization Accounts::authorize(const Message& message) {
   const std::string user = user_of(message);
-  if (user.empty()) return busbar::refused("unauthenticated", "nobody is said to ask; assign \"user\"");
+  if (user.empty()) return busbar::refused("unauthenticated", "nobody is said to ask: assign \"user\"");
   if (message.service_name() == "open_account" || message.service_name() == "deposit") return busbar::authorized();
-  const auto id = account_named_in(message);
+  const auto id = text_from([&] { return message.raw_field<std::string>("account"); });
+  if (!id) return busbar::authorized();  // what is wrong with the request is for its handler to say
   const busbar::MutexLock lock(mutex_);
-  const auto account = id ? accounts_.find(*id) : accounts_.end();
-  if (account != accounts_.end() && account->second.owner != user) return busbar::forbidden();
-  return busbar::authorized();  // that there is no such account is the handler's to say
+  const auto account = accounts_.find(*id);
+  if (account == accounts_.end()) return busbar::refused(unknown(*id));
+  return account->second.owner == user ? busbar::authorized() : busbar::forbidden();
 }
 
-Response Accounts::open(const Open&, Context& context) {
+Response Accounts::open(const Named&, Context& context) {
   Message& message = context.message();
   const std::string id = *message.prepare_aggregate_id("account", true).aggregate_id();
   const busbar::MutexLock lock(mutex_);
@@ -83,14 +88,15 @@ Response Accounts::open(const Open&, Context& context) {
   return Response::created(id, 1);
 }
 
-Message Accounts::balance(Message& message) {
-  if (message.prepare_aggregate_id("account").halted()) return message;
+Response Accounts::balance(const Named&, Context& context) {
+  Message& message = context.message();
+  if (message.prepare_aggregate_id("account").halted()) return message.response();
   const busbar::MutexLock lock(mutex_);
   const auto found = accounts_.find(*message.aggregate_id());
-  if (found == accounts_.end()) return message.respond(unknown(*message.aggregate_id()));
+  if (found == accounts_.end()) return unknown(*message.aggregate_id());
   const Account& account = found->second;
-  if (message.dry_run() != busbar::DryRun::no) return message.respond(Response::ok_version(account.version));
-  return message.ok(Balance{account.owner, account.cents}, account.version);
+  if (message.dry_run() != busbar::DryRun::no) return Response::ok_version(account.version);
+  return Response::ok(Balance{account.owner, account.cents}, account.version);
 }
 
 Response Accounts::deposit(const Movement& request, Context& context) { return move(Way::in, request, context); }

@@ -12,9 +12,9 @@
 
 // ---- what callers send and get
 
-/// Opens an account for the user who asks.
-struct Open {
-  std::optional<std::string> account;  // its id; left out, one is made
+/// Names an account: one to open, or to look at.
+struct Named {
+  std::optional<std::string> account;  // left out, open_account makes an id
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(account));
@@ -81,10 +81,10 @@ class Accounts final : public busbar::Router {
 
   enum class Way { in, out };
 
-  busbar::Response open(const Open& request, busbar::Context& context);
+  busbar::Response open(const Named& request, busbar::Context& context);
   busbar::Response deposit(const Movement& request, busbar::Context& context);
   busbar::Response withdraw(const Movement& request, busbar::Context& context);
-  busbar::Message balance(busbar::Message& message);
+  busbar::Response balance(const Named& request, busbar::Context& context);
 
   busbar::Response move(Way way, const Movement& request, busbar::Context& context);
   std::optional<busbar::Response> fault(Way way, const Movement& request) const BUSBAR_REQUIRES(mutex_);

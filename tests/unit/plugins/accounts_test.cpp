@@ -30,7 +30,7 @@ class AccountsTest : public ::testing::Test {
   Response as(const char* user, const char* service, const Request& request) {
     return host.call(Message::of(service, request).assign("user", user)).response();
   }
-  Response open(const char* user, const char* account) { return as(user, "open_account", Open{account}); }
+  Response open(const char* user, const char* account) { return as(user, "open_account", Named{account}); }
   Response withdraw(std::int64_t cents, std::optional<std::int64_t> version = {}) {
     return as("ann", "withdraw", Movement{"a", cents, version});
   }
@@ -50,7 +50,7 @@ TEST_F(AccountsTest, OpensAnAccountOfThisIdAtVersionOne) {
 }
 
 TEST_F(AccountsTest, C_M7_MakesAnIdWhereNoneIsGiven) {
-  const Response first = as("bob", "open_account", Open{}), second = as("bob", "open_account", Open{});
+  const Response first = as("bob", "open_account", Named{}), second = as("bob", "open_account", Named{});
   EXPECT_THAT(std::string(first.id()), SizeIs(22));
   EXPECT_NE(first.id(), second.id());
   EXPECT_TRUE(as("bob", "balance", Json{{"account", std::string(first.id())}}).succeeded());
@@ -72,10 +72,18 @@ TEST_F(AccountsTest, NamesEverythingThatIsWrongWithARequest) {
   EXPECT_EQ(details[1]["path"], "cents");
   EXPECT_EQ(details[1]["found"], "-1");
   EXPECT_EQ(as("ann", "deposit", Movement{"a", 0, {}}).kind(), Kind::validation_error);
-  EXPECT_EQ(as("ann", "open_account", Open{""}).kind(), Kind::validation_error);
-  EXPECT_EQ(as("ann", "open_account", Open{std::string(65, 'a')}).kind(), Kind::validation_error);
+  EXPECT_EQ(as("ann", "open_account", Named{""}).kind(), Kind::validation_error);
+  EXPECT_EQ(as("ann", "open_account", Named{std::string(65, 'a')}).kind(), Kind::validation_error);
   EXPECT_EQ(as("ann", "withdraw", Json{{"account", 7}}).kind(), Kind::validation_error) << "also past authorize";
   EXPECT_EQ(as("ann", "withdraw", 7).kind(), Kind::validation_error);
+}
+
+TEST_F(AccountsTest, C_R3_AnIdThatIsNoTextReachesNoAccount) {
+  open("ann", "7");
+  for (const auto* service : {"balance", "withdraw"}) {
+    const Response response = as("bob", service, Json{{"account", 7}, {"cents", 1}});
+    EXPECT_EQ(response.kind(), Kind::validation_error) << service;
+  }
 }
 
 TEST_F(AccountsTest, C_M7_AnswersMissingIdWhereABalanceIsAskedOfNoAccount) {
@@ -93,6 +101,8 @@ TEST_F(AccountsTest, AnswersThatThereIsNoSuchAccount) {
 TEST_F(AccountsTest, C_R3_NobodyMayDoAnythingWithoutAUser) {
   for (const auto* service : {"open_account", "deposit", "withdraw", "balance"})
     EXPECT_TRUE(host.call(service, Movement{"a", 1, {}}).response().is_error("unauthenticated")) << service;
+  const Message strange = Message::of("deposit", Movement{"a", 1, {}}).assign("user", 7);
+  EXPECT_TRUE(host.call(strange).response().is_error("unauthenticated"));
 }
 
 TEST_F(AccountsTest, C_R3_OthersMayDepositButNotWithdrawOrLook) {

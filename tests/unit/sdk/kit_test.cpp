@@ -383,6 +383,13 @@ TEST_F(Kit, C_D17_AnInlineServiceAndACallbackMustNotWait) {
 TEST_F(Kit, StartsWithAConfigurationAndFailsWithTheTextOfStart) {
   kit::Host<Tested> configured({{"size", 3}});
   EXPECT_EQ(configured.log().at(0).text, R"(started with {"size":3})");
+  kit::Host<Tested> braced{{{"size", {1, 2}}, {"other", "x"}}};
+  EXPECT_EQ(braced.log().at(0).text, R"(started with {"other":"x","size":[1,2]})");
+  kit::Host<Tested> one{{"size", 3}};
+  EXPECT_EQ(one.log().at(0).text, R"(started with {"size":3})");
+  kit::Host<Tested> json{nlohmann::json{{"size", 3}}};
+  EXPECT_EQ(json.log().at(0).text, R"(started with {"size":3})");
+  EXPECT_THROW(kit::Host<Tested>(nlohmann::json(7)), std::invalid_argument);
   try {
     kit::Host<Tested> refused({{"refuse", true}});
     FAIL() << "it was started";

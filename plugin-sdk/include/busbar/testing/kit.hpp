@@ -12,6 +12,7 @@
 #include <busbar/testing/detail/host_table.hpp>
 
 #include <chrono>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -53,9 +54,18 @@ class Pending {
 template <class Plugin>
 class Host {
  public:
+  /// A key of the configuration, and what stands there.
+  struct Entry {
+    Entry(std::string_view the_key, nlohmann::json the_value) : key(the_key), value(std::move(the_value)) {}
+    std::string key;
+    nlohmann::json value;
+  };
+
   /// Makes the router across the C boundary, as a host does, and starts it. `config` is what stands in [plugin.NAME].
-  /// Errors: std::runtime_error with the text with which the constructor or `start` failed.
-  explicit Host(const nlohmann::json& config = nlohmann::json::object(), std::string node = "test-node") {
+  /// Errors: std::runtime_error with the text with which the constructor or `start` failed; std::invalid_argument for a
+  /// `config` that is no object.
+  explicit Host(const nlohmann::json& config, std::string node = "test-node") {
+    if (!config.is_object()) throw std::invalid_argument("the configuration is no object: " + config.dump());
     state_->node = std::move(node);
     detail::HostTable::fill(state_);
     busbar_error error{};
@@ -67,8 +77,10 @@ class Host {
       fail("start failed", error);
     started_ = true;
   }
-  /// The same with a table that stands there: Host<Accounts> host({{"check_from", 500}}).
-  explicit Host(nlohmann::json::initializer_list_t config) : Host(nlohmann::json(config)) {}
+  /// The same with a table that is written there: `kit::Host<Accounts> host({{"check_from", 500}});`, or with braces
+  /// alone.
+  explicit Host(std::initializer_list<Entry> config) : Host(table_of(config)) {}
+  Host() : Host(nlohmann::json::object()) {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
@@ -171,6 +183,11 @@ class Host {
     void operator()(const busbar_router* router) const { router->destroy(router->self); }
   };
 
+  static nlohmann::json table_of(std::initializer_list<Entry> entries) {
+    nlohmann::json table = nlohmann::json::object();
+    for (const Entry& entry : entries) table[entry.key] = entry.value;
+    return table;
+  }
   [[noreturn]] static void fail(const std::string& what, const busbar_error& error) {
     throw std::runtime_error(what + ": " + std::string(error.text, error.size));
   }
