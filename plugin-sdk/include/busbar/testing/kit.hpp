@@ -109,15 +109,13 @@ class Host {
   /// The same for a service that answers later: returns when its handler has.
   /// Errors: std::invalid_argument where the router has no such service.
   Pending begin(const Message& message, std::chrono::milliseconds timeout = {}) {
-    const busbar_service* service = running().find(message.service_name());
-    if (service == nullptr)
-      throw std::invalid_argument("the router has no service \"" + std::string(message.service_name()) + "\"");
-    return make(*service, message, timeout, detail::Purpose::serve);
+    return make(known(message.service_name()), message, timeout, detail::Purpose::serve);
   }
   template <class Request>
   Pending begin(std::string_view service, const Request& request, std::chrono::milliseconds timeout = {}) {
     return begin(Message::of(service, request), timeout);
   }
+  Pending begin(std::string_view service) { return begin(Message(service)); }
 
   /// Calls with dry_run, as `busbar validate` does (C-D10).
   Message validate(Message message) {
@@ -126,10 +124,8 @@ class Host {
   }
   /// Whether the router would let the call through (C-D11). Errors: as `begin`.
   bool authorized(const Message& message) {
-    const busbar_service* service = running().find(message.service_name());
-    if (service == nullptr)
-      throw std::invalid_argument("the router has no service \"" + std::string(message.service_name()) + "\"");
-    return make(*service, message, {}, detail::Purpose::authorize_only).answer().response().succeeded();
+    const busbar_service& service = known(message.service_name());
+    return make(service, message, {}, detail::Purpose::authorize_only).answer().response().succeeded();
   }
 
   // -- the services of others
@@ -196,6 +192,10 @@ class Host {
     return *this;
   }
   const busbar_service* find(std::string_view name) const { return detail::find_service(*router_, name); }
+  const busbar_service& known(std::string_view name) {
+    if (const busbar_service* service = running().find(name)) return *service;
+    throw std::invalid_argument("the router has no service \"" + std::string(name) + "\"");
+  }
 
   Pending make(const busbar_service& service, const Message& message, std::chrono::milliseconds timeout,
                detail::Purpose purpose) {

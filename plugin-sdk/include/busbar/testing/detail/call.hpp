@@ -57,6 +57,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void serve(Purpose purpose) {
     self_ = shared_from_this();
     Call* const outer = std::exchange(current(), this);
+    depth_ = outer == nullptr ? 1 : outer->depth_ + 1;
     if (state_->now_us() >= budget_.deadline_us) {  // C-D8: not started
       (void)give(timed_out(), {});
     } else {
@@ -122,6 +123,8 @@ class Call : public std::enable_shared_from_this<Call> {
   }
   bool is_inline() const { return (service_.flags & BUSBAR_SERVICE_INLINE) != 0; }
   const Message& message() const { return message_; }
+  /// How many calls are nested on this thread, this one included.
+  int depth() const { return depth_; }
   std::int64_t deadline_us() const { return budget_.deadline_us; }
 
  private:
@@ -293,6 +296,7 @@ class Call : public std::enable_shared_from_this<Call> {
   Message message_;
   const Budget budget_;
   Buffer buffer_;
+  int depth_ = 0;
   std::shared_ptr<Call> self_;  // until the last holder has released it
   Ended ended_callback_ BUSBAR_GUARDED_BY(state_->mutex);
   std::optional<Given> given_ BUSBAR_GUARDED_BY(state_->mutex);

@@ -69,6 +69,7 @@ class Dispatch {
                                                               : "an inline service must not wait for a nested call"));
     }
     record();
+    if (too_deep()) return answered(message_, overloaded());
     if (service_ != nullptr) return ask_own();
     if (!fake_.answer) return answered(message_, nobody(message_.service_name()));
     const Response response = ask_fake();
@@ -79,6 +80,7 @@ class Dispatch {
   void async(const Done& done) {
     if (message_.halted()) return done(message_);
     record();
+    if (too_deep()) return done(answered(message_, overloaded()));
     if (service_ != nullptr) {
       std::make_shared<Call>(state_, *service_, message_, budget_, done)->serve(Purpose::serve);
       return;
@@ -114,6 +116,14 @@ class Dispatch {
   void record() {
     const std::int64_t left = std::max<std::int64_t>(budget_.deadline_us - state_->now_us(), 0);
     state_->record(as_received(), std::chrono::microseconds(left));
+  }
+  // Services that call each other without end, while the time stands still.
+  static bool too_deep() {
+    constexpr int kDeepest = 64;
+    return Call::current() != nullptr && Call::current()->depth() >= kDeepest;
+  }
+  static Response overloaded() {
+    return Response::error(code::kOverloaded, "services call each other without end");  // C-D14
   }
   Message ask_own() {
     const auto call = std::make_shared<Call>(state_, *service_, message_, budget_);
