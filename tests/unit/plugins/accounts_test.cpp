@@ -220,6 +220,7 @@ TEST_F(LargeWithdrawal, IsRefusedWithTheReasonOfFraudCheck) {
 
 TEST_F(LargeWithdrawal, GoesThroughWithAWarningWhereNobodyChecks) {
   EXPECT_TRUE(withdraw(1000).succeeded());
+  ASSERT_THAT(host.log(), SizeIs(1));
   EXPECT_EQ(host.log().back().level, "warn");
   EXPECT_THAT(host.log().back().text, HasSubstr("fraud_check"));
 }
