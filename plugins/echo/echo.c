@@ -18,20 +18,17 @@ struct echo {
 };
 
 static const busbar_service echo_service = {
-    sizeof(busbar_service),
-    BUSBAR_SERVICE_INLINE | BUSBAR_SERVICE_IDEMPOTENT | BUSBAR_SERVICE_DRY_RUN_SAFE,
-    TEXT("echo"),
-    TEXT("Answers with the request as it came."),
-    0,
-    0,
-    NULL};
-static const busbar_service count_service = {sizeof(busbar_service),
-                                             BUSBAR_SERVICE_PRIVATE | BUSBAR_SERVICE_DRY_RUN_SAFE,
-                                             TEXT("echo_count"),
-                                             TEXT("How many requests were echoed since the plugin was loaded."),
-                                             0,
-                                             0,
-                                             NULL};
+    .struct_size = sizeof(busbar_service),
+    .flags = BUSBAR_SERVICE_INLINE | BUSBAR_SERVICE_IDEMPOTENT | BUSBAR_SERVICE_DRY_RUN_SAFE,
+    .name = TEXT("echo"),
+    .doc = TEXT("Answers with the request as it came."),
+};
+static const busbar_service count_service = {
+    .struct_size = sizeof(busbar_service),
+    .flags = BUSBAR_SERVICE_PRIVATE | BUSBAR_SERVICE_DRY_RUN_SAFE,
+    .name = TEXT("echo_count"),
+    .doc = TEXT("How many requests were echoed since the plugin was loaded."),
+};
 static const busbar_service* const services[] = {&echo_service, &count_service};
 
 static uint32_t authorize(void* self, const busbar_service* service, busbar_call* call, const busbar_message* message) {
