@@ -49,8 +49,8 @@ class Pending {
 };
 
 /// A host that serves one router. Calls run on the thread that makes them, from `authorize` to the end of the handler,
-/// with every nested call; nothing else has a thread. Limits, strategies and the watch over inline services are a real
-/// host's alone. Threads: any, but for the constructor, `stop` and the destructor.
+/// with every nested call; nothing else has a thread. The watch over inline services is a real host's
+/// alone. Threads: any, but for the constructor, `stop` and the destructor.
 template <class Plugin>
 class Host {
  public:
@@ -171,7 +171,7 @@ class Host {
                              " reply handles are still there; answer or drop them in stop()");
   }
 
-  /// The router as a host sees it: its services with their names, flags, limits and texts.
+  /// The router as a host sees it: its services with their names, flags and texts.
   const busbar_router& c_router() const noexcept { return *router_; }
 
  private:
