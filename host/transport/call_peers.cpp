@@ -25,10 +25,10 @@ CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, L
 
 CallPeers::~CallPeers() { stop(); }
 
-void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed, RequestReader* reader) {
+void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers) {
   shared_->events = &events;
   routability_changed_ = std::move(routability_changed);
-  reader_ = reader;
+  callers_ = callers;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -124,7 +124,7 @@ void CallPeers::adopt_added() {
   }
   for (auto& link : added) {
     keepers_.push_back(
-        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, reader_));
+        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, callers_));
   }
 }
 

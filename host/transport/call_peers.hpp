@@ -30,9 +30,9 @@ class CallPeers {
   CallPeers(const CallPeers&) = delete;
   CallPeers& operator=(const CallPeers&) = delete;
 
-  // Once. `reader`: who reads what peers send of their own accord. Errors: std::system_error if the thread cannot be
+  // Once. `callers`: the nodes that have connections to this one. Errors: std::system_error if the thread cannot be
   // started.
-  void start(PeerEvents& events, std::function<void()> routability_changed, RequestReader* reader = nullptr);
+  void start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers = nullptr);
   // Has the thread look around.
   void ring() noexcept { shared_->bell.ring(); }
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
@@ -55,7 +55,7 @@ class CallPeers {
   const Logger log_;
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
   std::function<void()> routability_changed_;
-  RequestReader* reader_ = nullptr;
+  const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> up_{0};
 

@@ -45,7 +45,7 @@ const std::string& CallPlane::address() const noexcept { return core_->server.ad
 const std::string& CallPlane::bound_address() const noexcept { return core_->server.bound_address(); }
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
-  core_->peers.start(peers, std::move(routability_changed), &core_->server);
+  core_->peers.start(peers, std::move(routability_changed), &core_->server.nodes());
   core_->server.start(requests, [this] { core_->peers.ring(); });
 }
 

@@ -66,9 +66,9 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
 
 CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
 
-void CallServer::start(RequestEvents& events, std::function<void()> has_read_all) {
+void CallServer::start(RequestEvents& events, std::function<void()> node_has_left) {
   events_ = &events;
-  has_read_all_ = std::move(has_read_all);
+  node_has_left_ = std::move(node_has_left);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
 }
@@ -91,12 +91,6 @@ void CallServer::drop(std::string node, std::uint64_t incarnation, std::string r
   }
   has_lost_.store(true, std::memory_order_release);
   router_->ring();
-}
-
-std::uint64_t CallServer::ask_to_read() noexcept {
-  const std::uint64_t asked = asked_.fetch_add(1, std::memory_order_acq_rel) + 1;
-  router_->ring();
-  return asked;
 }
 
 void CallServer::fill(CallPlaneStats& stats) const {
@@ -130,7 +124,7 @@ void CallServer::run() noexcept {
     }
     if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
-    if (!leaving_.empty() || !has_read(asked_.load(std::memory_order_relaxed))) read_all(batch);
+    if (!leaving_.empty()) end_leaving(batch);
   }
   // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
   while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
@@ -244,6 +238,7 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
       ConnectionIdentity{message.routing_id.to_string(), descriptor, std::string(hello.node), hello.role,
                          hello.incarnation, static_cast<std::size_t>(hello.max_message)},
       router_, options_.peer_queue);
+  if (connection->role() == wire::Role::node) nodes_.came(connection->name(), connection->incarnation());
   if (const ConnectionPtr before = connections_.add(connection)) end(before);
   connected_.store(connections_.size(), std::memory_order_relaxed);
   log_.debug("a connection was greeted", {{"node", connection->name()},
@@ -299,13 +294,11 @@ void CallServer::drain_monitor() {
   }
 }
 
-// For those whose end was told, and for who asked. What came from them had been put into the ROUTER before: the answer
-// to a forwarded call, perhaps, of a node that has then stopped (C-R6). Not for ever, where others have more and more.
-void CallServer::read_all(ReceivedBatch& batch) noexcept {
-  const std::uint64_t asked = asked_.load(std::memory_order_acquire);
+// What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
+// of a node that has then stopped (C-R6). It is read first; not for ever, where others have more and more.
+void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
   for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
   for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
-  if (read_.exchange(asked, std::memory_order_acq_rel) != asked) has_read_all_();
 }
 
 void CallServer::end_lost() {
@@ -331,6 +324,9 @@ void CallServer::end(const ConnectionPtr& connection) {
   connection->ended = true;
   router_->count_unanswerable(connection->end());
   events_->on_gone(*connection);
+  if (connection->role() != wire::Role::node) return;
+  nodes_.left(connection->name(), connection->incarnation());
+  node_has_left_();
 }
 
 void CallServer::end_all() noexcept {

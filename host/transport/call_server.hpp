@@ -20,8 +20,8 @@
 #include "log/rate_limit.hpp"
 #include "pool/yield_guard.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/connected_nodes.hpp"
 #include "transport/connection_table.hpp"
-#include "transport/request_reader.hpp"
 #include "transport/shared_router.hpp"
 
 namespace busbar::host {
@@ -29,21 +29,20 @@ namespace busbar::host {
 /// Ownership: uses the context, which outlives it; requesters may outlive it, and are gone then.
 /// Threads: one of its own, "busbar-serve", which calls the RequestEvents; answers are sent by that thread, or by the
 /// thread that answers (SharedRouter). `fill` from any; the rest by the owner.
-class CallServer final : public RequestReader {
+class CallServer {
  public:
   /// Binds. Errors: CallPlaneError.
   CallServer(zmq::context_t& context, const CallPlaneOptions& options, Logger log);
-  ~CallServer() override;
+  ~CallServer();
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
 
   /// Where others call this node; and where it listens for that.
   const std::string& address() const noexcept { return address_; }
   const std::string& bound_address() const noexcept { return bound_address_; }
-  /// Begins to serve. `events` outlives `stop`. `has_read_all` is called by the thread when it has read what it was
-  /// asked to read.
+  /// Begins to serve. `events` outlives `stop`. `node_has_left` is called by the thread when `nodes` has changed so.
   void start(
-      RequestEvents& events, std::function<void()> has_read_all = [] {});
+      RequestEvents& events, std::function<void()> node_has_left = [] {});
   /// That incarnation of the node is gone, whatever its connections say: they end. Should it live, it is told so, and
   /// has to say hello again. Any thread. Errors: std::bad_alloc.
   void drop(std::string node, std::uint64_t incarnation, std::string reason);
@@ -51,8 +50,8 @@ class CallServer final : public RequestReader {
   /// ends the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may
   /// still be writing: the end of the context waits for that. A second call does nothing.
   void stop(std::chrono::milliseconds linger) noexcept;
-  std::uint64_t ask_to_read() noexcept override;
-  bool has_read(std::uint64_t asked) const noexcept override { return read_.load(std::memory_order_acquire) >= asked; }
+  /// The nodes whose requests, and answers to forwarded calls, come here.
+  const ConnectedNodes& nodes() const noexcept { return nodes_; }
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
 
@@ -74,7 +73,7 @@ class CallServer final : public RequestReader {
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
   void drain_monitor();
-  void read_all(ReceivedBatch& batch) noexcept;
+  void end_leaving(ReceivedBatch& batch) noexcept;
   void end_lost();
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
@@ -89,9 +88,8 @@ class CallServer final : public RequestReader {
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
-  std::atomic<std::uint64_t> asked_{0};  // how often it was asked to read all
-  std::atomic<std::uint64_t> read_{0};   // and of these, how often it has been done
-  std::function<void()> has_read_all_;
+  ConnectedNodes nodes_;
+  std::function<void()> node_has_left_;
   bool stopped_ = false;
 
   struct Lost {

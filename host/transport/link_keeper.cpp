@@ -50,13 +50,13 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events, RequestReader* reader)
+                       PeerEvents& events, const ConnectedNodes* callers)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
-      reader_(reader),
+      callers_(callers),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
 
@@ -238,7 +238,7 @@ void LinkKeeper::end_further(Nanos now) {
   // After a disconnect nothing more comes: so that is read to its end, however long it takes.
   const bool read = link_->read_rest(disconnected_ ? kNever : due_);
   const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
-  // A caller that is still inside the socket rings when it has left, and the reader when it has read.
+  // A caller that is still inside the socket rings when it has left, and our ROUTER's thread when the other side has.
   if ((!read || more_may_come || !others_are_heard()) && now < due_) return;
   state_ = State::closing;
   due_ = kNever;
@@ -247,11 +247,11 @@ void LinkKeeper::end_further(Nanos now) {
   close(now);
 }
 
-// Answers to calls that others have forwarded there come through our ROUTER, and came before the disconnect.
+// Answers to calls that others have forwarded there come through our ROUTER, over a connection of its own. The two
+// connections of who has ended are seen to end one after the other: what it has sent is read when both have.
 bool LinkKeeper::others_are_heard() noexcept {
-  if (reader_ == nullptr || hurried_ || !disconnected_) return true;
-  if (asked_ == 0) asked_ = reader_->ask_to_read();
-  return reader_->has_read(asked_);
+  if (callers_ == nullptr || hurried_ || !disconnected_) return true;
+  return !callers_->has(link_->name(), link_->incarnation());
 }
 
 void LinkKeeper::close(Nanos now) {
@@ -294,7 +294,6 @@ void LinkKeeper::close_socket() noexcept {
   if (hurried_ && socket_.handle() != nullptr) socket_.set(zmq::sockopt::linger, kLingerMs);
   socket_.close();
   connected_ = disconnected_ = greeted_ = false;
-  asked_ = 0;
 }
 
 }  // namespace busbar::host

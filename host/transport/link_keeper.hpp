@@ -14,8 +14,8 @@
 #include "log/log.hpp"
 #include "pool/clock.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/connected_nodes.hpp"
 #include "transport/link.hpp"
-#include "transport/request_reader.hpp"
 
 struct pollfd;
 
@@ -27,7 +27,7 @@ namespace busbar::host {
 class LinkKeeper {
  public:
   LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-             PeerEvents& events, RequestReader* reader = nullptr);
+             PeerEvents& events, const ConnectedNodes* callers = nullptr);
 
   // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
   bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
@@ -81,7 +81,7 @@ class LinkKeeper {
   const CallPlaneOptions& options_;
   const Logger log_;
   PeerEvents& events_;
-  RequestReader* const reader_;
+  const ConnectedNodes* const callers_;
 
   State state_ = State::resting;
   Nanos due_ = 0;
@@ -95,10 +95,9 @@ class LinkKeeper {
   bool disconnected_ = false;
   bool greeted_ = false;
   bool hurried_ = false;
-  std::uint64_t asked_ = 0;  // the reader, since the disconnect
-  Nanos parked_until_ = 0;   // when late answers are read next
-  std::size_t offset_ = 0;   // of its descriptors among all that were polled
-  std::size_t polled_ = 0;   // how many
+  Nanos parked_until_ = 0;  // when late answers are read next
+  std::size_t offset_ = 0;  // of its descriptors among all that were polled
+  std::size_t polled_ = 0;  // how many
 };
 
 }  // namespace busbar::host
