@@ -43,8 +43,9 @@ class LinkKeeper {
   }
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
-  // Whether it works the link's socket, so that answers come here.
+  // How many requests that were posted there have not ended.
   std::uint64_t under_way() const noexcept { return link_->under_way(); }
+  // Whether it works the link's socket, so that answers come here.
   bool works() const noexcept { return state_ == State::up && link_->worked_by_peers(); }
 
  private:
@@ -90,7 +91,7 @@ class LinkKeeper {
   std::string said_;      // what was wrong last, so that it is logged once
   zmq::socket_t socket_;  // until the link is up, and again when it is down
   std::optional<registry::net::Monitor> monitor_;
-  int connection_ = -1;  // its descriptor, which is ZeroMQ's
+  int connection_ = -1;  // its descriptor, which is ZeroMQ's; means something while it is up
   bool connected_ = false;
   bool disconnected_ = false;
   bool greeted_ = false;

@@ -49,8 +49,8 @@ class Pending {
 };
 
 /// A host that serves one router. Calls run on the thread that makes them, from `authorize` to the end of the handler,
-/// with every nested call; nothing else has a thread. The watch over inline services is a real host's
-/// alone. Threads: any, but for the constructor, `stop` and the destructor.
+/// with every nested call; nothing else has a thread. The watch over inline services is a real
+/// host's alone. Threads: any, but for the constructor, `stop` and the destructor.
 template <class Plugin>
 class Host {
  public:
