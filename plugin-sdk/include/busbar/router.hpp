@@ -3,11 +3,13 @@
 
 #include <busbar/context.hpp>
 #include <busbar/detail/handler.hpp>
+#include <busbar/detail/signature.hpp>
 #include <busbar/message.hpp>
 #include <busbar/names.hpp>
 
 #include <chrono>
 #include <deque>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -100,6 +102,30 @@ class ServiceDeclaration {
     max_queued_ = max_queued;
     return *this;
   }
+  /// A request that works, for `busbar describe`. Without one it is what the request's type makes by default, where
+  /// that is good. Any type that is written as the request's own would be. Errors: std::invalid_argument that lists
+  /// what the service would refuse it for; EncodeError.
+  template <class T>
+  ServiceDeclaration& example(const T& request) {
+    take_example(Payload::of(request));
+    return *this;
+  }
+  /// What a handler that takes the message expects in it. Before `example`.
+  /// Errors: std::logic_error where the handler's own type says it, and for a type that cannot be mapped.
+  template <class T>
+  ServiceDeclaration& request() {
+    expect_unknown(signature_.request_schema, "request");
+    detail::describe_request<T>(signature_);
+    return *this;
+  }
+  /// The value with which a handler answers that returns a response or a message, or nothing yet.
+  /// Errors: as above.
+  template <class T>
+  ServiceDeclaration& response() {
+    expect_unknown(signature_.response_schema, "response");
+    detail::describe_response<T>(signature_);
+    return *this;
+  }
   /// The timeout for callers that name none: 1 ms to 24 h.
   /// Errors: std::invalid_argument beyond that.
   ServiceDeclaration& timeout(std::chrono::milliseconds timeout) {
@@ -115,36 +141,58 @@ class ServiceDeclaration {
   friend class Router;
   friend struct RouterBinding;
 
-  ServiceDeclaration(std::string_view name, std::uint32_t flags, detail::BoundHandler handler)
-      : name_(name), flags_(flags), handler_(handler) {}
+  ServiceDeclaration(std::string_view name, detail::BoundHandler handler, detail::Signature signature)
+      : name_(name), handler_(handler), signature_(std::move(signature)) {}
   ServiceDeclaration& flag(std::uint32_t flag) {
     flags_ |= flag;
     return *this;
   }
+  void expect_unknown(const std::string& schema, const char* what) const {
+    if (!schema.empty())
+      throw std::logic_error("service \"" + name_ + "\": its handler's type already says what its " + what + " is");
+  }
+  void take_example(const Payload& request) {
+    std::string faults;
+    if (signature_.faults_of != nullptr) {
+      for (const FieldError& fault : signature_.faults_of(request.bytes())) {
+        faults += faults.empty() ? "" : "; ";
+        if (!fault.path.empty()) faults += "field \"" + fault.path + "\": ";
+        faults += "expected " + fault.expected + (fault.found.empty() ? "" : ", found " + fault.found);
+      }
+    }
+    if (!faults.empty())
+      throw std::invalid_argument("service \"" + name_ + "\": its example would be refused: " + faults);
+    signature_.example = cbor::to_json_text(request.bytes());
+  }
+  static busbar_text c_text(const std::string& text) noexcept { return {text.data(), text.size()}; }
   busbar_service c_service() {
     busbar_service out{};
     out.struct_size = sizeof out;
     out.flags = flags_;
-    out.name = {name_.data(), name_.size()};
-    out.doc = {doc_.data(), doc_.size()};
+    out.name = c_text(name_);
+    out.doc = c_text(doc_);
     out.timeout_ms = timeout_ms_;
     out.data = &handler_;
+    out.request_schema = c_text(signature_.request_schema);
+    out.response_schema = c_text(signature_.response_schema);
+    out.example = c_text(signature_.example);
     out.strategy = strategy_;
     out.max_running = max_running_;
     out.max_queued = max_queued_;
-    out.sticky_field = {sticky_field_.data(), sticky_field_.size()};
+    out.sticky_field = c_text(sticky_field_);
     return out;
   }
 
   std::string name_;
   std::string doc_;
-  std::uint32_t flags_;
+  std::uint32_t flags_ = 0;
   std::uint32_t timeout_ms_ = 0;
   std::uint32_t strategy_ = BUSBAR_STRATEGY_DEFAULT;
   std::uint32_t max_running_ = 0;
   std::uint32_t max_queued_ = 0;
   std::string sticky_field_;
   detail::BoundHandler handler_;
+  detail::Signature signature_;
 };
 
 /// A plugin's object: derive, declare services in the constructor, override what you need.
@@ -187,11 +235,11 @@ class Router {
   /// field unnamed; they fail the load with their text.
   template <class Derived, class Result, class... Args>
   ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...)) {
-    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+    return declare(name, detail::bind<Derived, Result, Args...>(handler), detail::signature_of<Result, Args...>());
   }
   template <class Derived, class Result, class... Args>
   ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...) const) {
-    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+    return declare(name, detail::bind<Derived, Result, Args...>(handler), detail::signature_of<Result, Args...>());
   }
   /// Declares a private service, callable on its own node only (C-R1).
   template <class Handler>
@@ -215,7 +263,7 @@ class Router {
  private:
   friend struct RouterBinding;
 
-  ServiceDeclaration& declare(std::string_view name, std::uint32_t flags, detail::BoundHandler handler) {
+  ServiceDeclaration& declare(std::string_view name, detail::BoundHandler handler, detail::Signature signature) {
     if (!is_service_name(name)) {
       throw std::invalid_argument("service name \"" + std::string(name.substr(0, 300)) + "\" does not match " +
                                   std::string(kServiceNameRule));
@@ -223,7 +271,7 @@ class Router {
     for (const auto& other : services_) {
       if (other.name_ == name) throw std::invalid_argument("service \"" + std::string(name) + "\" is declared twice");
     }
-    return services_.emplace_back(ServiceDeclaration(name, flags, handler));
+    return services_.emplace_back(ServiceDeclaration(name, handler, std::move(signature)));
   }
 
   const busbar_host* host_ = nullptr;
