@@ -44,6 +44,13 @@ json local_facts(const Node& node, const ServiceEntry& entry) {
           {"providers", providers_of(node, entry)}};
 }
 
+// What the plugin does not say is left out.
+void add_json(json& document, const char* name, const std::string& text) {
+  if (text.empty()) return;
+  json value = json::parse(text, nullptr, false);
+  if (!value.is_discarded()) document[name] = std::move(value);
+}
+
 // A record does not carry the documentation: `describe` asks for it.
 json remote_facts(const Node& node, const ServiceEntry& entry) {
   const registry::RemoteService& service = *entry.remote.front().service;
@@ -78,6 +85,9 @@ std::optional<json> describe_local(const Node& node, std::string_view service) {
   document["version"] = endpoint.instance().facts().version;
   document["timeout_ms"] = timeout != 0 ? timeout : kDefaultTimeoutMs;
   document["described_by"] = node.name();
+  add_json(document, "request", endpoint.request_schema());
+  add_json(document, "response", endpoint.response_schema());
+  add_json(document, "example", endpoint.example());
   return document;
 }
 

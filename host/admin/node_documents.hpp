@@ -12,7 +12,8 @@ namespace busbar::host {
 /// {"services": […]}: all that the node knows, its own and those of others.
 nlohmann::json services_document(const Node& node);
 
-/// What is known of a service that the node itself offers; nothing where it does not. With its "visibility".
+/// What is known of a service that the node itself offers; nothing where it does not. With its "visibility",
+/// and as far as the plugin says it with "request" and "response" (JSON Schemas) and "example".
 std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service);
 
 /// {"nodes": […], "insecure": …}.

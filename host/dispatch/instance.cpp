@@ -38,6 +38,9 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       c_service_(&service),
       whole_service_(whole(service)),
       doc_(to_string(service.doc)),
+      request_schema_(to_string(whole_service_.request_schema)),
+      response_schema_(to_string(whole_service_.response_schema)),
+      example_(to_string(whole_service_.example)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
       inline_(declared().is_inline) {}
 
