@@ -1,3 +1,5 @@
+#include <busbar/wire/schema_view.hpp>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -7,11 +9,14 @@
 #include <utility>
 
 #include "plugins/file/compare.hpp"
-#include "plugins/file/schema_view.hpp"
 
 namespace busbar::host {
 
 using nlohmann::json;
+using wire::member_of;
+using wire::SchemaKind;
+using wire::view_of;
+using SchemaView = wire::SchemaView<json>;
 
 namespace {
 
@@ -221,7 +226,7 @@ class Comparison {
   }
 
   static std::string was_is(const SchemaView& before, const SchemaView& now) {
-    return "was " + to_text(before) + ", is " + to_text(now);
+    return "was " + printable(wire::to_text(before)) + ", is " + printable(wire::to_text(now));
   }
 
   /// A request that is narrower breaks; a response that is wider has the given weight.
