@@ -132,8 +132,7 @@ std::string shapes_text(const Json& document, const std::string& host_options, c
     out += palette(Colour::bold, "response") + "\n" + schema_text(*found, false, palette);
   }
   if (const auto found = document.find("example"); found != document.end()) {
-    out +=
-        palette(Colour::bold, "example") + "\n  " + call_line(host_options, document.value("name", ""), *found) + "\n";
+    out += palette(Colour::bold, "example") + "\n  " + call_line(host_options, member(document, "name"), *found) + "\n";
   }
   return out;
 }

@@ -20,7 +20,8 @@ struct Checked {
   nlohmann::json comparison() const { return nlohmann::json::parse(text).at("comparison"); }
   std::vector<std::string> changes(const std::string& weight) const {
     std::vector<std::string> out;
-    for (const auto& change : comparison().at("changes")) {
+    const nlohmann::json all = comparison();
+    for (const auto& change : all.at("changes")) {
       if (change.at("weight") == weight)
         out.push_back(change.value("service", "") + ": " + change["text"].get<std::string>());
     }
