@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 // Services with their descriptions, as JSON.
 std::vector<Json> descriptions(const TestHost& host) {
   std::vector<Json> out;
-  for (const Json& row : host.ask({"services"}).json["services"]) {
+  const Json all = host.ask({"services"}).json;
+  for (const Json& row : all["services"]) {
     out.push_back(host.ask({"describe", row["name"].get<std::string>()}).json);
   }
   return out;
@@ -33,7 +34,7 @@ TEST_F(Describe, EveryExampleWorks) {
     const auto name = service["name"].get<std::string>();
     with_example.insert(name);
     const Answer answer = host.call(name, service["example"]);
-    EXPECT_EQ(answer.status, 0) << name << " " << service["example"] << "\n" << answer;
+    EXPECT_EQ(answer.status, 0) << name << " " << service["example"] << answer.json;
   }
   EXPECT_EQ(with_example, (std::set<std::string>{"echo", "echo_count", "greet", "typed_everything", "typed_message",
                                                  "typed_nothing", "typed_order", "typed_removed"}));
@@ -54,9 +55,11 @@ TEST_F(Describe, ShowsPeopleACallThatCanBePasted) {
     const auto begin = text.find(head);
     ASSERT_NE(begin, std::string::npos) << text;
     const std::string line = text.substr(begin + head.size());
-    const Ended ended = run({.arguments = {"/bin/sh", "-c", line},
-                             .variables = {{"PATH", programs + ":/usr/bin:/bin"}},
-                             .scratch = host.root() / "pasted"});
+    Command shell;
+    shell.arguments = {"/bin/sh", "-c", line};
+    shell.variables = {{"PATH", programs + ":/usr/bin:/bin"}};
+    shell.scratch = host.root() / "said";
+    const Ended ended = run(shell);
     EXPECT_EQ(ended.status, 0) << line << ended.out << ended.err;
     EXPECT_THAT(ended.out, ::testing::StartsWith("ok\n")) << line;
   }
@@ -79,7 +82,10 @@ TEST_F(Describe, LeavesOutWhatAPluginDoesNotSay) {
 TEST_F(Describe, SchemasAreValid) {
   const auto with_python = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "/usr/bin/env");
-    return run({.arguments = std::move(arguments), .scratch = host.root() / "python"});
+    Command command;
+    command.arguments = std::move(arguments);
+    command.scratch = host.root() / "said";
+    return run(command);
   };
   if (with_python({"python3", "-c", "from jsonschema import Draft202012Validator"}).status != 0) {
     GTEST_SKIP() << "there is no python3 with jsonschema";
@@ -94,7 +100,7 @@ TEST_F(Describe, SchemasAreValid) {
   write_file(host.root() / "described.json", all.dump());
   const Ended ended = with_python({"python3", BUSBAR_SCHEMA_CHECKER, (host.root() / "described.json").string()});
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("checked 13 schemas, 7 requests and 8 answers"));
+  EXPECT_THAT(ended.out, HasSubstr("checked 16 schemas, 8 requests and 8 answers"));
 }
 
 TEST_F(ClusterTest, DescribeTellsOfAServiceElsewhereWhatItsProviderDoes) {

@@ -115,6 +115,8 @@ class ServiceDeclaration {
   template <class T>
   ServiceDeclaration& request() {
     expect_unknown(signature_.request_schema, "request");
+    if (!signature_.example.empty())
+      throw std::logic_error("service \"" + name_ + "\": its example comes before its request; turn them around");
     detail::describe_request<T>(signature_);
     return *this;
   }

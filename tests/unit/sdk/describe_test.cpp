@@ -134,8 +134,10 @@ struct Faulty final : Router {
     if constexpr (Which == 2) service("s", &Faulty::order).template request<Order>();
     if constexpr (Which == 3) service("s", &Faulty::order).template response<Order>();
     if constexpr (Which == 4) service("s", &Faulty::order).example(json("caf\xe9"));
+    if constexpr (Which == 5) service("s", &Faulty::message).example(Order{"tea", 1}).template request<Order>();
   }
   Receipt order(const Order&) { return {}; }
+  Response message(Message&) { return Response::ok(); }
 };
 
 template <int Which>
@@ -159,6 +161,7 @@ TEST(DescribeFails, ForAnExampleThatTheServiceWouldRefuseAndListsAllThatIsWrong)
 
 TEST(DescribeFails, ForTypesThatTheHandlerAlreadySays) {
   EXPECT_EQ(failure_of<2>(), "service \"s\": its handler's type already says what its request is");
+  EXPECT_EQ(failure_of<5>(), "service \"s\": its example comes before its request; turn them around");
   EXPECT_EQ(failure_of<3>(), "service \"s\": its handler's type already says what its response is");
 }
 
