@@ -28,7 +28,7 @@ class Fields {
     std::vector<std::string> head = {"  FIELD", "TYPE", "ALWAYS"};
     if (is_request_) head = {"  FIELD", "TYPE", "REQUIRED", "DEFAULT"};
     const std::string intro = whole.kind == SchemaKind::record ? "" : "  " + type_of(whole) + "\n";
-    return intro + table(head, rows_, palette);
+    return intro + table(head, rows_, palette) + (cut_ ? "  … and more: see --json\n" : "");
   }
 
  private:
@@ -89,7 +89,8 @@ class Fields {
   }
 
   void add(const std::string& path, const Json& schema, bool required, unsigned depth) {
-    if (rows_.size() == kMostRows) return;
+    cut_ = rows_.size() == kMostRows;
+    if (cut_) return;
     const SchemaView view = wire::view_of(schema, root_);
     std::vector<Cell> row = {{"  " + printable(path), Colour::bold}, {type_of(view)}, {required ? "yes" : "no"}};
     if (is_request_) {
@@ -107,6 +108,7 @@ class Fields {
   const Json& root_;
   const bool is_request_;
   std::vector<std::vector<Cell>> rows_;
+  bool cut_ = false;
 };
 
 }  // namespace

@@ -257,7 +257,7 @@ typedef struct busbar_service {
   uint32_t timeout_ms; /* for callers that name none; 0: 5,000 */
   uint32_t reserved;
   void* data; /* the plugin's own: how it finds the handler */
-  /* Since minor 2. Schemas and the example are JSON texts; an empty one says nothing. */
+  /* Since minor 2. Schemas and the example are JSON texts of up to 64 KiB; an empty one says nothing. */
   busbar_text request_schema;  /* JSON Schema 2020-12 of a request as JSON */
   busbar_text response_schema; /* the same of the value that it answers */
   busbar_text example;         /* a request that works */
