@@ -1,5 +1,8 @@
 #include "dispatch/instance.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "dispatch/host_table.hpp"
 
 namespace busbar::host {
@@ -20,12 +23,20 @@ registry::ServiceFacts facts_of(const busbar_service& service) {
           service.timeout_ms};
 }
 
+// Those of an older plugin end earlier.
+busbar_service whole(const busbar_service& service) {
+  busbar_service out{};
+  std::memcpy(&out, &service, std::min<std::size_t>(service.struct_size, sizeof out));
+  return out;
+}
+
 }  // namespace
 
 Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::string router)
     : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(service)),
       instance_(instance),
       c_service_(&service),
+      whole_service_(whole(service)),
       doc_(to_string(service.doc)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
       inline_(declared().is_inline) {}

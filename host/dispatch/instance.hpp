@@ -25,7 +25,10 @@ class Endpoint final : public registry::LocalProvider {
   Endpoint(Instance& instance, const busbar_service& service, std::string router);
 
   Instance& instance() const noexcept { return instance_; }
+  /// The plugin's own struct, which is handed back to it.
   const busbar_service& c_service() const noexcept { return *c_service_; }
+  /// The same as of this host's minor version: what an older plugin's does not have is zero. Texts are the plugin's.
+  const busbar_service& whole_service() const noexcept { return whole_service_; }
   const std::string& doc() const noexcept { return doc_; }
   bool idempotent() const noexcept { return declared().idempotent; }
   bool dry_run_safe() const noexcept { return declared().dry_run_safe; }
@@ -43,6 +46,7 @@ class Endpoint final : public registry::LocalProvider {
  private:
   Instance& instance_;
   const busbar_service* const c_service_;
+  const busbar_service whole_service_;
   const std::string doc_;
   const std::uint32_t default_timeout_ms_;
   std::atomic<bool> inline_;

@@ -55,6 +55,13 @@ class Health {
   std::string reason_;
 };
 
+/// How one of several remote providers is picked (C-D3): see busbar_strategy.
+enum class Strategy : std::uint32_t {
+  standard = BUSBAR_STRATEGY_DEFAULT,
+  random = BUSBAR_STRATEGY_RANDOM,
+  least_pending = BUSBAR_STRATEGY_LEAST_PENDING,
+};
+
 class Router;
 
 /// One declared service; what `Router::service` returns, so that its properties can be chained.
@@ -71,6 +78,28 @@ class ServiceDeclaration {
   ServiceDeclaration& idempotent() { return flag(BUSBAR_SERVICE_IDEMPOTENT); }
   /// It does nothing but check when the message's dry_run says so (C-D10).
   ServiceDeclaration& dry_run_safe() { return flag(BUSBAR_SERVICE_DRY_RUN_SAFE); }
+  /// How callers on other nodes pick one of its providers, where they do not say so themselves (C-D3).
+  ServiceDeclaration& strategy(Strategy strategy) {
+    strategy_ = static_cast<std::uint32_t>(strategy);
+    sticky_field_.clear();
+    return *this;
+  }
+  /// Calls with the same value in `field` of the request go to the same provider, as long as that is there (C-D3).
+  ServiceDeclaration& sticky(std::string_view field) {
+    strategy_ = BUSBAR_STRATEGY_STICKY;
+    sticky_field_ = field;
+    return *this;
+  }
+  /// At most so many of its calls run at the same time on one node, and so many more wait; others are told
+  /// `overloaded`, and go to another provider (C-D15). Not for inline services.
+  /// Errors: std::invalid_argument for no calls at all.
+  ServiceDeclaration& limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
+    if (max_running == 0)
+      throw std::invalid_argument("service \"" + name_ + "\": max_running is 0, expected 1 or more");
+    max_running_ = max_running;
+    max_queued_ = max_queued;
+    return *this;
+  }
   /// The timeout for callers that name none: 1 ms to 24 h.
   /// Errors: std::invalid_argument beyond that.
   ServiceDeclaration& timeout(std::chrono::milliseconds timeout) {
@@ -100,6 +129,10 @@ class ServiceDeclaration {
     out.doc = {doc_.data(), doc_.size()};
     out.timeout_ms = timeout_ms_;
     out.data = &handler_;
+    out.strategy = strategy_;
+    out.max_running = max_running_;
+    out.max_queued = max_queued_;
+    out.sticky_field = {sticky_field_.data(), sticky_field_.size()};
     return out;
   }
 
@@ -107,6 +140,10 @@ class ServiceDeclaration {
   std::string doc_;
   std::uint32_t flags_;
   std::uint32_t timeout_ms_ = 0;
+  std::uint32_t strategy_ = BUSBAR_STRATEGY_DEFAULT;
+  std::uint32_t max_running_ = 0;
+  std::uint32_t max_queued_ = 0;
+  std::string sticky_field_;
   detail::BoundHandler handler_;
 };
 
@@ -162,6 +199,15 @@ class Router {
     return service(name, handler).flag(BUSBAR_SERVICE_PRIVATE);
   }
 
+  /// At most so many calls of all its services run at the same time on one node, and so many more wait; others are told
+  /// `overloaded` (C-D15). Inline services do not count. In the constructor.
+  /// Errors: std::invalid_argument for no calls at all.
+  void limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
+    if (max_running == 0) throw std::invalid_argument("the router's max_running is 0, expected 1 or more");
+    max_running_ = max_running;
+    max_queued_ = max_queued;
+  }
+
   /// Dispatching and logging outside any call, from a thread of the plugin's own. From `start` on.
   Dispatching host() const noexcept { return Dispatching(*host_, nullptr); }
   Logger log() const noexcept { return Logger(*host_, nullptr); }
@@ -181,6 +227,8 @@ class Router {
   }
 
   const busbar_host* host_ = nullptr;
+  std::uint32_t max_running_ = 0;
+  std::uint32_t max_queued_ = 0;
   std::deque<ServiceDeclaration> services_;  // a deque: declarations are referred to while more are added
 };
 
