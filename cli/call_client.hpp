@@ -17,7 +17,7 @@ struct CallClientOptions {
   std::string address;                         ///< tcp://HOST:PORT or ipc://PATH
   std::string cluster{};                       ///< the host's must be the same
   std::chrono::milliseconds greeting{3'000};   ///< how long connecting and the greeting may take together
-  std::chrono::milliseconds query{10'000};     ///< how long a question about the host itself may take
+  std::chrono::milliseconds query{15'000};     ///< how long a question about the host itself may take
   std::chrono::milliseconds slack{2'000};      ///< what an answer may take beyond the call's own time
   std::chrono::milliseconds heartbeat{1'000};  ///< a host that is silent for three of them is lost
 };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/outside.sh [BUILD_DIR]: installs a build (default: build/dev) into a scratch directory, builds the projects of
-# tests/outside against what lies there, and nothing else, and uses them with the installed programs. Exit status 0 if
-# all of it worked. Needs the build to be complete: cmake --build BUILD_DIR.
+# tests/outside, and the one that docs/authors.md writes, against what lies there, and nothing else, and uses them with
+# the installed programs. Exit status 0 if all of it worked. Needs the build to be complete: cmake --build BUILD_DIR.
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
@@ -59,14 +59,19 @@ build c tests/outside/c
 build plain tests/outside
 build embed tests/outside/embed
 build client examples/client
-loaded=("$scratch/c/plugins/echo.so" "$scratch/plain/plugins/outside.so")
+step "the guide for authors, from an empty directory"
+"$source_dir/tools/guide.sh" "$source_dir/docs/authors.md" "$scratch/guide"
+(cd "$scratch/guide/accounts" && CMAKE_PREFIX_PATH=$prefix bash -e build.sh) >"$scratch/guide.log" 2>&1 ||
+  { cat "$scratch/guide.log" >&2; exit 1; }
+words=("$scratch/plain/plugins/outside.so")  # those of words.cpp
 if command -v clang++ >/dev/null && echo '#include <string>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; then
   CC=clang CXX=clang++ build libcxx tests/outside -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DOUTSIDE_NAME=libcxx
-  loaded+=("$scratch/libcxx/plugins/libcxx.so")
+  words+=("$scratch/libcxx/plugins/libcxx.so")
 else
   step "no clang++ with libc++ here: the plugin built with them is left out"
 fi
 
+loaded=("$scratch/c/plugins/echo.so" "${words[@]}" "$scratch/guide/accounts/build/plugins/accounts.so")
 mkdir "$plugins"
 cp "${loaded[@]}" "$plugins"
 expect "busbar check" '"ok":true' "$prefix/bin/busbar" --json check "${loaded[@]}"
@@ -82,8 +87,12 @@ for _ in $(seq 300); do  # until it answers; it then waits by itself for the fir
   sleep 0.1
 done
 
+mkdir "$scratch/guide/run"
+ln -s "$scratch/run" "$scratch/guide/run/busbar"  # where the command line looks for the host, as the guide has it
+expect "the calls of the guide" '"cents": 300' \
+  env PATH="$prefix/bin:$PATH" XDG_RUNTIME_DIR="$scratch/guide/run" bash -e "$scratch/guide/accounts/calls.sh"
 expect "the plugin in C" '"value":\{"a":1\}' call echo '{"a": 1}'
-for plugin in "${loaded[@]:1}"; do
+for plugin in "${words[@]}"; do
   name=$(basename "$plugin" .so)
   expect "a call to $name" '"words":\{"pear":2\}' call "${name}_words" '{"text": "pear plum pear", "at_least": 2}'
   expect "an answer of $name from a thread" '"value":"pear"' call "${name}_later" '{"text": "pear"}'

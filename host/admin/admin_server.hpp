@@ -27,10 +27,10 @@ class AdminError : public std::runtime_error {
 /// Threads: called on the server's own thread, which all clients share: they must be quick and must not wait.
 /// Errors: what they throw is told to the client as `internal`.
 struct AdminHooks {
-  std::function<nlohmann::json()> services;  ///< {"services": […]}, each with its "visibility"
-  std::function<nlohmann::json()> nodes;     ///< {"nodes": […]}
-  std::function<nlohmann::json()> plugins;   ///< {"plugins": […]}
-  std::function<nlohmann::json()> status;    ///< {"node": …, "version": …, …}
+  std::function<nlohmann::json(CallerIs)> services;  ///< {"services": […]}: those that such a caller can call
+  std::function<nlohmann::json()> nodes;             ///< {"nodes": […]}
+  std::function<nlohmann::json()> plugins;           ///< {"plugins": […]}
+  std::function<nlohmann::json()> status;            ///< {"node": …, "version": …, …}
 
   /// Has the plugin directory scanned, and then calls `done`, once and from any thread, with {"plugins": […]} as it is
   /// afterwards. A host that stops first need not call it.
@@ -42,8 +42,8 @@ struct AdminHooks {
   /// for once, by the server's constructor, if it was not `ready`. A host that stops first need not call it.
   std::function<void(std::function<void()> tell)> when_ready;
 
-  /// What this host knows of a service that it offers itself; nothing where it does not.
-  std::function<std::optional<nlohmann::json>(std::string_view service)> describe;
+  /// What this host knows of a service that it offers itself to such a caller; nothing where it does not.
+  std::function<std::optional<nlohmann::json>(std::string_view service, CallerIs)> describe;
 
   /// Whether a service declares itself dry-run safe, wherever it may run; nothing where nobody provides it (C-D10).
   std::function<std::optional<bool>(std::string_view service)> dry_run_safe;

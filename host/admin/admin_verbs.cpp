@@ -150,6 +150,8 @@ DispatchOptions options_of(const AdminRequest& request) {
   return {request.timeout_ms.value_or(0), request.node ? std::string_view(*request.node) : std::string_view()};
 }
 
+CallerIs caller_of(Audience audience) { return audience == Audience::here ? CallerIs::here : CallerIs::outside; }
+
 std::uint64_t microseconds_since(Nanos start) { return static_cast<std::uint64_t>((now_ns() - start) / kMicrosecond); }
 
 }  // namespace
@@ -191,7 +193,7 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
   } else {
     answer_with(answer, seq, [&] {
       if (request.verb == verb::kDiscover) return document_frame(seq, discover(request, audience));
-      if (request.verb == verb::kServices) return document_frame(seq, services(audience));
+      if (request.verb == verb::kServices) return document_frame(seq, hooks_.services(caller_of(audience)));
       if (request.verb == verb::kNodes) return document_frame(seq, hooks_.nodes());
       if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
       return document_frame(seq, hooks_.status());
@@ -269,32 +271,14 @@ void AdminVerbs::authorized(const AdminRequest& request, Answer answer) {
 
 // -- what this node knows
 
-namespace {
-// Others are not told of it, and cannot call it (C-R1).
-bool is_hidden(const nlohmann::json& service, Audience audience) {
-  return audience != Audience::here && service.value("visibility", "public") == "private";
-}
-}  // namespace
-
-nlohmann::json AdminVerbs::services(Audience audience) const {
-  nlohmann::json document = hooks_.services();
-  nlohmann::json& list = document["services"];
-  list.erase(std::remove_if(list.begin(), list.end(), [&](const auto& row) { return is_hidden(row, audience); }),
-             list.end());
-  return document;
-}
-
 std::optional<nlohmann::json> AdminVerbs::describe_here(const AdminRequest& request, Audience audience) const {
   if (request.node && *request.node != dispatcher_.node()) return std::nullopt;
-  auto document = hooks_.describe(*request.service);
-  if (document && is_hidden(*document, audience)) document.reset();
-  return document;
+  return hooks_.describe(*request.service, caller_of(audience));
 }
 
 nlohmann::json AdminVerbs::discover(const AdminRequest& request, Audience audience) const {
   nlohmann::json providers = nlohmann::json::array();
-  for (const Provider& provider : dispatcher_.discover_service(Message(*request.service))) {
-    if (provider.node == "local" && !describe_here(request, audience)) continue;
+  for (const Provider& provider : dispatcher_.discover_service(Message(*request.service), caller_of(audience))) {
     providers.push_back({{"node", provider.node}, {"router", provider.router}});
   }
   return {{"providers", std::move(providers)}};
@@ -309,7 +293,7 @@ void AdminVerbs::describe(const AdminRequest& request, Answer answer, Audience a
     if (request.node) {
       nodes.push_back(*request.node);
     } else {
-      for (const Provider& provider : dispatcher_.discover_service(Message(*request.service))) {
+      for (const Provider& provider : dispatcher_.discover_service(Message(*request.service), caller_of(audience))) {
         if (provider.node != "local") nodes.push_back(provider.node);
       }
     }

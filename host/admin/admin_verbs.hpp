@@ -59,7 +59,6 @@ class AdminVerbs {
  private:
   PendingCall call(const wire::AdminRequest& request, Answer answer);
   void authorized(const wire::AdminRequest& request, Answer answer);
-  nlohmann::json services(Audience audience) const;
   nlohmann::json discover(const wire::AdminRequest& request, Audience audience) const;
   void describe(const wire::AdminRequest& request, Answer answer, Audience audience);
   std::optional<nlohmann::json> describe_here(const wire::AdminRequest& request, Audience audience) const;

@@ -1,5 +1,6 @@
 #include "admin/describe_elsewhere.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,8 +13,6 @@ namespace busbar::host {
 
 namespace {
 
-constexpr std::uint32_t kDefaultTimeoutMs = 5'000;
-
 /// One such question. Ownership: its own, by the callbacks that it gives away. Threads: one after the other.
 class Asking : public std::enable_shared_from_this<Asking> {
  public:
@@ -22,11 +21,21 @@ class Asking : public std::enable_shared_from_this<Asking> {
       : dispatcher_(dispatcher),
         seq_(request.seq),
         service_(*request.service),
-        deadline_(now_ns() + request.timeout_ms.value_or(kDefaultTimeoutMs) * kMillisecond),
+        deadline_(now_ns() + request.timeout_ms.value_or(kUsualTimeoutMs) * kMillisecond),
         nodes_(std::move(nodes)),
         answer_(std::move(answer)) {}
 
-  void ask_next() {
+  /// Asks the next node, or answers. Nodes that cannot be asked say so before `query_async` has returned: however many
+  /// they are, they are asked in this loop, which the inner calls leave to the outermost one.
+  void go_on() {
+    if (turns_.fetch_add(1, std::memory_order_acq_rel) != 0) return;
+    do {
+      take_turn();
+    } while (turns_.fetch_sub(1, std::memory_order_acq_rel) != 1);
+  }
+
+ private:
+  void take_turn() {
     if (next_ == nodes_.size()) return give_up();
     const Nanos left = deadline_ - now_ns();
     if (left < kMillisecond) return time_out();
@@ -39,13 +48,12 @@ class Asking : public std::enable_shared_from_this<Asking> {
         static_cast<std::uint32_t>(left / kMillisecond));
   }
 
- private:
   void on_outcome(const Response& outcome) {
     const std::string& node = nodes_[next_++];
     if (!outcome.succeeded()) {
       failure_ = {std::string(code::kBadRpc),
                   "node " + in_quotes(node) + " did not answer: " + std::string(outcome.text())};
-      return ask_next();
+      return go_on();
     }
     try {
       auto told = outcome.value_as<wire::AdminAnswer>();
@@ -59,7 +67,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
       failure_ = {std::string(code::kMalformed),
                   "node " + in_quotes(node) + " gave an answer that cannot be read: " + unfit.what()};
     }
-    ask_next();
+    go_on();
   }
 
   void time_out() {
@@ -80,6 +88,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
   const Nanos deadline_;
   const std::vector<std::string> nodes_;
   const AdminVerbs::Answer answer_;
+  std::atomic<unsigned> turns_{0};  // that are to be taken; who makes it more than none takes them
   std::size_t next_ = 0;
   std::optional<wire::AdminError> failure_;  // the last one
 };
@@ -88,7 +97,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
 void describe_elsewhere(Dispatcher& dispatcher, const wire::AdminRequest& request, std::vector<std::string> nodes,
                         std::function<void(std::vector<std::uint8_t> frame)> answer) {
-  std::make_shared<Asking>(dispatcher, request, std::move(nodes), std::move(answer))->ask_next();
+  std::make_shared<Asking>(dispatcher, request, std::move(nodes), std::move(answer))->go_on();
 }
 
 }  // namespace busbar::host

@@ -14,34 +14,25 @@ using registry::ServiceEntry;
 
 namespace {
 
-constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
+const Endpoint& endpoint_of(const Reachable& there) { return static_cast<const Endpoint&>(*there.local); }
 
-const Endpoint& endpoint_of(const ServiceEntry& entry) { return static_cast<const Endpoint&>(*entry.local); }
-
-// For callers of this node a private service hides those of other nodes (C-D12).
-bool hides_others(const ServiceEntry& entry) {
-  return entry.local != nullptr && entry.local->visibility() == registry::Visibility::private_;
-}
-
-json providers_of(const Node& node, const ServiceEntry& entry) {
+json providers_of(const Node& node, const Reachable& there) {
   json names = json::array();
-  if (entry.local != nullptr) names.push_back(node.name());
-  if (!hides_others(entry)) {
-    for (const auto& remote : entry.remote) names.push_back(remote.node->name());
-  }
+  if (there.local != nullptr) names.push_back(node.name());
+  for (const auto& remote : there.remote) names.push_back(remote.node->name());
   return names;
 }
 
-json local_facts(const Node& node, const ServiceEntry& entry) {
-  const Endpoint& endpoint = endpoint_of(entry);
-  return {{"name", entry.name},
+json local_facts(const Node& node, const Reachable& there) {
+  const Endpoint& endpoint = endpoint_of(there);
+  return {{"name", endpoint.service()},
           {"visibility", endpoint.visibility() == registry::Visibility::public_ ? "public" : "private"},
           {"doc", endpoint.doc()},
           {"plugin", endpoint.router()},
           {"inline", endpoint.is_inline()},
           {"idempotent", endpoint.idempotent()},
           {"dry_run_safe", endpoint.dry_run_safe()},
-          {"providers", providers_of(node, entry)}};
+          {"providers", providers_of(node, there)}};
 }
 
 // What the plugin does not say is left out.
@@ -52,38 +43,42 @@ void add_json(json& document, const char* name, const std::string& text) {
 }
 
 // A record does not carry the documentation: `describe` asks for it.
-json remote_facts(const Node& node, const ServiceEntry& entry) {
-  const registry::RemoteService& service = *entry.remote.front().service;
-  return {{"name", entry.name},
+json remote_facts(const Node& node, const Reachable& there) {
+  const registry::RemoteService& service = *there.remote.front().service;
+  return {{"name", service.name},
           {"visibility", "public"},
           {"doc", ""},
           {"plugin", service.router},
           {"inline", service.is_inline},
           {"idempotent", service.idempotent},
           {"dry_run_safe", service.dry_run_safe},
-          {"providers", providers_of(node, entry)}};
+          {"providers", providers_of(node, there)}};
 }
 
 }  // namespace
 
-json services_document(const Node& node) {
+json services_document(const Node& node, CallerIs caller) {
   json list = json::array();
   for (const ServiceEntry& entry : node.registry().known_services()) {
-    list.push_back(entry.local != nullptr ? local_facts(node, entry) : remote_facts(node, entry));
+    const Reachable there = reachable(&entry, caller);
+    if (there.nobody()) continue;
+    list.push_back(there.local != nullptr ? local_facts(node, there) : remote_facts(node, there));
   }
   return {{"services", std::move(list)}};
 }
 
-std::optional<json> describe_local(const Node& node, std::string_view service) {
+std::optional<json> describe_local(const Node& node, std::string_view service, CallerIs caller) {
   // A copy: JSON is not made while lookups are held up.
   const auto entry = node.registry().lookup(
       service, [](const ServiceEntry* found) { return found != nullptr ? std::optional(*found) : std::nullopt; });
-  if (!entry || entry->local == nullptr) return std::nullopt;
-  const Endpoint& endpoint = endpoint_of(*entry);
+  if (!entry) return std::nullopt;
+  const Reachable there = reachable(&*entry, caller);
+  if (there.local == nullptr) return std::nullopt;
+  const Endpoint& endpoint = endpoint_of(there);
   const std::uint32_t timeout = endpoint.default_timeout_ms();
-  json document = local_facts(node, *entry);
+  json document = local_facts(node, there);
   document["version"] = endpoint.instance().facts().version;
-  document["timeout_ms"] = timeout != 0 ? timeout : kDefaultTimeoutMs;
+  document["timeout_ms"] = timeout != 0 ? timeout : kUsualTimeoutMs;
   document["described_by"] = node.name();
   add_json(document, "request", endpoint.request_schema());
   add_json(document, "response", endpoint.response_schema());
@@ -113,7 +108,9 @@ json cluster_status(const Node& node) {
           {"nodes", node.nodes().size()},
           {"introduced", node.join_state() == JoinState::joined},
           {"address", node.address()},
+          {"bound_address", node.bound_address()},
           {"registry_address", node.registry_address()},
+          {"bound_registry_address", node.bound_registry_address()},
           {"insecure", node.insecure()},
           {"table", {{"version", table.version}, {"services", table.services}, {"age_ms", table.age.count()}}},
           {"calls",
@@ -126,10 +123,11 @@ json cluster_status(const Node& node) {
 
 std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service) {
   return node.registry().lookup(service, [](const ServiceEntry* entry) -> std::optional<bool> {
-    if (entry == nullptr) return std::nullopt;
-    if (entry->local != nullptr && !endpoint_of(*entry).dry_run_safe()) return false;
-    return hides_others(*entry) || std::all_of(entry->remote.begin(), entry->remote.end(),
-                                               [](const auto& remote) { return remote.service->dry_run_safe; });
+    const Reachable there = reachable(entry, CallerIs::here);
+    if (there.nobody()) return std::nullopt;
+    if (there.local != nullptr && !endpoint_of(there).dry_run_safe()) return false;
+    return std::all_of(there.remote.begin(), there.remote.end(),
+                       [](const auto& remote) { return remote.service->dry_run_safe; });
   });
 }
 

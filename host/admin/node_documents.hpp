@@ -9,12 +9,12 @@
 
 namespace busbar::host {
 
-/// {"services": […]}: all that the node knows, its own and those of others.
-nlohmann::json services_document(const Node& node);
+/// {"services": […]}: all that such a caller can call, the node's own and those of others.
+nlohmann::json services_document(const Node& node, CallerIs caller);
 
-/// What is known of a service that the node itself offers; nothing where it does not. With its "visibility",
-/// and as far as the plugin says it with "request" and "response" (JSON Schemas) and "example".
-std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service);
+/// What is known of a service that the node itself offers to such a caller; nothing where it does not. As far as the
+/// plugin says them with "request" and "response" (JSON Schemas) and "example".
+std::optional<nlohmann::json> describe_local(const Node& node, std::string_view service, CallerIs caller);
 
 /// {"nodes": […], "insecure": …}.
 nlohmann::json nodes_document(const Node& node);
@@ -22,7 +22,8 @@ nlohmann::json nodes_document(const Node& node);
 /// The member "cluster" of the status.
 nlohmann::json cluster_status(const Node& node);
 
-/// Whether every provider that a call may reach declares the service dry-run safe; nothing where there is none.
+/// Whether every provider that a call from here may reach declares the service dry-run safe; nothing where there is
+/// none.
 std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service);
 
 }  // namespace busbar::host

@@ -82,8 +82,14 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"plugins", config_.paths.plugins.string()},
                         {"cluster", config_.cluster.name},
                         {"address", node_.address()},
-                        {"registry_address", node_.registry_address()}});
-  when_ready([this] { log_.info("ready", {{"node", config_.node}}); });
+                        {"bound_address", node_.bound_address()},
+                        {"registry_address", node_.registry_address()},
+                        {"bound_registry_address", node_.bound_registry_address()}});
+  node_.dispatcher().hold_clients();
+  when_ready([this] {
+    log_.info("ready", {{"node", config_.node}});
+    node_.dispatcher().let_clients_in();
+  });
   plugins_.start();
   node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
                  queries_.serve(from, attempt, body);
@@ -123,7 +129,7 @@ void Host::when_ready(std::function<void()> tell) {
 
 AdminHooks Host::admin_hooks() {
   AdminHooks hooks;
-  hooks.services = [this] { return services_document(node_); };
+  hooks.services = [this](CallerIs caller) { return services_document(node_, caller); };
   hooks.nodes = [this] { return nodes_document(node_); };
   hooks.plugins = [this] { return plugin_list(); };
   hooks.status = [this] { return status(); };
@@ -132,7 +138,7 @@ AdminHooks Host::admin_hooks() {
   };
   hooks.ready = [this] { return ready(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
-  hooks.describe = [this](std::string_view service) { return describe_local(node_, service); };
+  hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
   hooks.dry_run_safe = [this](std::string_view service) { return is_dry_run_safe(node_, service); };
   return hooks;
 }

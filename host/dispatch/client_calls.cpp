@@ -8,9 +8,12 @@ bool ClientCalls::begin(const Requester& client, std::uint64_t attempt) {
 }
 
 void ClientCalls::hold(const Requester& client, std::uint64_t attempt, PendingCall call) {
-  const MutexLock lock(mutex_);
-  const auto row = calls_.find({&client, attempt});
-  if (row != calls_.end()) std::swap(row->second, call);
+  {
+    const MutexLock lock(mutex_);
+    const auto row = calls_.find({&client, attempt});
+    if (row != calls_.end()) return std::swap(row->second, call);
+  }
+  call.cancel();  // given up meanwhile; or it has ended, and this does nothing
 }
 
 // What is taken out here is let go without the lock.

@@ -13,7 +13,7 @@
 
 namespace busbar::host {
 
-/// Threads: any. A call is begun, then either held and ended, or ended before it could be held.
+/// Threads: any. A call is begun, then either held and ended, or ended or given up before it could be held.
 class ClientCalls {
  public:
   /// False: the client has used this number already, for a call that is under way.

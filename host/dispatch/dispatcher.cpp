@@ -30,9 +30,17 @@ class InlineDepth {
 
 Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& pool, Supervisor& supervisor,
                        EventStream& events)
-    : node_(std::move(node)), registry_(registry), pool_(pool), supervisor_(supervisor), events_(events) {
+    : node_(std::move(node)),
+      registry_(registry),
+      pool_(pool),
+      supervisor_(supervisor),
+      events_(events),
+      anteroom_(pool, supervisor,
+                [this](const auto& client, const wire::Envelope& envelope, Nanos waited, Anteroom::End end) {
+                  go_on_with(client, envelope, waited, end);
+                }) {
   supervisor_.add_duty([this](Nanos now) {
-    Nanos next = kNever;
+    Nanos next = anteroom_.expire(now);
     CallSlab::instance().for_each([&](Call& call) { next = std::min(next, call.expire(*this, now)); });
     return next;
   });
@@ -63,13 +71,12 @@ Dispatcher::Start Dispatcher::start_of(bool may_be_inexact, const Call* parent, 
 // ------------------------------------------------------------------------------------------------------ discovery
 
 // Enters the instance that provides the service here, so that it cannot go away; null where nobody does.
-Endpoint* Dispatcher::find(const Message& message, std::string_view only_node) const {
+Endpoint* Dispatcher::find(const Message& message, const DispatchOptions& options) const {
   if (wants(EventKind::discovering_service)) emit(EventKind::discovering_service, message);
-  if (!only_node.empty() && only_node != node_) return nullptr;
-  return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> Endpoint* {
-    if (entry == nullptr || entry->local == nullptr) return nullptr;
-    auto* endpoint = static_cast<Endpoint*>(entry->local.get());
-    endpoint->instance().enter();
+  if (!options.node.empty() && options.node != node_) return nullptr;
+  return registry_.lookup(message.service_name(), [&](const registry::ServiceEntry* entry) -> Endpoint* {
+    auto* endpoint = static_cast<Endpoint*>(reachable(entry, options.caller).local);
+    if (endpoint != nullptr) endpoint->instance().enter();
     return endpoint;
   });
 }
@@ -91,12 +98,12 @@ void Dispatcher::settle_unserved(Message& message, std::string_view only_node) c
   message.respond(Response::service_unavailable(name));
 }
 
-std::vector<Provider> Dispatcher::discover_service(const Message& message) const {
-  return registry_.lookup(message.service_name(), [](const registry::ServiceEntry* entry) -> std::vector<Provider> {
+std::vector<Provider> Dispatcher::discover_service(const Message& message, CallerIs caller) const {
+  return registry_.lookup(message.service_name(), [&](const registry::ServiceEntry* entry) -> std::vector<Provider> {
     std::vector<Provider> providers;
-    if (entry == nullptr) return providers;
-    if (entry->local != nullptr) providers.push_back({"local", entry->local->router()});
-    for (const auto& remote : entry->remote) {
+    const Reachable there = reachable(entry, caller);
+    if (there.local != nullptr) providers.push_back({"local", there.local->router()});
+    for (const auto& remote : there.remote) {
       if (remote.node->routable()) providers.push_back({remote.node->name(), remote.service->router});
     }
     return providers;
@@ -108,12 +115,12 @@ std::vector<Provider> Dispatcher::discover_service(const Message& message) const
 void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOptions options) {
   if (message.halted()) return;
   if (refuse_to_block(message)) return;
-  if (Endpoint* endpoint = find(message, options.node)) [[likely]] {
+  if (Endpoint* endpoint = find(message, options)) [[likely]] {
     const Start start = start_of(endpoint->is_inline(), parent, message, options);
     return endpoint->is_inline() ? serve_inline(*endpoint, message, options, start)
                                  : serve_pooled(*endpoint, message, options, start);
   }
-  const Candidate provider = find_remote(message.service_name(), options.node, nullptr);
+  const Candidate provider = find_remote(message, options, nullptr);
   if (provider.peer == nullptr) return settle_unserved(message, options.node);
   serve_remotely(provider, message, options, start_of(false, parent, message, options));
 }
@@ -135,8 +142,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOpti
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
   entered.taken_over();
-  if (!options.node.empty()) [[unlikely]]
-    call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
@@ -173,8 +179,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOpti
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   entered.taken_over();
-  if (!options.node.empty()) [[unlikely]]
-    call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   call.own_message(std::move(message));
   submit(call, start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
@@ -234,7 +239,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
     run_callback(callback, std::move(message));
     return nullptr;
   }
-  Endpoint* endpoint = purpose == Purpose::query ? nullptr : find(message, options.node);
+  Endpoint* endpoint = purpose == Purpose::query ? nullptr : find(message, options);
   if (endpoint == nullptr) {
     return launch_remotely(purpose, parent, std::move(message), std::move(callback), options, cancellable);
   }
@@ -243,11 +248,11 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   const auto budget = start.budget(endpoint->default_timeout_ms());
   if (purpose == Purpose::serve) report_start(*endpoint, message);
   const bool runs_inline = endpoint->is_inline();
-  Text only_node(options.node);
+  Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
   entered.taken_over();
-  if (!only_node.empty()) call.only_at(std::move(only_node));
+  call.heed(std::move(wishes));
   call.own_message(std::move(message));
   if (cancellable) call.retain();
   call.deliver_to(std::move(callback), start.now);

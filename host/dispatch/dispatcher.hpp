@@ -13,26 +13,19 @@
 #include <string_view>
 #include <vector>
 
+#include "dispatch/anteroom.hpp"
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
 #include "dispatch/client_calls.hpp"
+#include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
+#include "dispatch/reachable.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
 
 namespace busbar::host {
-
-struct DispatchOptions {
-  /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
-  /// message's deadline or the call around it leaves is not exceeded (C-D8).
-  std::uint32_t timeout_ms = 0;
-  /// Only this node may serve it; nobody of that name, or no connection: badrpc(nodedown). Empty: any (C-D2).
-  std::string_view node = {};
-};
-
-inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
 
 /// A question to a node that another one asks: the admin side answers it through `requester`, under `attempt`.
 using QueryHandler =
@@ -83,8 +76,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                         DispatchOptions options = {});
   AuthorizationAnswer authorized(Message message, DispatchOptions options = {});
 
-  /// Who provides the message's service; nobody: not found (C-D12).
-  std::vector<Provider> discover_service(const Message& message) const;
+  /// Who provides the message's service to such a caller; nobody: not found (C-D12).
+  std::vector<Provider> discover_service(const Message& message, CallerIs caller = CallerIs::here) const;
 
   const std::string& node() const noexcept { return node_; }
   /// Inside a callback: the node that has answered; this one, where nobody else was asked.
@@ -97,11 +90,17 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
-  /// What people are to be told of a dry run of this service, if anything: not every service heeds one (C-D10).
+  /// What a client's people are to be told of a dry run of this service, if anything: not every service heeds one
+  /// (C-D10).
   std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
+  /// Until `let_clients_in` what clients ask waits: a request for as long as it may take (5 s, where it does not say),
+  /// a query for 9 s. What other nodes ask does not: they know from this one's record what is there. Before the first
+  /// request.
+  void hold_clients() noexcept { anteroom_.close(); }
+  void let_clients_in() noexcept { anteroom_.open(); }
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
-  void refuse_requests() noexcept { refusing_.store(true, std::memory_order_relaxed); }
+  void refuse_requests() noexcept;
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -137,7 +136,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   };
 
   Start start_of(bool may_be_inexact, const Call* parent, const Message& message, DispatchOptions options) const;
-  Endpoint* find(const Message& message, std::string_view only_node) const;
+  Endpoint* find(const Message& message, const DispatchOptions& options) const;
   void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;
   static void refuse_as_overloaded(Message& message);
@@ -156,19 +155,24 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
             std::string_view node = {}) const noexcept;
 
   // remote.cpp
-  Candidate find_remote(std::string_view service, std::string_view only_node, const Call* call) const;
+  Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
   void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
+  bool try_next(Call& call) noexcept;
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp
+  void take_envelope(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope);
   void take_request(const std::shared_ptr<Requester>& from, const wire::Envelope& request);
   void serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const wire::Envelope& request);
   void dispatch_for_client(const std::shared_ptr<Requester>& client, const wire::Envelope& request);
+  bool holds(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope);
+  void go_on_with(const std::shared_ptr<Requester>& client, wire::Envelope envelope, Nanos waited,
+                  Anteroom::End end) noexcept;
   void forward(Call& call);
   void refuse_request(Requester& from, const wire::Envelope& request, const Response& response, bool unstarted);
   void pass_on(const wire::Envelope& unsendable) noexcept;
@@ -182,6 +186,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   EventStream& events_;
   QueryHandler on_query_;
   ClientCalls client_calls_;
+  Anteroom anteroom_;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dispatch/host_table.hpp"
+#include "dispatch/strategy.hpp"
 
 namespace busbar::host {
 
@@ -20,7 +21,7 @@ registry::Visibility visibility_of(const busbar_service& service) {
 registry::ServiceFacts facts_of(const busbar_service& service) {
   const auto has = [&](std::uint32_t flag) { return (service.flags & flag) != 0; };
   return {has(BUSBAR_SERVICE_INLINE), has(BUSBAR_SERVICE_IDEMPOTENT), has(BUSBAR_SERVICE_DRY_RUN_SAFE),
-          service.timeout_ms};
+          service.timeout_ms,         strategy_of(service.strategy),  to_string(service.sticky_field)};
 }
 
 // Those of an older plugin end earlier.
@@ -33,7 +34,7 @@ busbar_service whole(const busbar_service& service) {
 }  // namespace
 
 Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::string router)
-    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(service)),
+    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(whole(service))),
       instance_(instance),
       c_service_(&service),
       whole_service_(whole(service)),

@@ -157,6 +157,13 @@ Bytes write_document(std::uint64_t attempt, Bytes body) {
   return written(envelope);
 }
 
+Bytes write_refused(std::uint64_t attempt, std::string_view name, std::string_view text) {
+  Envelope envelope = make(EnvelopeType::refused, attempt);
+  envelope.name = name;
+  envelope.text = text;
+  return written(envelope);
+}
+
 busbar_message message_view(const Envelope& request) noexcept {
   busbar_message out{};
   out.struct_size = sizeof out;

@@ -36,6 +36,8 @@ wire::Bytes write_passed_on(const wire::Envelope& unsendable);
 wire::Bytes write_forwarded(std::uint64_t attempt, std::string_view node, std::uint64_t incarnation);
 wire::Bytes write_cancel(std::uint64_t attempt);
 wire::Bytes write_document(std::uint64_t attempt, wire::Bytes body);
+/// Word that one request or query is not served: `name` is a code.
+wire::Bytes write_refused(std::uint64_t attempt, std::string_view name, std::string_view text);
 
 /// A request as a message in C. Ownership: points into the frame.
 busbar_message message_view(const wire::Envelope& request) noexcept;

@@ -1,6 +1,6 @@
 // Calls to other nodes: which one, and which one next.
 #include <algorithm>
-#include <random>
+#include <new>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
@@ -11,30 +11,19 @@ namespace busbar::host {
 
 namespace {
 
-// Evenly distributed enough to share calls out; a generator of the thread's own costs no lock (xorshift, Marsaglia
-// 2003).
-std::size_t random_below(std::size_t bound) {
-  static thread_local std::uint64_t state = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}() | 1;
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return static_cast<std::size_t>(state % bound);
-}
-
 std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node) {
   return std::static_pointer_cast<Peer>(node);
 }
-
-constexpr std::uint32_t kUsualTimeoutMs = 5'000;  // C-D5
 
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------------------- providers
 
-// A provider that the call has not tried, at random (C-D3); with `only_node` that one, also where its record does not
-// have the service.
-Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::string_view only_node,
+// A provider that the call has not tried (C-D3); with a node named that one, also where its record does not have the
+// service.
+Dispatcher::Candidate Dispatcher::find_remote(const Message& message, const DispatchOptions& options,
                                               const Call* call) const {
+  const std::string_view service = message.service_name();
   const auto untried = [&](const registry::RemoteNode& node) {
     return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
   };
@@ -42,28 +31,21 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::str
     const std::uint32_t own = provider.service->timeout_ms;
     return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
   };
-  if (!only_node.empty()) {
+  if (!options.node.empty()) {
     Candidate named = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
       if (entry == nullptr) return {};
       const auto provider = std::find_if(entry->remote.begin(), entry->remote.end(), [&](const auto& row) {
-        return row.node->name() == only_node && untried(*row.node);
+        return row.node->name() == options.node && untried(*row.node);
       });
       return provider != entry->remote.end() ? candidate(*provider) : Candidate{};
     });
     if (named.peer != nullptr) return named;
-    const auto node = registry_.find_node(only_node);
+    const auto node = registry_.find_node(options.node);
     return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
   }
   return registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
-    if (entry == nullptr || entry->remote.empty()) return {};
-    const auto& providers = entry->remote;
-    const std::size_t first = providers.size() == 1 ? 0 : random_below(providers.size());
-    for (std::size_t i = 0; i < providers.size(); ++i) {
-      // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
-      const auto& provider = providers[(first + i) % providers.size()];
-      if (untried(*provider.node)) return candidate(provider);
-    }
-    return {};
+    const auto* provider = pick(reachable(entry, options.caller).remote, options.prefer, message, untried);
+    return provider != nullptr ? candidate(*provider) : Candidate{};
   });
 }
 
@@ -74,7 +56,7 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, std::str
 AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate) {
   for (;;) {
     if (candidate.peer == nullptr) {
-      candidate = find_remote(call.message().service_name(), call.only_node(), &call);
+      candidate = find_remote(call.message(), call.wishes().options(), &call);
     }
     if (candidate.peer == nullptr) {
       call.no_provider_left();
@@ -117,7 +99,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   bool in_time = false;
   {
     Seat seat(call.waiter());
@@ -135,7 +117,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
 
 Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                                   DispatchOptions options, bool cancellable) {
-  Candidate first = find_remote(message.service_name(), options.node, nullptr);
+  Candidate first = find_remote(message, options, nullptr);
   if (first.peer == nullptr) {
     settle_unserved(message, options.node);
     run_callback(callback, std::move(message));
@@ -143,10 +125,10 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   }
   const Start start = start_of(false, parent, message, options);
   const auto budget = start.budget(first.timeout_ms);
-  Text only_node(options.node);
+  Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
-  if (!only_node.empty()) call.only_at(std::move(only_node));
+  call.heed(std::move(wishes));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);
@@ -164,14 +146,21 @@ void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
   report_end(call, call.message(), begun);
   count_end(call, call.response());
-  if (goes_on) {
+  if (goes_on && (!try_next(call) || !call.unwatch())) return;
+  call.finish_callback();
+}
+
+// Returns whether nobody else is asked, and nobody else ends the call.
+bool Dispatcher::try_next(Call& call) noexcept {
+  try {
     call.prepare_next();
     // From here on the deadline may end the call, too; whoever called us holds it.
-    if (!call.watch_again()) return;
+    if (!call.watch_again()) return false;
     supervisor_.wake_at(call.deadline());
-    if (next_attempt(call, nullptr, {}) != AttemptSent::kRefused || !call.unwatch()) return;
+    return next_attempt(call, nullptr, {}) == AttemptSent::kRefused;
+  } catch (const std::bad_alloc&) {
+    return true;  // there is no memory to ask another: what the last one said is the answer
   }
-  call.finish_callback();
 }
 
 void Dispatcher::tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept { peer.post(write_cancel(attempt), false); }

@@ -86,34 +86,45 @@ void answer_or_say_why(Requester& to, std::uint64_t attempt, wire::Bytes answer,
 
 void Dispatcher::on_request(const std::shared_ptr<Requester>& from, const Envelope& envelope) noexcept {
   try {
-    switch (envelope.type) {
-      case EnvelopeType::request:
-        return take_request(from, envelope);
-      case EnvelopeType::answer:  // of a call that was forwarded there
-        if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope, now_ns());
-        return;
-      case EnvelopeType::cancel:
-        return cancel_for(*from, envelope.attempt);
-      case EnvelopeType::query:
-        if (on_query_) on_query_(from, envelope.attempt, envelope.body);
-        return;
-      default:
-        return;  // of a later minor version
+    try {
+      take_envelope(from, envelope);
+    } catch (const MalformedPayload& malformed) {
+      refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
     }
-  } catch (const MalformedPayload& malformed) {
-    refuse_request(*from, envelope, Response::error(code::kMalformed, malformed.what()), false);
   } catch (const std::bad_alloc&) {
     // Nothing to answer with: the caller's budget ends it.
   }
 }
 
+void Dispatcher::take_envelope(const std::shared_ptr<Requester>& from, const Envelope& envelope) {
+  switch (envelope.type) {
+    case EnvelopeType::request:
+      return take_request(from, envelope);
+    case EnvelopeType::answer:  // of a call that was forwarded there
+      if (from->role() == wire::Role::node) take_answer(nullptr, from->name(), envelope, now_ns());
+      return;
+    case EnvelopeType::cancel:
+      return cancel_for(*from, envelope.attempt);
+    case EnvelopeType::query:
+      if (on_query_ && !holds(from, envelope)) on_query_(from, envelope.attempt, envelope.body);
+      return;
+    default:
+      return;  // of a later minor version
+  }
+}
+
 void Dispatcher::on_gone(const Requester& requester) noexcept {
   // Calls for nodes ask the requester itself (Call::caller_gone).
-  if (requester.role() == wire::Role::client) client_calls_.cancel_all(requester);
+  if (requester.role() != wire::Role::client) return;
+  anteroom_.forget_all(requester);
+  client_calls_.cancel_all(requester);
 }
 
 void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) noexcept {
-  if (requester.role() == wire::Role::client) return client_calls_.cancel(requester, attempt);
+  if (requester.role() == wire::Role::client) {
+    anteroom_.forget(requester, attempt);
+    return client_calls_.cancel(requester, attempt);
+  }
   CallSlab::instance().for_each([&](Call& call) { call.cancel_for(requester, attempt); });
 }
 
@@ -125,9 +136,13 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
     return refuse_request(*from, request, Response::try_another_node("stopping"), true);
   }
   if (from->role() == wire::Role::client) {
-    if (!request.is_forwarded) return dispatch_for_client(from, request);
-    return answer_bare(*from, request.attempt,
-                       Response::error(code::kForbidden, "only a node can forward a call, and this is a client"), true);
+    if (request.is_forwarded) {
+      return answer_bare(*from, request.attempt,
+                         Response::error(code::kForbidden, "only a node can forward a call, and this is a client"),
+                         true);
+    }
+    if (!holds(from, request)) dispatch_for_client(from, request);
+    return;
   }
   if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
   if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
@@ -182,10 +197,8 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
   const Message borrowed = Message::borrow(message_view(request));  // first: it may be malformed
   Endpoint* endpoint = registry_.lookup(request.service, [](const registry::ServiceEntry* entry) -> Endpoint* {
-    if (entry == nullptr || entry->local == nullptr) return nullptr;
-    if (entry->local->visibility() != registry::Visibility::public_) return nullptr;
-    auto* found = static_cast<Endpoint*>(entry->local.get());
-    found->instance().enter();
+    auto* found = static_cast<Endpoint*>(reachable(entry, CallerIs::outside).local);
+    if (found != nullptr) found->instance().enter();
     return found;
   });
   if (endpoint == nullptr) {
@@ -212,7 +225,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
     return submit(call, start.now);
   }
   run_here(call, start);
-  if (!call.answered_alone()) call.own_message(Message(borrowed));  // somebody goes on with it
+  if (!call.answered_alone()) call.own_copy(borrowed);  // somebody goes on with it
   call.settle();
 }
 
@@ -259,9 +272,9 @@ void Dispatcher::forward(Call& call) {
 std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run) const {
   if (dry_run == DryRun::no) return {};
   const bool safe = registry_.lookup(service, [](const registry::ServiceEntry* entry) {
-    if (entry == nullptr) return true;
-    if (entry->local != nullptr) return static_cast<const Endpoint&>(*entry->local).dry_run_safe();
-    return std::all_of(entry->remote.begin(), entry->remote.end(),
+    const Reachable there = reachable(entry, CallerIs::outside);
+    if (there.local != nullptr) return static_cast<const Endpoint&>(*there.local).dry_run_safe();
+    return std::all_of(there.remote.begin(), there.remote.end(),
                        [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
   });
   if (safe) return {};
@@ -285,6 +298,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   };
   DispatchOptions options;
   options.node = request.only_node;
+  options.caller = CallerIs::outside;
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

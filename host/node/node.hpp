@@ -85,6 +85,9 @@ class Node {
   bool insecure() const noexcept { return options_.insecure; }
   const std::string& address() const noexcept { return call_plane_->address(); }        ///< where it is called
   const std::string& registry_address() const noexcept { return cluster_->address(); }  ///< what others join through
+  /// Where its sockets listen: others than those where it is `advertise`d, or bound to a wildcard.
+  const std::string& bound_address() const noexcept { return call_plane_->bound_address(); }
+  const std::string& bound_registry_address() const noexcept { return cluster_->bound_address(); }
   std::uint64_t incarnation() const noexcept { return cluster_->incarnation(); }
 
   JoinState join_state() const;

@@ -139,7 +139,10 @@ void PluginManager::scan_now() {
   }
   put_problem({});
   forget_missing(listing.candidates);
-  for (const auto& candidate : listing.candidates) consider(candidate);
+  for (const auto& candidate : listing.candidates) {
+    if (stop_trials_.stop_requested()) return;  // the host is stopping
+    consider(candidate);
+  }
 }
 
 void PluginManager::put_problem(const std::string& problem) {
@@ -202,6 +205,7 @@ void PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
     put_into_service(slot, try_load(slot, candidate, facts));
     slot.stamp = candidate.stamp;
   } catch (const std::exception& error) {
+    if (stop_trials_.stop_requested()) return;  // that says nothing about the plugin
     if (!slot.plugin) {
       slot.row.name = facts.name;
       slot.row.version = facts.version;
@@ -218,7 +222,8 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
     log_.warn("plugin file has a flaw", {{"file", candidate.file_name}, {"flaw", warning}});
   }
   check_claims(candidate.file_name, facts.name, facts.services.value_or(std::vector<ServiceFacts>{}));
-  const TrialReport trial = try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout);
+  const TrialReport trial =
+      try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout, stop_trials_.get_token());
   if (!trial.ok()) {
     if (!trial.said.empty()) log_.warn("a plugin on trial said", {{"file", candidate.file_name}, {"said", trial.said}});
     throw PluginError(trial.reason);
@@ -368,6 +373,7 @@ void PluginManager::emit(EventKind kind, const PluginRow& row, std::string_view 
 // ------------------------------------------------------------------------------------------------------------ the end
 
 void PluginManager::withdraw() {
+  stop_trials_.request_stop();
   {
     const MutexLock lock(mutex_);
     ending_ = true;

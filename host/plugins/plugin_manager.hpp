@@ -13,6 +13,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,7 +61,7 @@ class PluginManager {
   /// Why the last look at the directory found nothing that could be trusted; empty: all was well.
   std::string directory_problem() const;
 
-  /// Withdraws every service and ends the loader's thread; no plugin is stopped yet.
+  /// Withdraws every service and ends the loader's thread, whose trial is given up; no plugin is stopped yet.
   void withdraw();
   /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more. After
   /// `withdraw`. Returns how many had to be left as they are.
@@ -118,6 +119,8 @@ class PluginManager {
   std::uint64_t copies_made_ = 0;  // each has a name of its own, whether it could be loaded or not
   std::uint64_t generations_ = 0;  // loads
   std::chrono::steady_clock::time_point next_health_;
+
+  std::stop_source stop_trials_;  // by withdraw: a file on trial may hang
 
   mutable Mutex mutex_;
   std::condition_variable_any wake_;

@@ -25,9 +25,10 @@ CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, L
 
 CallPeers::~CallPeers() { stop(); }
 
-void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed) {
+void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers) {
   shared_->events = &events;
   routability_changed_ = std::move(routability_changed);
+  callers_ = callers;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -122,7 +123,8 @@ void CallPeers::adopt_added() {
     added.swap(added_);
   }
   for (auto& link : added) {
-    keepers_.push_back(std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events));
+    keepers_.push_back(
+        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, callers_));
   }
 }
 

@@ -30,8 +30,11 @@ class CallPeers {
   CallPeers(const CallPeers&) = delete;
   CallPeers& operator=(const CallPeers&) = delete;
 
-  // Once. Errors: std::system_error if the thread cannot be started.
-  void start(PeerEvents& events, std::function<void()> routability_changed);
+  // Once. `callers`: the nodes that have connections to this one. Errors: std::system_error if the thread cannot be
+  // started.
+  void start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers = nullptr);
+  // Has the thread look around.
+  void ring() noexcept { shared_->bell.ring(); }
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   // It is down when this returns; its calls are ended by the thread, at once.
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
@@ -52,6 +55,7 @@ class CallPeers {
   const Logger log_;
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
   std::function<void()> routability_changed_;
+  const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> up_{0};
 

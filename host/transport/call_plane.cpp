@@ -42,17 +42,21 @@ CallPlane::CallPlane(CallPlaneOptions options, Logger log) try
 CallPlane::~CallPlane() { stop(); }
 
 const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
+const std::string& CallPlane::bound_address() const noexcept { return core_->server.bound_address(); }
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
-  core_->peers.start(peers, std::move(routability_changed));
-  core_->server.start(requests);
+  core_->peers.start(peers, std::move(routability_changed), &core_->server.nodes());
+  core_->server.start(requests, [this] { core_->peers.ring(); });
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {
   return core_->peers.add(std::move(name), incarnation, std::move(address));
 }
 
-void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) { core_->peers.drop(peer, reason); }
+void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) {
+  core_->peers.drop(peer, reason);
+  core_->server.drop(peer->name(), peer->incarnation(), std::string(reason));
+}
 
 CallPlaneStats CallPlane::stats() const {
   CallPlaneStats stats;
@@ -63,8 +67,9 @@ CallPlaneStats CallPlane::stats() const {
 
 void CallPlane::stop(std::chrono::milliseconds linger) noexcept {
   if (std::exchange(core_->stopped, true)) return;
+  core_->peers.stop();  // first: answers to forwarded calls leave there, and the end of our ROUTER ends those calls
   core_->server.stop(linger);
-  core_->peers.stop();
+  core_->context.close();  // when the kernel has the last answers: whoever says goodbye after this says it after them
 }
 
 }  // namespace busbar::host

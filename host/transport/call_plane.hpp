@@ -54,17 +54,20 @@ class CallPlane {
 
   /// Where other nodes and clients call this one. Advertised.
   const std::string& address() const noexcept;
+  /// Where it listens: an address of this machine, perhaps with a wildcard for its host.
+  const std::string& bound_address() const noexcept;
   /// Begins to serve. `routability_changed` is called after a peer has come up or gone down, on one of the threads.
   void start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed);
 
   /// A peer for that node; dials it, and goes on dialling with a delay that grows until `drop`.
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
-  /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more.
+  /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more; what it has
+  /// asked this node has lost its caller (C-D8).
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
 
   CallPlaneStats stats() const;
-  /// Answers that were queued are sent for as long as `linger`; then every peer is down, and the threads have ended.
-  /// A second call does nothing.
+  /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns
+  /// the kernel has them, every peer is down, and the threads have ended. A second call does nothing.
   void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(100)) noexcept;
 
  private:

@@ -49,7 +49,8 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
     : options_(options), log_(std::move(log)), refusals_(kRefusalInterval), refusal_lines_(kLineInterval) {
   try {
     zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
-    address_ = net::advertised_address(net::bound_address(router), options_.advertise);
+    bound_address_ = net::bound_address(router);
+    address_ = net::advertised_address(bound_address_, options_.advertise);
     monitor_.emplace(context, router);
     try {
       router_ = std::make_shared<SharedRouter>(std::move(router));
@@ -65,8 +66,9 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
 
 CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
 
-void CallServer::start(RequestEvents& events) {
+void CallServer::start(RequestEvents& events, std::function<void()> node_has_left) {
   events_ = &events;
+  node_has_left_ = std::move(node_has_left);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
 }
@@ -80,6 +82,15 @@ void CallServer::stop(std::chrono::milliseconds linger) noexcept {
   monitor_.reset();
   router_->close(stop_by_.load(std::memory_order_relaxed));
   end_all();
+}
+
+void CallServer::drop(std::string node, std::uint64_t incarnation, std::string reason) {
+  {
+    const MutexLock lock(mutex_);
+    lost_.push_back({std::move(node), incarnation, std::move(reason)});
+  }
+  has_lost_.store(true, std::memory_order_release);
+  router_->ring();
 }
 
 void CallServer::fill(CallPlaneStats& stats) const {
@@ -105,15 +116,18 @@ void CallServer::run() noexcept {
     slept = next != SharedRouter::Next::kWork;
     if (!slept) {
       handled_ = 0;
-      for (Received& message : batch.messages()) handle(message);
-      batch.clear();
-      for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+      handle_all(batch);
+      for (ConnectionPtr& connection : router_->take_gone()) leaving_.push_back(std::move(connection));
       look = ++batches % kBatchesPerLook == 0;
     } else {
       look = router_->sleep(next);
     }
+    if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
+    if (!leaving_.empty()) end_leaving(batch);
   }
+  // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
+  while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);
 }
 
 // Where many requests are under way, the next are not far, and a thread that sleeps is woken across processors for much
@@ -129,6 +143,11 @@ bool CallServer::wait_awake(ReceivedBatch& batch) noexcept {
   yields_.yield_until(ready, kYields);
   handled_ = found ? handled_ : 0;
   return found;
+}
+
+void CallServer::handle_all(ReceivedBatch& batch) noexcept {
+  for (Received& message : batch.messages()) handle(message);
+  batch.clear();
 }
 
 void CallServer::handle(Received& message) noexcept {
@@ -219,28 +238,14 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
       ConnectionIdentity{message.routing_id.to_string(), descriptor, std::string(hello.node), hello.role,
                          hello.incarnation, static_cast<std::size_t>(hello.max_message)},
       router_, options_.peer_queue);
+  if (connection->role() == wire::Role::node) nodes_.came(connection->name(), connection->incarnation());
   if (const ConnectionPtr before = connections_.add(connection)) end(before);
   connected_.store(connections_.size(), std::memory_order_relaxed);
   log_.debug("a connection was greeted", {{"node", connection->name()},
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},
                                           {"incarnation", connection->incarnation()}});
-  welcome(*connection);
+  connection->answer(introduction(wire::EnvelopeType::welcome, options_), false);
   return connection;
-}
-
-void CallServer::welcome(Connection& connection) {
-  wire::Envelope envelope;
-  envelope.type = wire::EnvelopeType::welcome;
-  envelope.major = wire::kCallProtocolMajor;
-  envelope.minor = wire::kCallProtocolMinor;
-  envelope.cluster = options_.cluster;
-  envelope.node = options_.node;
-  envelope.incarnation = options_.incarnation();
-  envelope.role = wire::Role::node;
-  envelope.max_message = options_.max_message;
-  cbor::ByteSink sink;
-  wire::write_envelope(sink, envelope);
-  connection.answer(sink.bytes(), false);
 }
 
 void CallServer::refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text) {
@@ -282,7 +287,31 @@ void CallServer::drain_monitor() {
     if (happened->event == net::Monitor::Event::accepted) {
       connections_.accepted(happened->value);
     } else if (happened->event == net::Monitor::Event::disconnected) {
-      if (const ConnectionPtr connection = connections_.disconnected(happened->value)) end(connection);
+      if (ConnectionPtr connection = connections_.disconnected(happened->value)) {
+        leaving_.push_back(std::move(connection));
+      }
+    }
+  }
+}
+
+// What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
+// of a node that has then stopped (C-R6). It is read first; not for ever, where others have more and more.
+void CallServer::end_leaving(ReceivedBatch& batch) noexcept {
+  for (unsigned batches = 0; batches < kBatchesPerLook && router_->look(batch); ++batches) handle_all(batch);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
+}
+
+void CallServer::end_lost() {
+  std::vector<Lost> all;
+  {
+    const MutexLock lock(mutex_);
+    all.swap(lost_);
+  }
+  for (const Lost& lost : all) {
+    for (const ConnectionPtr& connection : connections_.of_node(lost.node, lost.incarnation)) {
+      refuse(connection->routing_id(), 0, "lost",
+             "node '" + options_.node + "' has taken this node for gone: " + lost.reason);
+      end(connection);
     }
   }
 }
@@ -295,10 +324,14 @@ void CallServer::end(const ConnectionPtr& connection) {
   connection->ended = true;
   router_->count_unanswerable(connection->end());
   events_->on_gone(*connection);
+  if (connection->role() != wire::Role::node) return;
+  nodes_.left(connection->name(), connection->incarnation());
+  node_has_left_();
 }
 
 void CallServer::end_all() noexcept {
   for (const ConnectionPtr& connection : router_->take_gone()) end(connection);
+  for (const ConnectionPtr& connection : std::exchange(leaving_, {})) end(connection);
   for (const ConnectionPtr& connection : connections_.take_all()) end(connection);
 }
 

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <busbar/registry/net/socket.hpp>
+#include <busbar/thread_safety.hpp>
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 #include <zmq.hpp>
 
 #include "dispatch/peer.hpp"
@@ -17,6 +20,7 @@
 #include "log/rate_limit.hpp"
 #include "pool/yield_guard.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/connected_nodes.hpp"
 #include "transport/connection_table.hpp"
 #include "transport/shared_router.hpp"
 
@@ -33,13 +37,21 @@ class CallServer {
   CallServer(const CallServer&) = delete;
   CallServer& operator=(const CallServer&) = delete;
 
-  /// Where others call this node.
+  /// Where others call this node; and where it listens for that.
   const std::string& address() const noexcept { return address_; }
-  /// Begins to serve. `events` outlives `stop`.
-  void start(RequestEvents& events);
-  /// Takes no more requests; sends the answers that wait for as long as `linger`; ends the thread. Every requester is
-  /// gone then (`on_gone`), and answers to it are kDown. A second call does nothing.
+  const std::string& bound_address() const noexcept { return bound_address_; }
+  /// Begins to serve. `events` outlives `stop`. `node_has_left` is called by the thread when `nodes` has changed so.
+  void start(
+      RequestEvents& events, std::function<void()> node_has_left = [] {});
+  /// That incarnation of the node is gone, whatever its connections say: they end. Should it live, it is told so, and
+  /// has to say hello again. Any thread. Errors: std::bad_alloc.
+  void drop(std::string node, std::uint64_t incarnation, std::string reason);
+  /// Hands out the requests that have come, and takes no more; sends the answers that wait for as long as `linger`;
+  /// ends the thread. Every requester is gone then (`on_gone`), and answers to it are kDown. ZeroMQ's own thread may
+  /// still be writing: the end of the context waits for that. A second call does nothing.
   void stop(std::chrono::milliseconds linger) noexcept;
+  /// The nodes whose requests, and answers to forwarded calls, come here.
+  const ConnectedNodes& nodes() const noexcept { return nodes_; }
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
 
@@ -49,36 +61,51 @@ class CallServer {
 
   void run() noexcept;
   bool wait_awake(ReceivedBatch& batch) noexcept;
+  void handle_all(ReceivedBatch& batch) noexcept;
   void handle(Received& message) noexcept;
   void read(Received& message, ConnectionPtr connection);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
   ConnectionPtr greet(Received& message, const wire::Envelope& hello);
   ConnectionPtr admit(Received& message, const wire::Envelope& hello);
-  void welcome(Connection& connection);
 
   void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
   void drain_monitor();
+  void end_leaving(ReceivedBatch& batch) noexcept;
+  void end_lost();
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
 
   const CallPlaneOptions options_;
   const Logger log_;
   RequestEvents* events_ = nullptr;
+  std::string bound_address_;
   std::string address_;
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
+  ConnectedNodes nodes_;
+  std::function<void()> node_has_left_;
   bool stopped_ = false;
+
+  struct Lost {
+    std::string node;
+    std::uint64_t incarnation;
+    std::string reason;
+  };
+  std::atomic<bool> has_lost_{false};
+  Mutex mutex_;
+  std::vector<Lost> lost_ BUSBAR_GUARDED_BY(mutex_);
 
   // the serving thread's
   ConnectionTable connections_;
-  RateLimit refusals_;       // by routing id, of connections without a handshake
-  RateLimit refusal_lines_;  // by code
+  std::vector<ConnectionPtr> leaving_;  // their end was told, and what came over them may not have been read
+  RateLimit refusals_;                  // by routing id, of connections without a handshake
+  RateLimit refusal_lines_;             // by code
   YieldGuard yields_{kMillisecond};
   unsigned handled_ = 0;  // envelopes of the last batch
   unsigned unsent_ = 0;   // envelopes that were handled since answers were last sent

@@ -6,8 +6,8 @@ std::shared_ptr<Connection> ConnectionTable::disconnected(int descriptor) {
   closed_.insert(descriptor);
   const auto found = by_descriptor_.find(descriptor);
   if (found == by_descriptor_.end()) return nullptr;
-  auto connection = found->second;
-  remove(connection);
+  auto connection = std::move(found->second);
+  by_descriptor_.erase(found);
   return connection;
 }
 
@@ -38,6 +38,16 @@ bool ConnectionTable::remove(const std::shared_ptr<Connection>& connection) {
   const auto holder = by_descriptor_.find(connection->descriptor());
   if (holder != by_descriptor_.end() && holder->second == connection) by_descriptor_.erase(holder);
   return true;
+}
+
+std::vector<std::shared_ptr<Connection>> ConnectionTable::of_node(std::string_view name,
+                                                                  std::uint64_t incarnation) const {
+  std::vector<std::shared_ptr<Connection>> found;
+  for (const auto& [id, connection] : by_id_) {
+    const bool is_its = connection->role() == wire::Role::node && connection->name() == name;
+    if (is_its && connection->incarnation() == incarnation) found.push_back(connection);
+  }
+  return found;
 }
 
 std::vector<std::shared_ptr<Connection>> ConnectionTable::take_all() {

@@ -19,7 +19,8 @@ namespace busbar::host {
 class ConnectionTable {
  public:
   void accepted(int descriptor) { closed_.erase(descriptor); }
-  /// Returns whose connection it was, or null. It is not in the table any more.
+  /// Returns whose connection it was, or null. It is still found by its routing id, until `remove`: what came over it
+  /// may not have been read yet.
   std::shared_ptr<Connection> disconnected(int descriptor);
   /// Whether a connection may have this descriptor now: it was not told to have ended, or it is not known (-1).
   bool is_open(int descriptor) const { return descriptor < 0 || closed_.count(descriptor) == 0; }
@@ -30,6 +31,8 @@ class ConnectionTable {
   std::shared_ptr<Connection> add(const std::shared_ptr<Connection>& connection);
   /// Returns whether it was in the table.
   bool remove(const std::shared_ptr<Connection>& connection);
+  /// Those that this incarnation of a node has made. Errors: std::bad_alloc.
+  std::vector<std::shared_ptr<Connection>> of_node(std::string_view name, std::uint64_t incarnation) const;
   std::vector<std::shared_ptr<Connection>> take_all();
   std::size_t size() const noexcept { return by_id_.size(); }
 

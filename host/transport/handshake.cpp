@@ -1,5 +1,6 @@
 #include "transport/handshake.hpp"
 
+#include <busbar/cbor/sink.hpp>
 #include <busbar/names.hpp>
 
 namespace busbar::host {
@@ -38,6 +39,10 @@ Refusal no_room(const wire::Envelope& hello, const CallPlaneOptions& own) {
                           " bytes: at least " + std::to_string(kLeastMaxMessage) + " are needed"};
 }
 
+std::string differs(const char* what, std::string_view found, std::string_view expected) {
+  return what + (" '" + shown(found)) + "', expected '" + std::string(expected) + "'";
+}
+
 }  // namespace
 
 std::string shown(std::string_view text) {
@@ -54,6 +59,41 @@ std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneO
   if (!nameless_client && !is_node_name(hello.node)) return no_name(hello, own);
   if (hello.max_message < kLeastMaxMessage) return no_room(hello, own);
   return std::nullopt;
+}
+
+std::optional<std::string> judge_welcome(const wire::Envelope& welcome, const CallPlaneOptions& own,
+                                         std::string_view node, std::uint64_t incarnation) {
+  if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
+  if (welcome.major != wire::kCallProtocolMajor) {
+    return differs("it speaks call protocol", std::to_string(welcome.major), std::to_string(wire::kCallProtocolMajor)) +
+           ": hosts of these versions cannot call each other";
+  }
+  if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";
+  if (welcome.cluster != own.cluster) return differs("it belongs to cluster", welcome.cluster, own.cluster);
+  if (welcome.node != node) return differs("it is node", welcome.node, node);
+  if (welcome.incarnation != incarnation) {
+    return differs("it is incarnation", std::to_string(welcome.incarnation), std::to_string(incarnation));
+  }
+  if (welcome.max_message < kLeastMaxMessage) {
+    return "it takes frames of at most " + std::to_string(welcome.max_message) + " bytes: at least " +
+           std::to_string(kLeastMaxMessage) + " are needed";
+  }
+  return std::nullopt;
+}
+
+std::vector<std::uint8_t> introduction(wire::EnvelopeType type, const CallPlaneOptions& own) {
+  wire::Envelope envelope;
+  envelope.type = type;
+  envelope.major = wire::kCallProtocolMajor;
+  envelope.minor = wire::kCallProtocolMinor;
+  envelope.cluster = own.cluster;
+  envelope.node = own.node;
+  envelope.incarnation = own.incarnation();
+  envelope.role = wire::Role::node;
+  envelope.max_message = own.max_message;
+  cbor::ByteSink sink;
+  wire::write_envelope(sink, envelope);
+  return sink.take();
 }
 
 }  // namespace busbar::host

@@ -1,11 +1,14 @@
-// Whether two that meet on the call plane can work together. Pure, so that tests can ask for every case.
+// What two that meet on the call plane say to each other first, and whether they can work together. Pure, so that tests
+// can ask for every case.
 #pragma once
 
 #include <busbar/wire/envelope.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "transport/call_plane.hpp"
 
@@ -21,6 +24,14 @@ struct Refusal {
 
 /// Judges the hello of whoever calls `own`. Nothing: it is welcome.
 std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own);
+
+/// Who `own` is: the envelope of a hello or a welcome. Errors: std::bad_alloc.
+std::vector<std::uint8_t> introduction(wire::EnvelopeType type, const CallPlaneOptions& own);
+
+/// Judges what came in answer to the hello of `own`, from whom it took for that incarnation of `node`. Nothing: it is.
+/// Otherwise what is wrong, for the operator of `own`.
+std::optional<std::string> judge_welcome(const wire::Envelope& welcome, const CallPlaneOptions& own,
+                                         std::string_view node, std::uint64_t incarnation);
 
 /// `text`, cut where it is longer than a name may be.
 std::string shown(std::string_view text);

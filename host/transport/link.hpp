@@ -73,6 +73,9 @@ class Link final : public Peer {
   // The connection is gone: no envelope is taken from here on, what waits to be sent is forgotten, and whoever drives
   // is told to stop.
   void go_down() noexcept;
+  // Takes in what the other side had sent before the link went down. Returns false where that is not done yet: a caller
+  // is still inside the socket, or there was more than could be read until then.
+  bool read_rest(Nanos until) noexcept;
   // The socket of a link that is down, as soon as no caller is inside it.
   std::optional<zmq::socket_t> release() noexcept;
 

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "transport/handshake.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -17,6 +19,13 @@ using registry::net::Monitor;
 constexpr Nanos kMinDelay = 100 * kMillisecond;
 constexpr Nanos kMaxDelay = 10 * kSecond;
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
+
+// How long a peer that has left, but whose connection stands, may take to end that: what it answered last comes before.
+// Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
+constexpr Nanos kLastAnswers = 200 * kMillisecond;
+
+// How long ZeroMQ goes on sending what it holds when this node stops.
+constexpr int kLingerMs = 100;
 
 // Frames that ZeroMQ holds for one direction. A frame may be a whole bundle: what exceeds these waits in the outbox,
 // whose bytes are counted.
@@ -41,12 +50,13 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events)
+                       PeerEvents& events, const ConnectedNodes* callers)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
+      callers_(callers),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
 
@@ -67,13 +77,15 @@ bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
     const bool news = polled_ == 0 || polled[offset_].revents != 0;
     return state_ == State::up ? keep_up(now, news) : come_up(now);
   } catch (const std::exception& error) {
-    if (state_ != State::up) fail(now, error.what());
+    if (state_ < State::up) fail(now, error.what());
     return false;
   }
 }
 
 bool LinkKeeper::come_up(Nanos now) {
-  if (state_ == State::closing) {
+  if (state_ == State::ending) {
+    end_further(now);
+  } else if (state_ == State::closing) {
     close(now);
   } else if (link_->needs_keeper() && link_->dropped()) {
     finish();
@@ -100,12 +112,16 @@ bool LinkKeeper::dial(Nanos now) {
 std::optional<std::string> LinkKeeper::bad_news() {
   while (const auto happened = monitor_->next()) {
     switch (happened->event) {
+      case Monitor::Event::connected:
+        connection_ = happened->value;
+        break;
       case Monitor::Event::handshake_succeeded:
         connected_ = true;
         break;
       case Monitor::Event::handshake_failed:
         return "the other side does not speak ZeroMQ as we do, or lets us not in";
       case Monitor::Event::disconnected:
+        disconnected_ = true;
         return "the connection was lost";
       case Monitor::Event::connect_failed:
       case Monitor::Event::closed:
@@ -137,8 +153,7 @@ bool LinkKeeper::greet_further(Nanos now) {
     fail(now, *reason);
     return false;
   }
-  // Asking for the events makes the socket see the new connection, without which it sends nothing. It is asked until it
-  // has nothing more: only then its descriptor tells what comes next.
+  // The socket is asked until it has nothing more: only then its descriptor tells what comes next.
   for (;;) {
     const int events = socket_.get(zmq::sockopt::events);
     if (greeted_) {
@@ -155,49 +170,18 @@ bool LinkKeeper::greet_further(Nanos now) {
 }
 
 bool LinkKeeper::say_hello() {
-  wire::Envelope hello;
-  hello.type = wire::EnvelopeType::hello;
-  hello.major = wire::kCallProtocolMajor;
-  hello.minor = wire::kCallProtocolMinor;
-  hello.cluster = options_.cluster;
-  hello.node = options_.node;
-  hello.incarnation = options_.incarnation();
-  hello.role = wire::Role::node;
-  hello.max_message = options_.max_message;
-  cbor::ByteSink bytes;
-  wire::write_envelope(bytes, hello);
-  const auto view = bytes.bytes();
-  return zmq_send(socket_.handle(), view.data(), view.size(), ZMQ_DONTWAIT) >= 0;
-}
-
-// Why it is not the one that we want to talk to, or nothing.
-std::optional<std::string> LinkKeeper::objection(const wire::Envelope& welcome) const {
-  const auto differs = [](const std::string& what, std::string_view found, std::string_view expected) {
-    return what + " '" + std::string(found) + "', expected '" + std::string(expected) + "'";
-  };
-  if (welcome.type == wire::EnvelopeType::refused) return "it refuses this node: " + std::string(welcome.text);
-  if (welcome.major != wire::kCallProtocolMajor) {
-    return differs("it speaks call protocol", std::to_string(welcome.major), std::to_string(wire::kCallProtocolMajor)) +
-           ": hosts of these versions cannot call each other";
-  }
-  if (welcome.type != wire::EnvelopeType::welcome) return "it sent something else before its welcome";
-  if (welcome.cluster != options_.cluster) return differs("it belongs to cluster", welcome.cluster, options_.cluster);
-  if (welcome.node != link_->name()) return differs("it is node", welcome.node, link_->name());
-  if (welcome.incarnation != link_->incarnation()) {
-    return differs("it is incarnation", std::to_string(welcome.incarnation), std::to_string(link_->incarnation()));
-  }
-  return std::nullopt;
+  const auto hello = introduction(wire::EnvelopeType::hello, options_);
+  return zmq_send(socket_.handle(), hello.data(), hello.size(), ZMQ_DONTWAIT) >= 0;
 }
 
 bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
   wire::Bytes frame(message.data<std::uint8_t>(), message.size());
   const wire::Envelope welcome = wire::read_envelope(frame);
-  if (const auto reason = objection(welcome)) {
+  if (const auto reason = judge_welcome(welcome, options_, link_->name(), link_->incarnation())) {
     fail(now, *reason);
     return false;
   }
-  const std::size_t limit = welcome.max_message != 0 ? welcome.max_message : options_.max_message;
-  link_->go_up(std::exchange(socket_, {}), limit);
+  link_->go_up(std::exchange(socket_, {}), static_cast<std::size_t>(welcome.max_message));
   state_ = State::up;
   delay_ = kMinDelay;
   said_.clear();
@@ -218,6 +202,10 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
     return true;
   }
   if (now >= parked_until_) {
+    if (const auto silent = silence()) {
+      take_down(now, *silent);
+      return true;
+    }
     link_->take_parked();
     parked_until_ = now + kParkedFor;
   }
@@ -226,14 +214,44 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
   return false;
 }
 
+// Whether the network has been cut between the two ends of this very connection: the kernel tests it, but has far more
+// patience than the failure detector (C-D9, decision 0013). A frozen process is not seen here: its kernel answers.
+std::optional<std::string> LinkKeeper::silence() {
+  const auto silent = registry::net::silence_of(connection_);
+  if (!silent || *silent < registry::net::longest_silence(socket_options(options_))) return std::nullopt;
+  if (auto reason = bad_news()) return reason;  // then it was the silence of another connection perhaps
+  return "nothing came over the connection for " + std::to_string(silent->count()) + " ms, not even from its kernel";
+}
+
+// No request is sent there any more. What is answered already is not lost with the connection: it is read first.
 void LinkKeeper::take_down(Nanos now, std::string_view reason) {
-  link_->go_down();
-  state_ = State::closing;
-  due_ = kNever;  // a caller inside the socket rings when it has left
   said_ = reason;
-  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", reason}});
-  events_.on_down(*link_, reason);
+  if (hurried_ && link_->worked_by_peers()) link_->work();  // what was posted last still leaves
+  link_->go_down();
+  state_ = State::ending;
+  due_ = now + kLastAnswers;
+  end_further(now);
+}
+
+void LinkKeeper::end_further(Nanos now) {
+  if (!disconnected_) bad_news();
+  // After a disconnect nothing more comes: so that is read to its end, however long it takes.
+  const bool read = link_->read_rest(disconnected_ ? kNever : due_);
+  const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
+  // A caller that is still inside the socket rings when it has left, and our ROUTER's thread when the other side has.
+  if ((!read || more_may_come || !others_are_heard()) && now < due_) return;
+  state_ = State::closing;
+  due_ = kNever;
+  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
+  events_.on_down(*link_, said_);
   close(now);
+}
+
+// Answers to calls that others have forwarded there come through our ROUTER, over a connection of its own. The two
+// connections of who has ended are seen to end one after the other: what it has sent is read when both have.
+bool LinkKeeper::others_are_heard() noexcept {
+  if (callers_ == nullptr || hurried_ || !disconnected_) return true;
+  return !callers_->has(link_->name(), link_->incarnation());
 }
 
 void LinkKeeper::close(Nanos now) {
@@ -273,8 +291,9 @@ void LinkKeeper::rest(Nanos now) noexcept {
 // The monitor first: ending it uses the socket.
 void LinkKeeper::close_socket() noexcept {
   monitor_.reset();
+  if (hurried_ && socket_.handle() != nullptr) socket_.set(zmq::sockopt::linger, kLingerMs);
   socket_.close();
-  connected_ = greeted_ = false;
+  connected_ = disconnected_ = greeted_ = false;
 }
 
 }  // namespace busbar::host

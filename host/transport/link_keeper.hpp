@@ -14,6 +14,7 @@
 #include "log/log.hpp"
 #include "pool/clock.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/connected_nodes.hpp"
 #include "transport/link.hpp"
 
 struct pollfd;
@@ -26,7 +27,7 @@ namespace busbar::host {
 class LinkKeeper {
  public:
   LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-             PeerEvents& events);
+             PeerEvents& events, const ConnectedNodes* callers = nullptr);
 
   // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
   bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
@@ -35,8 +36,11 @@ class LinkKeeper {
   // When attend() is to be called at the latest; 0 for at once.
   Nanos due() const noexcept { return due_; }
 
-  // Has attend() end it for good; then it is over.
-  void end(std::string_view reason) noexcept { link_->drop(reason); }
+  // Has attend() end it for good, without waiting for anything that may still come.
+  void end(std::string_view reason) noexcept {
+    hurried_ = true;
+    link_->drop(reason);
+  }
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
   // Whether it works the link's socket, so that answers come here.
@@ -49,7 +53,8 @@ class LinkKeeper {
     connecting,  // ZeroMQ connects and shakes hands
     greeting,    // this node has said who it is, and waits to be told the same
     up,
-    closing,  // it is down, but a caller may still be inside the socket
+    ending,   // it is down: what the other side has sent before is read, and then its calls end
+    closing,  // they have ended, but a caller may still be inside the socket
     over,
   };
 
@@ -59,14 +64,16 @@ class LinkKeeper {
   bool greet_further(Nanos now);
   bool say_hello();
   bool read_welcome(Nanos now, const zmq::message_t& message);
-  std::optional<std::string> objection(const wire::Envelope& welcome) const;
   bool keep_up(Nanos now, bool news);
   void take_down(Nanos now, std::string_view reason);
+  void end_further(Nanos now);
+  bool others_are_heard() noexcept;
   void close(Nanos now);
   void fail(Nanos now, std::string_view reason) noexcept;
   void rest(Nanos now) noexcept;
   void finish() noexcept;
   std::optional<std::string> bad_news();
+  std::optional<std::string> silence();
   void close_socket() noexcept;
 
   const std::shared_ptr<Link> link_;
@@ -74,6 +81,7 @@ class LinkKeeper {
   const CallPlaneOptions& options_;
   const Logger log_;
   PeerEvents& events_;
+  const ConnectedNodes* const callers_;
 
   State state_ = State::resting;
   Nanos due_ = 0;
@@ -82,8 +90,11 @@ class LinkKeeper {
   std::string said_;      // what was wrong last, so that it is logged once
   zmq::socket_t socket_;  // until the link is up, and again when it is down
   std::optional<registry::net::Monitor> monitor_;
+  int connection_ = -1;  // its descriptor, which is ZeroMQ's
   bool connected_ = false;
+  bool disconnected_ = false;
   bool greeted_ = false;
+  bool hurried_ = false;
   Nanos parked_until_ = 0;  // when late answers are read next
   std::size_t offset_ = 0;  // of its descriptors among all that were polled
   std::size_t polled_ = 0;  // how many

@@ -30,6 +30,17 @@ void Link::go_down() noexcept {
   bell_.ring();
 }
 
+bool Link::read_rest(Nanos until) noexcept {
+  {
+    const MutexLock lock(mutex_);
+    if (driver_ != Driver::peers) return false;
+  }
+  while (receive(nullptr) == Received::more) {
+    if (now_ns() >= until) return false;
+  }
+  return true;
+}
+
 std::optional<zmq::socket_t> Link::release() noexcept {
   {
     const MutexLock lock(mutex_);

@@ -84,7 +84,6 @@ Link::Received Link::receive(const Waiter* own) noexcept {
 }
 
 void Link::take_frame() noexcept {
-  if (!routable()) return;  // its calls have ended
   if (incoming_.more()) return malformed("a message of several frames, expected one");
   try {
     wire::Bytes frame(incoming_.data<std::uint8_t>(), incoming_.size());

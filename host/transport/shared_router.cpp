@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include "pool/clock.hpp"
@@ -24,9 +23,6 @@ constexpr unsigned kMostWorkerRounds = 8;
 
 // How soon it is tried again where ZeroMQ took nothing more. Mostly ZMQ_FD tells earlier.
 constexpr int kRetryMs = 20;
-
-// How long the other side is given to read what was sent last.
-constexpr Nanos kReadingTime = 50 * kMillisecond;
 
 // What a large frame lies in while ZeroMQ holds it.
 struct HandedOver {
@@ -306,9 +302,6 @@ void SharedRouter::close(Nanos deadline) noexcept {
     pollfd descriptor{descriptor_, POLLIN, 0};
     ::poll(&descriptor, 1, static_cast<int>(std::clamp<Nanos>(left / kMillisecond, 1, kRetryMs)));
   }
-  // What a DEALER has received and nobody has read is lost with its connection: so the last answers get a moment.
-  const Nanos moment = std::min(deadline - now_ns(), kReadingTime);
-  if (moment > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(moment));
   const MutexLock socket(socket_mutex_);
   blocked_.clear();
   // What ZeroMQ holds by now is written by its own thread, which the end of the context waits for.

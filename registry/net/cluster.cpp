@@ -85,7 +85,8 @@ class Cluster::Core {
       : registry_(registry),
         listener_(listener),
         plane_(plane_options(options)),
-        address_(net::advertised_address(plane_.bound(), options.advertise)),
+        bound_address_(plane_.bound()),
+        address_(net::advertised_address(bound_address_, options.advertise)),
         machine_(membership_options(options, address_), {}),
         incarnation_(options.incarnation) {
     publish_rows(Time::clock::now());
@@ -95,6 +96,7 @@ class Cluster::Core {
   Core& operator=(const Core&) = delete;
 
   const std::string& address() const noexcept { return address_; }
+  const std::string& bound_address() const noexcept { return bound_address_; }
   std::uint64_t incarnation() const noexcept { return incarnation_.load(); }
   bool introduced() const noexcept { return introduced_.load(); }
   void start();
@@ -134,6 +136,7 @@ class Cluster::Core {
   Registry& registry_;
   ClusterListener& listener_;
   net::Plane plane_;
+  const std::string bound_address_;
   const std::string address_;
   Membership machine_;
   std::map<std::string, std::shared_ptr<Member>, std::less<>> members_;
@@ -329,9 +332,14 @@ void Cluster::Core::publish_rows(Time now) {
   }
   rows_changed_ = false;
   rows_published_ = now;
-  std::shared_ptr<const Snapshot> shared = std::move(next);
-  const MutexLock lock(mutex_);
-  snapshot_.swap(shared);
+  const std::shared_ptr<const Snapshot> published = std::move(next);
+  {
+    auto shared = published;
+    const MutexLock lock(mutex_);
+    snapshot_.swap(shared);
+  }
+  // Who came up while nobody could find it in the rows is remembered here (see routability_changed).
+  for (const auto& [row, member] : published->others) member->state();
 }
 
 std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
@@ -378,6 +386,7 @@ Cluster::Cluster(ClusterOptions options, Registry& registry, ClusterListener& li
 }
 Cluster::~Cluster() = default;
 const std::string& Cluster::address() const noexcept { return core_->address(); }
+const std::string& Cluster::bound_address() const noexcept { return core_->bound_address(); }
 std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(); }
 void Cluster::start() { core_->start(); }
 bool Cluster::introduced() const noexcept { return core_->introduced(); }

@@ -1,9 +1,14 @@
 #include "busbar/registry/net/socket.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <zmq.h>
 
@@ -22,9 +27,12 @@ void set_heartbeats(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
 }
 
+// In whole seconds, as the kernel has it.
+int keepalive_interval(const SocketOptions& options) { return std::max(milliseconds(options.heartbeat) / 1'000, 1); }
+
 void set_keepalives(zmq::socket_t& socket, const SocketOptions& options) {
   namespace opt = zmq::sockopt;
-  const int interval = std::max(milliseconds(options.heartbeat) / 1'000, 1);
+  const int interval = keepalive_interval(options);
   socket.set(opt::tcp_keepalive, 1);
   socket.set(opt::tcp_keepalive_idle, interval);
   socket.set(opt::tcp_keepalive_intvl, interval);
@@ -115,8 +123,9 @@ zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options)
   zmq::socket_t socket = make_socket(context, zmq::socket_type::dealer);
   try {
     set_common(socket, options);
-    socket.set(zmq::sockopt::immediate, true);
-    socket.set(zmq::sockopt::reconnect_ivl, -1);
+    // As good as never, and without IMMEDIATE. With -1, which is never, or with IMMEDIATE libzmq 4.3.4 takes the queue
+    // away when the connection ends, and with it what has arrived and was not read yet: the last answers of who leaves.
+    socket.set(zmq::sockopt::reconnect_ivl, std::numeric_limits<int>::max());
     socket.set(zmq::sockopt::connect_timeout, milliseconds(options.handshake));
   } catch (const zmq::error_t& error) {
     throw SocketError(std::string("cannot set up a socket: ") + error.what());
@@ -131,6 +140,17 @@ std::string bound_address(zmq::socket_t& socket) {
   if (!address.starts_with(kMapped)) return address;
   address.erase(address.rfind(']'), 1);
   return address.replace(0, kMapped.size(), "tcp://");
+}
+
+std::optional<std::chrono::milliseconds> silence_of(int descriptor) noexcept {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return std::chrono::milliseconds(std::min(info.tcpi_last_data_recv, info.tcpi_last_ack_recv));
+}
+
+std::chrono::milliseconds longest_silence(const SocketOptions& options) noexcept {
+  return std::max<std::chrono::milliseconds>(options.lost_after, std::chrono::seconds(2 * keepalive_interval(options)));
 }
 
 Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched)

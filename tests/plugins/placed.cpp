@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,9 +18,11 @@ namespace {
 struct Place {
   std::string node;
   bool hold = false;
+  std::string until;  // a file
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false));
+    archive(busbar::field("node", node, std::string()), busbar::field("hold", hold, false),
+            busbar::field("until", until, std::string()));
   }
 };
 
@@ -62,12 +65,16 @@ class Placed final : public busbar::Router {
     service("dies_at", &Placed::dies_at);
     service("dies_at_idempotent", &Placed::dies_at).idempotent();
     service("passes_on", &Placed::passes_on);
+    service("unauthorizable_at", &Placed::unauthorizable_at);
     private_service("counts", &Placed::counts);
     private_service("let_go", &Placed::let_go);
   }
 
   busbar::Authorization authorize(const busbar::Message& message) override {
     if (message.service_name() == "runs_at") ++authorized_;
+    if (message.service_name() == "unauthorizable_at" && is_named(message.raw_request_as<Pids>())) {
+      throw std::runtime_error("no doorman in " + std::to_string(here()));
+    }
     return busbar::authorized();
   }
 
@@ -77,20 +84,31 @@ class Placed final : public busbar::Router {
     return message.raw_request_as<Place>().node;
   }
 
+  // For who wants to know what became of the answers.
+  void stop() override { log().info("where: handled " + std::to_string(asked_where_)); }
+
  private:
   static std::int64_t here() { return getpid(); }
+  static bool is_named(const Pids& request) {
+    return std::find(request.pids.begin(), request.pids.end(), here()) != request.pids.end();
+  }
 
-  std::int64_t where() { return here(); }
+  std::int64_t where() {
+    ++asked_where_;
+    return here();
+  }
 
   std::int64_t runs_at(const Place& request, busbar::Context& context) {
     if (request.hold) wait_until_left(context);
+    while (!request.until.empty() && access(request.until.c_str(), F_OK) != 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
     return here();
   }
 
   // Answers on the named processes only.
   busbar::Response only_at(const Pids& request) {
-    const auto& pids = request.pids;
-    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) return busbar::Response::ok(here());
+    if (is_named(request)) return busbar::Response::ok(here());
     return busbar::Response::try_another_node("not in " + std::to_string(here()));
   }
 
@@ -102,11 +120,13 @@ class Placed final : public busbar::Router {
 
   // The end of the named processes, in the midst of the call; others answer.
   std::int64_t dies_at(const Pids& request) {
-    const auto& pids = request.pids;
-    if (std::find(pids.begin(), pids.end(), here()) != pids.end()) kill(getpid(), SIGKILL);
+    if (is_named(request)) kill(getpid(), SIGKILL);
     ++spared_;
     return here();
   }
+
+  // On the named processes `authorize` fails.
+  std::int64_t unauthorizable_at(const Pids&) { return here(); }
 
   // What another service answers, wherever that is.
   busbar::Response passes_on(const Passed& request, busbar::Context& context) {
@@ -127,6 +147,7 @@ class Placed final : public busbar::Router {
     ++left_;
   }
 
+  std::atomic<std::uint64_t> asked_where_{0};
   std::atomic<std::uint32_t> authorized_{0};
   std::atomic<std::uint32_t> chosen_{0};
   std::atomic<std::uint32_t> held_{0};

@@ -1,4 +1,5 @@
-// A host that serves one call and remembers the answer: for routers of the SDK without anything behind them.
+// A host that serves one call and remembers what came across the boundary: for the SDK's own tests of what it sends.
+// What a caller sees of a router is shown by the test kit (busbar/testing/kit.hpp).
 #pragma once
 
 #include <busbar/plugin.hpp>

@@ -1,6 +1,7 @@
 // What a call that crosses keeps: who may call, what is validated, what is nested, who has given up.
 #include <signal.h>
 
+#include "system/support/callers.hpp"
 #include "system/support/test_cluster.hpp"
 
 namespace busbar::system_tests {
@@ -54,6 +55,27 @@ TEST_F(AcrossNodes, C_D11_AuthorizedAsksTheProvidersRouter) {
   EXPECT_EQ(no.json, Json({{"authorized", false}}));
   EXPECT_EQ(a.ask({"authorized", "refused_by_rule"}).status, 6);
   EXPECT_EQ(a.ask({"authorized", "absent"}).status, 3);
+}
+
+TEST_F(AcrossNodes, C_D11_WhereOneProviderFailsToAnswerTheNextIsAskedAndWhenAllDoTheLastOneIsTold) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("unauthorizable_at", {"b", "c"}));
+  const auto pid_of = [&](const char* name) { return cluster[name].process().pid(); };
+  const auto authorized = [&](const Json& failing) {
+    return cluster["a"].ask({"authorized", "unauthorizable_at", Json({{"pids", failing}}).dump()});
+  };
+  for (int i = 0; i < 20; ++i) {  // whom each asks first is chance
+    const Answer answer = authorized({pid_of("b")});
+    EXPECT_EQ(answer.status, 0) << answer.out;
+    EXPECT_EQ(answer.json, Json({{"authorized", true}})) << answer.out;
+  }
+  const Answer failed = authorized({pid_of("b"), pid_of("c")});
+  EXPECT_EQ(failed.status, 1) << failed.out;
+  EXPECT_EQ(failed.json["code"], "badrpc") << failed.out;
+  EXPECT_EQ(failed.json["kind"], "exit") << failed.out;
+  EXPECT_THAT(failed.json.value("text", ""), HasSubstr("no doorman in ")) << failed.out;
 }
 
 TEST_F(AcrossNodes, C_D11_AuthorizedRunsNoHandler) {
@@ -163,6 +185,25 @@ TEST_F(CancelAcross, C_D8_AHandlerSeesThatItsCallersNodeWasKilled) {
   ASSERT_TRUE(eventually([&] { return counts()["held"] == 1; }));
   cluster.kill("a");
   EXPECT_TRUE(eventually([&] { return counts()["left"] == 1; }));
+}
+
+TEST_F(CancelAcross, C_D8_AHandlerSeesThatItsCallersNodeIsSilent) {
+  for (const char* name : {"a", "b"}) {
+    TestHost& host = cluster.make(name);
+    host.configure("[registry]\nheartbeat = \"200ms\"\nlost_after = \"2s\"\n");
+    if (name == std::string("b")) host.add("placed");
+    cluster.start(name);
+  }
+  ASSERT_TRUE(cluster.wait_until_offered("holds", {"b"}));
+  Process caller = cluster["a"].start_busbar({"call", "holds", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts()["held"] == 1; }));
+  Frozen frozen(cluster["a"]);
+  EXPECT_TRUE(eventually([&] { return counts()["left"] == 1; })) << "its connections stand";
+  // It lives on: its call has ended, and it is known and served again.
+  frozen.wake();
+  EXPECT_TRUE(caller.wait());
+  EXPECT_THAT(caller.out(), HasSubstr("nodedown"));
+  EXPECT_TRUE(eventually([&] { return cluster["a"].call("where").status == 0; }));
 }
 
 TEST_F(CancelAcross, C_D8_AHandlerBehindTheEntryNodeOfAClientSeesItToo) {

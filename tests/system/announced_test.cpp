@@ -11,6 +11,9 @@ namespace {
 using testing::ElementsAre;
 using testing::UnorderedElementsAre;
 
+/// Nothing is said but what must be at once: neither a heartbeat nor the failure detector comes within a test.
+constexpr const char* kTaciturn = "[registry]\nheartbeat = \"5m\"\nlost_after = \"1h\"\n";
+
 class Announced : public ClusterTest {};
 
 TEST_F(Announced, C_G1_OneThatJoinsLaterKnowsTheServicesOfEveryRouterOfEveryNode) {
@@ -43,6 +46,27 @@ TEST_F(Announced, C_G1_C_G6_APluginThatComesAndGoesIsKnownToTheOthers) {
   EXPECT_EQ(b.call("echo", 1).status, 0) << "the other router is still there";
 }
 
+TEST_F(Announced, C_G1_WhatComesAndGoesIsToldAtOnceAndNotAtTheNextExchange) {
+  TestHost& a = cluster.make("a");
+  TestHost& b = cluster.make("b");
+  for (const char* name : {"a", "b"}) {
+    cluster[name].configure(kTaciturn);
+    cluster[name].add("echo");
+    cluster.start(name);
+  }
+  ASSERT_TRUE(cluster.wait_until_offered("echo", {"a", "b"}));
+  a.add("greeter");
+  EXPECT_EQ(a.ask({"rescan"}).status, 0);
+  ASSERT_TRUE(cluster.wait_until_offered("greet", {"a"}));
+  EXPECT_EQ(b.call("greet", {{"name", "Ada"}}).status, 0);
+  std::filesystem::remove(a.plugins() / "greeter.so");
+  EXPECT_EQ(a.ask({"rescan"}).status, 0);
+  EXPECT_TRUE(cluster.wait_until_offered("greet", {}));
+  b.add("greeter");
+  EXPECT_EQ(b.ask({"rescan"}).status, 0);
+  EXPECT_TRUE(cluster.wait_until_offered("greet", {"b"})) << "the one that joined is heard like the one that was there";
+}
+
 TEST_F(Announced, C_G6_AServiceIsOfferedUntilItsLastProviderIsGone) {
   cluster.add("a");
   cluster.add("b", {"greeter"});
@@ -57,7 +81,7 @@ TEST_F(Announced, C_G6_AServiceIsOfferedUntilItsLastProviderIsGone) {
   EXPECT_EQ(cluster["a"].ask({"discover", "greet"}).status, 3);
 }
 
-TEST_F(Announced, C_G3_WhatWasAnnouncedWhileANodeWasFrozenIsKnownToItAfterwards) {
+TEST_F(Announced, C_G1_WhatWasAnnouncedWhileANodeWasFrozenIsKnownToItAfterwards) {
   TestHost& a = cluster.add("a", {"echo"});
   TestHost& b = cluster.add("b");
   ASSERT_TRUE(cluster.wait_until_offered("echo", {"a"}));

@@ -1,12 +1,15 @@
 // Services whose router says on which node a call runs.
+#include <busbar/payload.hpp>
+
 #include <signal.h>
 
 #include "system/support/test_cluster.hpp"
+#include "unit/host/transport/call_server_testing.hpp"
 
 namespace busbar::system_tests {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class ChooseNode : public ClusterTest {
  protected:
@@ -75,8 +78,13 @@ TEST_F(ChooseNode, C_R6_ADeadNodeIsNodedown) {
 
 TEST_F(ChooseNode, C_R6_OneThatLacksTheServiceIsSaidSo) {
   start_three();
-  const Answer answer = cluster["b"].call("runs_at", {{"node", "a"}});
-  EXPECT_NE(answer.status, 0) << answer.out;
+  for (const char* caller : {"a", "b", "c"}) {  // the chosen one itself, the one that chooses, and a third
+    const Answer answer = cluster[caller].call("runs_at", {{"node", "a"}}, {"--node", "b"});
+    EXPECT_EQ(answer.status, 3) << answer.out;
+    EXPECT_EQ(answer.kind(), "service_unavailable") << answer.out;
+  }
+  EXPECT_EQ(counts_of("b")["chosen"], 3);
+  EXPECT_EQ(counts_of("c")["chosen"], 0) << "nobody else was asked";
 }
 
 TEST_F(ChooseNode, C_R6_C_D9_TheChosenOneKilledWhileItRunsIsNodedownAtOnce) {
@@ -102,6 +110,41 @@ TEST_F(ChooseNode, C_R6_C_D9_TheOneThatForwardedMayDieMeanwhile) {
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->status, 0) << "it is answered by the chosen one alone: " << ended->out;
   EXPECT_EQ(Json::parse(ended->out)["node"], "c");
+}
+
+// A client that claims that a node has authorized its call and chosen this one.
+TEST_F(ChooseNode, C_R6_AForwardedCallIsAcceptedFromAPeerOnly) {
+  TestHost& a = cluster.add("a", {"placed"});
+  zmq::context_t context{1};
+  busbar::testing::Caller client(context, cluster_status(a, "address"));
+  wire::Envelope hello = busbar::testing::hello_envelope("stranger", "busbar");
+  hello.role = wire::Role::client;
+  client.send(hello);
+  ASSERT_EQ(client.one().type, wire::EnvelopeType::welcome);
+
+  const Payload nobody = Payload::from_json({{"pids", Json::array()}});
+  wire::Envelope request;
+  request.type = wire::EnvelopeType::request;
+  request.major = wire::kCallProtocolMajor;
+  request.attempt = 1;
+  request.service = "dies_at";
+  request.message_id = "0123456789012345678901";
+  request.remaining_us = 60'000'000;
+  request.raw_request = nobody.bytes();
+  request.is_forwarded = true;
+  client.send(request);
+  const auto refused = client.one();
+  EXPECT_EQ(refused.type, wire::EnvelopeType::answer);
+  EXPECT_EQ(refused.attempt, 1u);
+  EXPECT_EQ(refused.name, "forbidden");
+  EXPECT_THAT(refused.text, HasSubstr("only a node can forward a call"));
+  EXPECT_EQ(counts_of("a")["spared"], 0) << "it was not served";
+
+  request.attempt = 2;
+  request.is_forwarded = false;
+  client.send(request);
+  EXPECT_EQ(client.one().attempt, 2u);
+  EXPECT_EQ(counts_of("a")["spared"], 1) << "without the claim it is";
 }
 
 TEST_F(ChooseNode, C_R6_AClientIsAnsweredThroughItsEntryNode) {

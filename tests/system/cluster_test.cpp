@@ -41,6 +41,19 @@ TEST_F(Cluster, C_G1_HostsThatJoinedThroughOneKnowEachOther) {
   EXPECT_EQ(cluster_status(cluster["b"], "calls")["peers_up"], 2);
 }
 
+TEST_F(Cluster, BoundIsNotAdvertisedAndBothAreShown) {
+  cluster.add("a", {},
+              {"--listen", "tcp://127.0.0.1:*", "--registry-listen", "tcp://127.0.0.1:*", "--advertise", "localhost"});
+  for (const std::string which : {"address", "registry_address"}) {
+    const std::string told = cluster_status(cluster["a"], which);
+    const std::string bound = cluster_status(cluster["a"], "bound_" + which);
+    EXPECT_THAT(told, testing::StartsWith("tcp://localhost:"));
+    EXPECT_EQ(bound, "tcp://127.0.0.1" + told.substr(told.rfind(':')));
+    EXPECT_THAT(cluster["a"].log(), HasSubstr(bound)) << "in the line of the start";
+    EXPECT_THAT(cluster["a"].log(), HasSubstr(told));
+  }
+}
+
 TEST_F(Cluster, CallsCross) {
   start_three();
   const Answer greeting = cluster["c"].call("greet", {{"name", "Ada"}});
@@ -116,6 +129,17 @@ TEST_F(Cluster, C_G4_OneThatStopsIsGoneEverywhereAndSoAreItsServices) {
   EXPECT_TRUE(cluster.wait_until_whole());
   EXPECT_EQ(cluster["c"].call("greet", {{"name", "Ada"}}).kind(), "service_unavailable");
   EXPECT_THAT(cluster["b"].log(), HasSubstr("node left node=a"));
+}
+
+// The one that stops cannot be dialled: it is known by the connection that it has made itself, on which its goodbye
+// comes before the end. No other tells of it.
+TEST_F(Cluster, C_G4_OneThatStopsSaysSo) {
+  cluster.add("a");
+  cluster.add("b", {}, {"--advertise", "127.0.0.2"});
+  ASSERT_TRUE(eventually([&] { return states_of(cluster["a"]) == Json({{"a", "self"}, {"b", "joining"}}); }));
+  cluster["b"].stop();
+  EXPECT_TRUE(eventually([&] { return states_of(cluster["a"]) == Json({{"a", "self"}}); }));
+  EXPECT_THAT(cluster["a"].log(), HasSubstr("node left node=b reason=\"it said goodbye\""));
 }
 
 TEST_F(Cluster, OneThatStopsFirstEndsWhatItServesForOthers) {

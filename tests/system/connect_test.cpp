@@ -6,6 +6,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 class Connect : public ClusterTest {
  protected:
@@ -76,6 +77,21 @@ TEST_F(Connect, TellsOfServicesAndNodes) {
   EXPECT_EQ(described.json["described_by"], "b") << described.out << described.err;
   EXPECT_EQ(ask({"describe", "typed"}).json["described_by"], "a");
   EXPECT_EQ(ask({"describe", "absent"}).status, 3);
+}
+
+TEST_F(Connect, C_R1_PrivateServicesAreNotThere) {
+  start_two();
+  for (const std::vector<std::string>& verb : {std::vector<std::string>{"call", "kept_private"},
+                                               {"call", "kept_private", "{}", "--node", "a"},
+                                               {"validate", "kept_private"},
+                                               {"authorized", "kept_private"},
+                                               {"discover", "kept_private"},
+                                               {"describe", "kept_private"}}) {
+    const Answer answer = ask(verb);
+    EXPECT_EQ(answer.status, 3) << verb[0] << answer.out << answer.err;
+  }
+  EXPECT_THAT(busbar(entry_, {"services"}).out, Not(HasSubstr("kept_private")));
+  EXPECT_EQ(cluster["a"].call("kept_private").status, 0) << "over the run directory the host is called by itself";
 }
 
 TEST_F(Connect, WhatConcernsTheHostsOwnMachineIsRefused) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "system/support/callers.hpp"
+#include "system/support/raw_member.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -62,6 +63,55 @@ TEST_F(Providers, C_D4_WhenAllHaveSentItOnEachIsListedWithItsReason) {
       (std::map<std::string, std::string>{{"a", refusal_of("a")}, {"b", refusal_of("b")}, {"c", refusal_of("c")}}));
 }
 
+TEST_F(Providers, C_D18_OneWhoseQueueIsFullIsPassed) {
+  cluster.add("a");
+  cluster.make("b").configure("[pool]\nthreads = 1\nmax_threads = 1\nqueue = 1\n");
+  for (const char* plugin : {"placed", "behaviours"}) cluster["b"].add(plugin);
+  cluster.start("b");
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("where", {"b", "c"}));
+  ASSERT_TRUE(cluster.wait_until_offered("configured", {"b"}));
+  const auto pool = [&](const char* what) { return cluster["b"].ask({"status"}).json["pool"][what]; };
+  const std::vector<std::string> hold = {"call", "holds", "--node", "b", "--timeout", "600000"};
+  Process running = cluster["a"].start_busbar(hold);
+  ASSERT_TRUE(eventually([&] { return pool("running") == 1; }));
+  Process queued = cluster["a"].start_busbar(hold);
+  ASSERT_TRUE(eventually([&] { return pool("queued") == 1; }));
+
+  for (int i = 0; i < 40; ++i) {  // whom each asks first is chance
+    const Answer answer = cluster["a"].call("where");
+    ASSERT_EQ(answer.json["value"], pid_of("c")) << answer.out;
+  }
+  const std::map<std::string, std::string> b_alone = {{"b", "overloaded"}};
+  EXPECT_EQ(refusals(cluster["a"].call("configured")), b_alone) << "no other node offers it";
+  EXPECT_EQ(refusals(cluster["a"].call("where", Json::object(), {"--node", "b"})), b_alone);
+  for (Process* caller : {&queued, &running}) {
+    caller->signal(SIGINT);
+    EXPECT_TRUE(caller->wait());
+  }
+  EXPECT_TRUE(eventually([&] { return cluster["a"].call("configured").status == 0; })) << "there is room again";
+}
+
+TEST_F(Providers, C_D18_OneWithoutAConnectionIsPassed) {
+  cluster.make("a").configure("[registry]\nlost_after = \"10m\"\n");  // the raw member is silent
+  cluster.start("a");
+  cluster.add("c", {"placed"});
+  RawMember raw("raw", cluster.seed());
+  raw.hello({"where"});
+  TestHost& a = cluster["a"];
+  ASSERT_TRUE(eventually([&] { return discovered(a, "where").size() == 2; }));
+  raw.hang_up();
+  ASSERT_TRUE(eventually([&] { return states_of(a)["raw"] == "unreachable"; }))
+      << "it is a member still: " << states_of(a);
+  const std::vector<std::string> long_budget = {"--timeout", "600000"};
+  for (int i = 0; i < 40; ++i) {  // whom each asks first is chance
+    const Answer answer = a.call("where", Json::object(), long_budget);
+    ASSERT_EQ(answer.json["value"], pid_of("c")) << answer.out;
+  }
+  const Answer alone = a.call("where", Json::object(), {"--node", "raw", "--timeout", "600000"});
+  EXPECT_EQ(alone.json["kind"], "nodedown") << alone.out;
+}
+
 TEST_F(Providers, C_D18_OneThatIsStoppingIsPassedWhileItsLastCallRuns) {
   cluster.add("a");
   cluster.add("b", {"placed"});
@@ -81,6 +131,24 @@ TEST_F(Providers, C_D18_OneThatIsStoppingIsPassedWhileItsLastCallRuns) {
   last.signal(SIGINT);
   cluster["b"].finish();
   EXPECT_TRUE(callers.tally().failures.empty()) << callers.tally().failures.front().text();
+}
+
+// Those who have read its last record do not ask it any more; who asks it by its name does.
+TEST_F(Providers, C_D18_OneThatIsStoppingRefusesAtOnceWhatStillReachesIt) {
+  cluster.add("a");
+  cluster.add("b", {"placed"});
+  cluster.add("c", {"placed"});
+  ASSERT_TRUE(cluster.wait_until_offered("dies_at", {"b", "c"}));
+  Process last = cluster["a"].start_busbar({"call", "holds", "--node", "b", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return counts_of("b")["held"] == 1; }));
+  cluster["b"].process().signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return discovered(cluster["a"], "dies_at") == std::vector<std::string>{"c"}; }));
+  const Answer answer = cluster["a"].call("dies_at", {{"pids", Json::array()}}, {"--node", "b", "--timeout", "600000"});
+  EXPECT_EQ(refusals(answer), (std::map<std::string, std::string>{{"b", "stopping"}}));
+  EXPECT_EQ(counts_of("c")["spared"], 0) << "it was not asked in b's place";
+  EXPECT_TRUE(cluster["b"].process().running()) << "it waits for its last call";
+  last.signal(SIGINT);
+  cluster["b"].finish();
 }
 
 // Which of the two is asked first is chance: called again and again until it is the one that dies.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ enum class TrialOutcome {
   timed_out,    ///< did not end in time and was killed
   no_report,    ///< ended without saying anything that can be understood
   not_started,  ///< the child itself could not be started: says nothing about the plugin
+  given_up,     ///< the host did not want to know any more: the child was killed
 };
 
 /// What was learnt from a trial.
@@ -35,10 +37,10 @@ struct TrialReport {
 /// Runs `program --try-plugin COPY` and waits for it, so that whatever a library does when it is loaded and created is
 /// done to a process that can be spared. The child is a program of its own (no fork without exec: a copy of a process
 /// with threads can do next to nothing safely), heads its own process group, and dies with the calling thread.
-/// Threads: any; blocks for up to `timeout`.
+/// Threads: any; blocks for up to `timeout`, or until a stop is requested.
 /// Errors: never throws for what the child does.
 TrialReport try_in_child(const std::filesystem::path& program, const std::filesystem::path& copy,
-                         std::chrono::milliseconds timeout);
+                         std::chrono::milliseconds timeout, const std::stop_token& stop = {});
 
 /// The child's side: loads the library, creates its router, lists its services, destroys and unloads it, and reports
 /// each step on what was standard output before the plugin could write there.

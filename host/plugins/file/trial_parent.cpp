@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,7 +81,7 @@ class Child {
  public:
   /// Returns 0 or an error number.
   int start(const std::filesystem::path& program, const std::filesystem::path& copy);
-  Ending wait(Clock::time_point deadline);
+  Ending wait(Clock::time_point deadline, const std::stop_token& stop);
 
   Received report{{}, kLongestReport, false};
   Received said{{}, kLongestSaid, true};
@@ -147,23 +148,25 @@ Ending Child::kill_and_reap(bool in_time) {
   return {in_time, reaped == pid_ ? std::optional<int>(status) : std::nullopt};
 }
 
-Ending Child::wait(Clock::time_point deadline) {
+Ending Child::wait(Clock::time_point deadline, const std::stop_token& stop) {
   // The pipes' ends tell nothing of the child's: a process that it started may hold them open.
   // Not by pidfd_open: its header in glibc 2.36 cannot be used from C++.
   const DescriptorGuard end(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  const DescriptorGuard stopped(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const std::stop_callback wake(stop, [&] { eventfd_write(stopped.get(), 1); });
   const auto pause = end.valid() ? std::chrono::milliseconds(1000) : std::chrono::milliseconds(10);
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    std::array<pollfd, 3> waiting{pollfd{report.closed ? -1 : report_pipe_.read.get(), POLLIN, 0},
+    std::array<pollfd, 4> waiting{pollfd{report.closed ? -1 : report_pipe_.read.get(), POLLIN, 0},
                                   pollfd{said.closed ? -1 : said_pipe_.read.get(), POLLIN, 0},
-                                  pollfd{end.get(), POLLIN, 0}};
+                                  pollfd{end.get(), POLLIN, 0}, pollfd{stopped.get(), POLLIN, 0}};
     poll(waiting.data(), waiting.size(),
          static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), pause).count()));
     const bool is_over = ended();  // before reading, so that nothing written before the end is missed
     report.read_from(report_pipe_.read.get());
     said.read_from(said_pipe_.read.get());
     if (is_over || report.too_long) return kill_and_reap(true);
-    if (Clock::now() >= deadline) return kill_and_reap(false);
+    if (Clock::now() >= deadline || stop.stop_requested()) return kill_and_reap(false);
   }
 }
 
@@ -268,14 +271,15 @@ TrialReport judge(const Child& child, const Ending& ending, std::chrono::millise
 }  // namespace
 
 TrialReport try_in_child(const std::filesystem::path& program, const std::filesystem::path& copy,
-                         std::chrono::milliseconds timeout) {
+                         std::chrono::milliseconds timeout, const std::stop_token& stop) {
   const auto deadline = Clock::now() + timeout;
   Child child;
   if (const int error = child.start(program, copy); error != 0) {
     return failure(TrialOutcome::not_started,
                    "could not start \"" + program.string() + "\" for its trial: " + std::strerror(error));
   }
-  const Ending ending = child.wait(deadline);
+  const Ending ending = child.wait(deadline, stop);
+  if (!ending.in_time && stop.stop_requested()) return failure(TrialOutcome::given_up, "its trial was given up");
   TrialReport report = judge(child, ending, timeout);
   report.said = child.said.text;
   return report;

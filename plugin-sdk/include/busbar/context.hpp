@@ -75,10 +75,12 @@ class ReplyHandle : public Dispatching {
 /// A call as its handler sees it. Ownership: the host's; valid until the handler returns. Threads: the handler's.
 class Context : public Dispatching {
  public:
-  Context(const busbar_host& host, busbar_call* call, const Message& message) noexcept
+  Context(const busbar_host& host, busbar_call* call, Message& message) noexcept
       : Dispatching(host, call), message_(&message) {}
 
+  /// The message that is being served. What a handler adds to it (events, assigns) goes with its answer.
   const Message& message() const noexcept { return *message_; }
+  Message& message() noexcept { return *message_; }
 
   /// A message caused by this one (C-M3), to be dispatched.
   template <class Request>
@@ -87,8 +89,8 @@ class Context : public Dispatching {
   }
   /// Calls a service with a typed request and waits: the usual nested call.
   template <class Request>
-  Message call(std::string_view service_name, const Request& request, std::chrono::milliseconds timeout = {}) const {
-    return dispatch(caused(service_name, request), timeout);
+  Message call(std::string_view service_name, const Request& request, CallOptions given = {}) const {
+    return dispatch(caused(service_name, request), given);
   }
 
   /// What is left of the call's budget; 0 when it is spent (C-D8).
@@ -99,7 +101,7 @@ class Context : public Dispatching {
   ReplyHandle reply_handle() const { return ReplyHandle(*host_, parent_); }
 
  private:
-  const Message* message_;
+  Message* message_;
 };
 
 }  // namespace busbar

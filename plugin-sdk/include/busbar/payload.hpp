@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -47,11 +51,18 @@ class Payload {
     return payload;
   }
 
+  /// A value of any type that can be mapped. Literals, C strings and views are text.
   /// Errors: EncodeError.
   template <class T>
   static Payload of(const T& value) {
     cbor::ByteSink sink;
-    cbor::encode(value, sink);
+    if constexpr (std::is_same_v<std::remove_extent_t<T>, char> && std::is_array_v<T>) {
+      cbor::encode(std::string(value, strnlen(value, std::extent_v<T>)), sink);
+    } else if constexpr (std::is_same_v<T, const char*> || std::is_same_v<T, std::string_view>) {
+      cbor::encode(std::string(value), sink);
+    } else {
+      cbor::encode(value, sink);
+    }
     const std::size_t size = sink.size();
     return own(sink.take_block(), size);
   }

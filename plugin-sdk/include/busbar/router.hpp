@@ -57,13 +57,6 @@ class Health {
   std::string reason_;
 };
 
-/// How one of several remote providers is picked (C-D3): see busbar_strategy.
-enum class Strategy : std::uint32_t {
-  standard = BUSBAR_STRATEGY_DEFAULT,
-  random = BUSBAR_STRATEGY_RANDOM,
-  least_pending = BUSBAR_STRATEGY_LEAST_PENDING,
-};
-
 class Router;
 
 /// One declared service; what `Router::service` returns, so that its properties can be chained.

@@ -18,9 +18,9 @@ milliseconds since(steady_clock::time_point begun) {
 
 }  // namespace
 
-std::unique_ptr<Node> join(const TestCluster& cluster, milliseconds lost_after) {
+std::unique_ptr<Node> join(const TestCluster& cluster, milliseconds lost_after, const std::string& name) {
   NodeOptions options;
-  options.name = "tester";
+  options.name = name;
   options.join = {cluster.seed()};
   options.heartbeat = milliseconds(200);
   options.lost_after = lost_after;
@@ -77,12 +77,12 @@ Calls::Calls(Node& node, Form form, const What& what) : book_(std::make_shared<B
     if (form == Form::blocking) {
       threads_.emplace_back([&node, book = book_, i, what] {
         const auto begun = steady_clock::now();
-        book->write(i, node.dispatch(message_of(what.service), what.budget).response(), begun);
+        book->write(i, node.dispatch(message_of(what.service, what.request), what.budget).response(), begun);
       });
     } else {
       const auto begun = steady_clock::now();
       const auto write = [book = book_, i, begun](Message&& outcome) { book->write(i, outcome.response(), begun); };
-      node.dispatch_async(message_of(what.service), write, what.budget);
+      node.dispatch_async(message_of(what.service, what.request), write, what.budget);
     }
   }
 }
@@ -132,6 +132,7 @@ void SteadyCallers::call_on(Node& node, const std::string& service, milliseconds
     tally_.longest = std::max(tally_.longest, took);
     if (response.succeeded()) {
       ++tally_.succeeded;
+      ++tally_.successes[response.value_as<std::int64_t>()];
     } else {
       tally_.failures.push_back(response);
     }

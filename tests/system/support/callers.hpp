@@ -7,6 +7,7 @@
 #include <busbar/thread_safety.hpp>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <node/node.hpp>
 #include <string>
@@ -18,7 +19,8 @@
 namespace busbar::system_tests {
 
 /// A member of the cluster that offers nothing; as quick to notice silence as `lost_after` says.
-std::unique_ptr<Node> join(const TestCluster& cluster, std::chrono::milliseconds lost_after);
+std::unique_ptr<Node> join(const TestCluster& cluster, std::chrono::milliseconds lost_after,
+                           const std::string& name = "tester");
 
 /// The message of such a call. `request`: as in `busbar call`.
 Message message_of(std::string_view service, const Json& request = Json::object());
@@ -46,6 +48,7 @@ class Calls {
     int count = 64;
     std::string service;
     std::chrono::milliseconds budget = kLimit;
+    Json request = Json::object();
   };
   Calls(Node& node, Form form, const What& what);
   /// Waits for the blocking ones, which end with their budget.
@@ -64,7 +67,8 @@ class Calls {
   std::vector<std::thread> threads_;
 };
 
-/// Threads that call one service without end, each of them with one call at a time. Stopped by the destructor.
+/// Threads that call one service, which answers with a number, without end, each of them with one call at a time.
+/// Stopped by the destructor.
 class SteadyCallers {
  public:
   SteadyCallers(Node& node, int threads, std::string service, std::chrono::milliseconds budget);
@@ -73,7 +77,8 @@ class SteadyCallers {
   SteadyCallers& operator=(const SteadyCallers&) = delete;
 
   struct Tally {
-    std::vector<Response> failures;  ///< each that was no success
+    std::vector<Response> failures;                   ///< each that was no success
+    std::map<std::int64_t, std::uint64_t> successes;  ///< by the number that was answered
     std::uint64_t succeeded = 0;
     std::chrono::milliseconds longest{0};
   };

@@ -48,9 +48,10 @@ inline constexpr std::string_view kRescan = "rescan";
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.
 namespace admin_code {
-inline constexpr std::string_view kProtocol = "protocol";  ///< the two sides do not speak the same version
-inline constexpr std::string_view kStopping = "stopping";  ///< the host is about to end
-inline constexpr std::string_view kInternal = "internal";  ///< the host could not make an answer
+inline constexpr std::string_view kProtocol = "protocol";   ///< the two sides do not speak the same version
+inline constexpr std::string_view kStopping = "stopping";   ///< the host is about to end
+inline constexpr std::string_view kInternal = "internal";   ///< the host could not make an answer
+inline constexpr std::string_view kTooLarge = "too_large";  ///< the answer is larger than what the asker accepts
 }  // namespace admin_code
 
 struct AdminRequest {

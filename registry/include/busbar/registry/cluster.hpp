@@ -86,6 +86,8 @@ class Cluster {
 
   /// Where others reach this node's registry: what they give to `--join`. Advertised.
   const std::string& address() const noexcept;
+  /// Where it listens: an address of this machine, perhaps with a wildcard for its host.
+  const std::string& bound_address() const noexcept;
   /// The one in use now; it may have been raised since the options were made.
   std::uint64_t incarnation() const noexcept;
   /// Begins: dials the seeds, serves others, and follows the registry's local services.

@@ -270,14 +270,16 @@ class AdminServerTest : public ::testing::Test {
 
   AdminHooks hooks() {
     AdminHooks hooks;
-    hooks.services = [] {
-      return nlohmann::json{{"services",
-                             {{{"name", "echo"}, {"visibility", "public"}, {"providers", {"node-1"}}},
-                              {{"name", "hidden"}, {"visibility", "private"}, {"providers", {"node-1"}}}}}};
+    hooks.services = [](CallerIs caller) {
+      nlohmann::json list = {{{"name", "echo"}, {"visibility", "public"}, {"providers", {"node-1"}}}};
+      if (caller == CallerIs::here) {
+        list.push_back({{"name", "hidden"}, {"visibility", "private"}, {"providers", {"node-1"}}});
+      }
+      return nlohmann::json{{"services", list}};
     };
     hooks.nodes = [] { return nlohmann::json{{"nodes", {{{"name", "node-1"}, {"state", "self"}}}}}; };
-    hooks.describe = [](std::string_view service) -> std::optional<nlohmann::json> {
-      if (service != "echo" && service != "hidden") return std::nullopt;
+    hooks.describe = [](std::string_view service, CallerIs caller) -> std::optional<nlohmann::json> {
+      if (service != "echo" && (service != "hidden" || caller != CallerIs::here)) return std::nullopt;
       return nlohmann::json{
           {"name", service}, {"visibility", service == "hidden" ? "private" : "public"}, {"described_by", "node-1"}};
     };

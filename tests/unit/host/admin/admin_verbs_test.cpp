@@ -168,7 +168,7 @@ TEST_F(AdminVerbsTest, DiscoverShowsTheLocalProviderOrNobody) {
 TEST_F(AdminVerbsTest, DocumentsAreTheHostsWithWhatIsNoUtf8Replaced) {
   serve();
   TestClient client = connect();
-  EXPECT_EQ(json_of(client.ask(request_of(verb::kServices)).document), hooks().services());
+  EXPECT_EQ(json_of(client.ask(request_of(verb::kServices)).document), hooks().services(CallerIs::here));
   EXPECT_EQ(json_of(client.ask(request_of(verb::kNodes)).document), hooks().nodes());
   EXPECT_EQ(json_of(client.ask(request_of(verb::kStatus)).document)["node"], "node-1");
   const json plugins = json_of(client.ask(request_of(verb::kPlugins)).document);

@@ -1,4 +1,9 @@
 // Describing a service, and the verbs that say where something is to be served.
+#include <busbar/wire/envelope.hpp>
+
+#include <future>
+
+#include "admin/describe_elsewhere.hpp"
 #include "unit/host/admin/admin_testing.hpp"
 
 namespace busbar::host {
@@ -45,6 +50,21 @@ TEST_F(DescribeTest, SaysThatANodeThatIsNotThereDidNotAnswer) {
   ASSERT_TRUE(answer.error);
   EXPECT_EQ(answer.error->code, "badrpc");
   EXPECT_THAT(answer.error->text, HasSubstr("could not describe service \"echo\": node \"node-2\" did not answer"));
+}
+
+// Each is found to be away before the question has left; the stack must not grow with them.
+TEST_F(DescribeTest, HoweverManyNodesAreAwayTheLastOneIsTold) {
+  std::vector<std::string> nodes(50'000, "node-2");
+  nodes.push_back("node-3");
+  wire::AdminRequest request = describe("echo");
+  request.timeout_ms = 600'000;
+  std::promise<std::vector<std::uint8_t>> told;
+  describe_elsewhere(host_.dispatcher(), request, std::move(nodes),
+                     [&](std::vector<std::uint8_t> frame) { told.set_value(std::move(frame)); });
+  const std::vector<std::uint8_t> frame = told.get_future().get();
+  const auto answer = cbor::decode<wire::AdminAnswer>(wire::Bytes(frame).subspan(wire::kFrameHead));
+  ASSERT_TRUE(answer.error);
+  EXPECT_THAT(answer.error->text, HasSubstr("node \"node-3\" did not answer"));
 }
 
 TEST_F(DescribeTest, RefusesWhatIsNoNodesName) {

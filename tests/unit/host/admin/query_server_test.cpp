@@ -8,6 +8,7 @@ namespace busbar::host {
 namespace {
 
 using nlohmann::json;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 namespace verb = wire::admin_verb;
 
@@ -17,6 +18,8 @@ class FakeRequester final : public Requester {
   explicit FakeRequester(wire::Role role) : role_(role) {}
   Sent answer(std::span<const std::uint8_t> envelope, bool) noexcept override {
     const std::lock_guard lock(mutex_);
+    if (envelope.size() > largest) return Sent::kTooLarge;
+    if (std::exchange(full, false)) return Sent::kFull;
     answers_.emplace_back(envelope.begin(), envelope.end());
     return Sent::kYes;
   }
@@ -41,6 +44,9 @@ class FakeRequester final : public Requester {
     EXPECT_TRUE(frame.empty());
     return cbor::decode<wire::AdminAnswer>(envelope.body);
   }
+
+  std::size_t largest = std::numeric_limits<std::size_t>::max();
+  bool full = false;  // for one answer
 
  private:
   const wire::Role role_;
@@ -71,12 +77,11 @@ class QueryServerTest : public AdminServerTest {
 };
 
 TEST_F(QueryServerTest, AnswersTheVerbsForCallers) {
-  EXPECT_EQ(json_of(ask(request_of(verb::kStatus, 5)).document), hooks().status());
   EXPECT_EQ(json_of(ask(request_of(verb::kNodes)).document), hooks().nodes());
   EXPECT_EQ(json_of(ask(about(verb::kDescribe, "echo")).document)["name"], "echo");
   EXPECT_EQ(json_of(ask(about(verb::kDiscover, "echo")).document),
             json({{"providers", {{{"node", "local"}, {"router", "tester"}}}}}));
-  EXPECT_EQ(ask(request_of(verb::kStatus, 5)).seq, 5u);
+  EXPECT_EQ(ask(request_of(verb::kNodes, 5)).seq, 5u);
 }
 
 // C-R1
@@ -93,7 +98,7 @@ TEST_F(QueryServerTest, PrivateServicesAreNotShownToOthers) {
 }
 
 TEST_F(QueryServerTest, RefusesVerbsThatInspectOrChangeTheHostInWords) {
-  for (const std::string_view name : {verb::kPlugins, verb::kRescan}) {
+  for (const std::string_view name : {verb::kPlugins, verb::kStatus, verb::kRescan}) {
     const auto answer = ask(request_of(name, 5));
     ASSERT_TRUE(answer.error) << name;
     EXPECT_EQ(answer.error->code, code::kForbidden);
@@ -105,6 +110,25 @@ TEST_F(QueryServerTest, RefusesVerbsThatInspectOrChangeTheHostInWords) {
   EXPECT_FALSE(call.reply);
 }
 
+TEST_F(QueryServerTest, SaysThatTheAnswerCannotBeSent) {
+  AdminHooks long_list = hooks();
+  long_list.nodes = [] { return json{{"nodes", std::string(5'000, 'x')}}; };
+  QueryServer queries(host_.dispatcher(), long_list);
+  const Payload body = Payload::of(request_of(verb::kNodes, 5));
+  const auto requester = std::make_shared<FakeRequester>(wire::Role::client);
+  requester->largest = 1'024;  // the least that anybody may accept
+  queries.serve(requester, 77, body.bytes());
+  const auto too_large = requester->only_answer(77);
+  ASSERT_TRUE(too_large.error);
+  EXPECT_EQ(too_large.seq, 5u);
+  EXPECT_EQ(too_large.error->code, wire::admin_code::kTooLarge);
+  EXPECT_THAT(too_large.error->text, ContainsRegex("it has 5[0-9]{3} bytes, which is more than who asks accepts"));
+  const auto busy = std::make_shared<FakeRequester>(wire::Role::client);
+  busy->full = true;
+  queries.serve(busy, 78, body.bytes());
+  EXPECT_EQ(busy->only_answer(78).error.value().code, code::kOverloaded);
+}
+
 TEST_F(QueryServerTest, AnswersWhatCannotBeReadInWords) {
   const std::vector<std::vector<std::uint8_t>> bodies = {
       {}, {0xFF}, {0xA0}, {0x83, 0x01}, {0xA1, 0x64, 'v', 'e', 'r', 'b', 0x01}};
@@ -114,7 +138,7 @@ TEST_F(QueryServerTest, AnswersWhatCannotBeReadInWords) {
     EXPECT_EQ(answer.error->code, code::kMalformed);
   }
   EXPECT_THAT(ask(request_of("no_such_verb")).error.value().text, HasSubstr("no_such_verb"));
-  wire::AdminRequest other_version = request_of(verb::kStatus);
+  wire::AdminRequest other_version = request_of(verb::kNodes);
   other_version.protocol = 99;
   EXPECT_EQ(ask(other_version).error.value().code, wire::admin_code::kProtocol);
 }

@@ -1,6 +1,7 @@
 // Calls for which there is no memory: they leave nobody inside a plugin, which could never be unloaded then.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <new>
@@ -117,6 +118,27 @@ TEST_P(NoMemory, ForARequestOfAnotherNodeLeavesNobodyInside) {
   if (GetParam() != 0) return;
   fails_without_memory(ask_without_memory);  // what waits in the queue is a copy
   EXPECT_TRUE(hub.is_quiet()) << "no copy";
+}
+
+// The handler has left none: its caller gets what it said, rather than nothing.
+TEST_P(NoMemory, ToAskAnotherProviderLeavesTheLastAnswer) {
+  hub.add("q", Script().on(
+                   "refuses",
+                   [](Message&, Context&) {
+                     Response refusal = Response::try_another_node("busy");
+                     no_memory = true;
+                     return refusal;
+                   },
+                   GetParam()));
+  std::atomic<bool> told{false};
+  Message message("refuses");
+  hub.dispatcher().dispatch_async(std::move(message), [&](Message&& back) {
+    no_memory = false;
+    EXPECT_TRUE(back.response().is_error("try_another_node"));
+    told = true;
+  });
+  EXPECT_TRUE(eventually([&] { return told.load(); }));
+  EXPECT_TRUE(hub.quiet());
 }
 
 }  // namespace

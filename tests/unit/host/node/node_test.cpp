@@ -10,10 +10,13 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "admin/node_documents.hpp"
 #include "dispatch/instance.hpp"
 #include "support/eventually.hpp"
 
@@ -175,6 +178,38 @@ TEST(Node, ACallThatFailsSaysWithWhat) {
     EXPECT_STREQ(failure.what(), "could not call \"greet\": service_unavailable");
     EXPECT_EQ(failure.response().kind(), Response::Kind::service_unavailable);
   }
+}
+
+class FarAway final : public registry::RemoteNode {
+ public:
+  FarAway() : RemoteNode("far", 1) { set_routable(true); }
+};
+
+std::map<std::string, nlohmann::json> services_for(const Node& node, host::CallerIs caller) {
+  std::map<std::string, nlohmann::json> rows;
+  const nlohmann::json document = host::services_document(node, caller);
+  for (const auto& row : document.at("services")) rows[row.at("name")] = row;
+  return rows;
+}
+
+TEST(Node, C_R1_C_D12_ToldOfAreTheServicesThatWhoAsksCanCall) {
+  Node node(named("n1"));
+  const Offer offer(node);
+  const auto far_away = std::make_shared<FarAway>();
+  node.registry().put_node(far_away, {{"greet", "p"}, {"secret", "p"}});
+  const auto both = nlohmann::json::array({"n1", "far"});
+  auto here = services_for(node, host::CallerIs::here);
+  EXPECT_EQ(here["greet"]["providers"], both);
+  EXPECT_EQ(here["secret"]["visibility"], "private");
+  EXPECT_EQ(here["secret"]["providers"], nlohmann::json::array({"n1"})) << "it hides the other";
+  auto outside = services_for(node, host::CallerIs::outside);
+  EXPECT_EQ(outside["greet"]["providers"], both);
+  EXPECT_EQ(outside["secret"]["visibility"], "public");
+  EXPECT_EQ(outside["secret"]["providers"], nlohmann::json::array({"far"})) << "the private one is not there";
+  EXPECT_TRUE(host::describe_local(node, "secret", host::CallerIs::here));
+  EXPECT_FALSE(host::describe_local(node, "secret", host::CallerIs::outside));
+  node.registry().remove_node(far_away);
+  EXPECT_FALSE(services_for(node, host::CallerIs::outside).contains("secret"));
 }
 
 TEST(Node, StopsMoreThanOnceAndAlsoWithoutHavingStarted) {

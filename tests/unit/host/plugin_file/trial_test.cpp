@@ -2,6 +2,9 @@
 
 #include <busbar/abi.h>
 
+#include <stop_token>
+#include <thread>
+
 #include "support.hpp"
 
 namespace busbar::host {
@@ -111,6 +114,21 @@ TEST(Trial, EndsAHangInTheConstructorAndEveryProcessOfIt) {
   EXPECT_EQ(report.outcome, TrialOutcome::timed_out);
   EXPECT_EQ(report.reason, "did not finish within 2 s while its constructor ran");
   // A killed process that is no child of ours may take a moment to be gone.
+  for (int i = 0; i < 1000 && processes_with(path.string()) != 0; ++i) usleep(10'000);
+  EXPECT_EQ(processes_with(path.string()), 0);
+}
+
+TEST(Trial, IsGivenUpWhenItsHostStops) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "hangs.so";
+  std::filesystem::copy(fixture("hangs_in_create"), path);
+  std::stop_source host;
+  std::jthread stops([&] {
+    while (processes_with(path.string()) < 2) std::this_thread::yield();  // it hangs
+    host.request_stop();
+  });
+  const TrialReport report = try_in_child(BUSBAR_TRIAL_PROGRAM, path, 10min, host.get_token());
+  EXPECT_EQ(report.outcome, TrialOutcome::given_up);
   for (int i = 0; i < 1000 && processes_with(path.string()) != 0; ++i) usleep(10'000);
   EXPECT_EQ(processes_with(path.string()), 0);
 }

@@ -264,6 +264,20 @@ TEST_P(CallServerGone, ACallerThatClosesIsNoticed) {
   EXPECT_EQ(stays.one().attempt, 2u);
 }
 
+// C-R6: the answer of a chosen node that stops in order.
+TEST_P(CallServerGone, WhatACallerSaidBeforeItLeftIsHeard) {
+  Served served([](const auto&, const Envelope&) {}, options());
+  for (std::size_t round = 1; round <= 100; ++round) {
+    Caller caller = served.caller();
+    caller.greet();
+    caller.socket().set(zmq::sockopt::linger, -1);
+    caller.send(answer_of(round));
+    caller.close();
+    ASSERT_TRUE(eventually([&] { return served.requests.gone().size() == round; }));
+    ASSERT_EQ(served.requests.attempts().size(), round);
+  }
+}
+
 TEST_P(CallServerGone, ConnectionsThatReuseADescriptorAreNotMistaken) {
   Served served(answer_at_once, options());
   for (std::size_t round = 1; round <= 40; ++round) {

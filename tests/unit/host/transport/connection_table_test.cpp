@@ -21,6 +21,8 @@ TEST(ConnectionTableTest, OneThatWasAcceptedBeforeAnybodyWatchedIsOpen) {
   EXPECT_EQ(table.add(only), nullptr);
   EXPECT_EQ(table.find("x"), only);
   EXPECT_EQ(table.disconnected(7), only);
+  EXPECT_EQ(table.find("x"), only) << "what came over it may not have been read";
+  table.remove(only);
   EXPECT_EQ(table.find("x"), nullptr);
 }
 
@@ -48,6 +50,7 @@ TEST(ConnectionTableTest, TheNextOneOnADescriptorTakesThePlaceOfTheOneBefore) {
   EXPECT_EQ(table.add(second), first);
   EXPECT_EQ(table.find("first"), nullptr);
   EXPECT_EQ(table.disconnected(7), second);
+  table.remove(second);
   EXPECT_EQ(table.size(), 0u);
 }
 

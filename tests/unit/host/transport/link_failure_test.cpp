@@ -1,9 +1,11 @@
 // A link to a node that refuses, dies, falls silent, comes back, or talks nonsense; and the end of this node.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 
@@ -12,7 +14,10 @@
 namespace busbar::host {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using testing::eventually;
+using ::testing::HasSubstr;
 
 class LinkFailureTest : public ::testing::Test {
  protected:
@@ -185,29 +190,132 @@ TEST_F(LinkFailureTest, ItWaitsForANodeThatIsNotThereYet) {
   EXPECT_EQ(here_.dispatch.downs, 0) << "it never was up before";
 }
 
+// Answers nothing until so many requests have come, and then all of them.
+ScriptedNode::Script answers_at_the_end(int count) {
+  using Frames = std::vector<ScriptedNode::Frame>;
+  return [count, answers = Frames()](const wire::Envelope& envelope) mutable {
+    if (envelope.type == wire::EnvelopeType::hello) return Frames(1, ScriptedNode::welcome());
+    answers.push_back(ScriptedNode::answer(envelope));
+    return static_cast<int>(answers.size()) == count ? std::exchange(answers, {}) : Frames();
+  };
+}
+
+// Tells when the thread that works this node's connections has seen the end of one to the same place.
+class SeenEnd {
+ public:
+  SeenEnd(zmq::context_t& context, const std::string& address)
+      : socket_(registry::net::make_dealer(context, {})), monitor_(context, socket_) {
+    socket_.connect(address);
+    if (!told(registry::net::Monitor::Event::handshake_succeeded)) throw std::runtime_error("no connection");
+  }
+  bool wait() { return told(registry::net::Monitor::Event::disconnected); }
+
+ private:
+  bool told(registry::net::Monitor::Event event) {
+    return eventually([&] {
+      const auto happened = monitor_.next();
+      return happened && happened->event == event;
+    });
+  }
+  zmq::socket_t socket_;
+  registry::net::Monitor monitor_;
+};
+
+// C-D9: what was answered before the end is no loss, however late it is read.
+TEST_F(LinkFailureTest, AnswersThatCameBeforeTheConnectionEndedAreHandedOutAndOnlyThenCallsEnd) {
+  constexpr int kCalls = 200;
+  ScriptedNode other("tcp://127.0.0.1:*", answers_at_the_end(kCalls));
+  const auto peer = here_.add_and_wait(other.address());
+  SeenEnd end(here_.context, other.address());
+  std::atomic<bool> held{true};
+  here_.dispatch.on_end = [&](TestCall& call) {  // the first of them holds up the thread that reads the others
+    eventually([&] { return !held; });
+    call.waiter.complete();
+  };
+  std::deque<TestCall> calls(kCalls);
+  for (TestCall& call : calls) ASSERT_EQ(here_.post(*peer, call, "x"), Sent::kYes);
+  ASSERT_TRUE(eventually([&] { return here_.dispatch.envelopes == 1; }));
+  TestCall unanswered;
+  ASSERT_EQ(here_.post(*peer, unanswered, "x"), Sent::kYes);
+  other.leave();
+  ASSERT_TRUE(end.wait());
+  held = false;
+  for (TestCall& call : calls) {
+    ASSERT_TRUE(eventually([&] { return call.waiter.done(); }));
+    EXPECT_EQ(call.answer, "x") << call.down;
+    peer->ended();
+  }
+  ASSERT_TRUE(eventually([&] { return unanswered.waiter.done(); }));
+  EXPECT_NE(unanswered.down, "");
+  peer->ended();
+}
+
+// The same where callers read.
+TEST_F(LinkFailureTest, ACallerThatDrivesLeavesWhatCameBeforeTheEndToBeReadForTheOthers) {
+  constexpr int kCalls = 16;
+  ScriptedNode other("tcp://127.0.0.1:*", answers_at_the_end(kCalls));
+  const auto peer = here_.add_and_wait(other.address());
+  SeenEnd end(here_.context, other.address());
+  std::atomic<bool> held{true};
+  here_.dispatch.on_end = [&](TestCall& call) {
+    eventually([&] { return !held; });
+    call.waiter.complete();
+  };
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kCalls; ++i) {
+    threads.emplace_back([&] {
+      TestCall call;
+      Seat seat(call.waiter);
+      if (here_.begin(*peer, call, seat, "x") == Sent::kYes && here_.finish(*peer, call, seat)) {
+        answered += call.answer == "x" ? 1 : 0;
+      }
+    });
+  }
+  ASSERT_TRUE(eventually([&] { return here_.dispatch.envelopes == 1; }));
+  other.leave();
+  EXPECT_TRUE(end.wait());
+  held = false;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, kCalls);
+}
+
 struct BadWelcome {
   const char* what;
   ScriptedNode::Frame frame;
+  const char* words;  // for an operator
 };
 
 class BadWelcomeTest : public LinkFailureTest, public ::testing::WithParamInterface<BadWelcome> {};
 
-TEST_P(BadWelcomeTest, LeavesTheLinkDownAndIsTriedAgain) {
+TEST_P(BadWelcomeTest, LeavesTheLinkDownIsToldOnceInWordsAndIsTriedAgain) {
   ScriptedNode other("tcp://127.0.0.1:*", never_answers({GetParam().frame}));
   const auto peer = here_.add(other.address());
-  EXPECT_TRUE(eventually([&] { return other.hellos >= 2; }));
+  EXPECT_TRUE(eventually([&] { return other.hellos >= 3; }));
   EXPECT_FALSE(peer->routable());
   EXPECT_EQ(here_.routability_changes, 0);
+  std::vector<std::string> told = here_.log.with("cannot reach peer");
+  for (std::string& line : told) line.erase(0, line.find("peer=other"));  // the time is another each time
+  EXPECT_THAT(told, Contains(AllOf(HasSubstr("address=" + other.address()), HasSubstr(GetParam().words))));
+  EXPECT_EQ(std::adjacent_find(told.begin(), told.end()), told.end()) << "the same is not told twice in succession";
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadWelcomeTest,
-    ::testing::Values(BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up")},
-                      BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8)},
-                      BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7)},
-                      BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production")},
-                      BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2)},
-                      BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff)}, BadWelcome{"Empty", ScriptedNode::Frame()}),
+    ::testing::Values(
+        BadWelcome{"Refused", ScriptedNode::refused("another node of this name is up"),
+                   "it refuses this node: another node of this name is up"},
+        BadWelcome{"WrongIncarnation", ScriptedNode::welcome("other", 8), "it is incarnation '8', expected '7'"},
+        BadWelcome{"WrongNode", ScriptedNode::welcome("someone", 7), "it is node 'someone', expected 'other'"},
+        BadWelcome{"WrongCluster", ScriptedNode::welcome("other", 7, "production"),
+                   "it belongs to cluster 'production', expected 'test'"},
+        BadWelcome{"WrongMajor", ScriptedNode::welcome("other", 7, "test", 2),
+                   "it speaks call protocol '2', expected '1': hosts of these versions cannot call each other"},
+        BadWelcome{"NoRoom", ScriptedNode::welcome("other", 7, "test", wire::kCallProtocolMajor, 100),
+                   "it takes frames of at most 100 bytes: at least 1024 are needed"},
+        BadWelcome{"SomethingElse", ScriptedNode::answer({}), "it sent something else before its welcome"},
+        BadWelcome{"Nonsense", ScriptedNode::Frame(3, 0xff), "could not read the envelope: it is no map"},
+        BadWelcome{"Empty", ScriptedNode::Frame(), "could not read the envelope: it ends where an item was expected"}),
     [](const auto& test) { return test.param.what; });
 
 TEST_F(LinkFailureTest, MalformedBytesEndTheConnectionAndItsCallsAndAreCounted) {

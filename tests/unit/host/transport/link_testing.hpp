@@ -3,6 +3,8 @@
 
 #include <busbar/wire/envelope.hpp>
 
+#include <spdlog/sinks/ringbuffer_sink.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -74,6 +76,14 @@ class ScriptedNode {
     if (thread_.joinable()) thread_.join();
     socket_.close();
     context_.close();
+  }
+
+  // It ends in order: what it has sent arrives.
+  void leave() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+    socket_.set(zmq::sockopt::linger, -1);
+    close();
   }
 
   // From here on nothing is read any more.
@@ -254,6 +264,24 @@ class TestDispatch : public PeerEvents {
   std::atomic<std::uint64_t> next_attempt_{1};
 };
 
+// What was logged.
+class LogLines {
+ public:
+  std::vector<std::string> all() const { return sink_->last_formatted(); }
+  std::vector<std::string> with(std::string_view words) const {
+    std::vector<std::string> found;
+    for (auto& line : all()) {
+      if (line.find(words) != std::string::npos) found.push_back(std::move(line));
+    }
+    return found;
+  }
+  Logger logger(std::string name) const { return logs_.get(std::move(name)); }
+
+ private:
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1'000);
+  Logs logs_{LogSettings{}, sink_};
+};
+
 // This node.
 class ThisNode {
  public:
@@ -314,8 +342,9 @@ class ThisNode {
   CallPlaneOptions options_;
   TestDispatch dispatch;
   std::atomic<int> routability_changes{0};
+  LogLines log;
   zmq::context_t context{1};
-  CallPeers peers{context, options_, Logger()};
+  CallPeers peers{context, options_, log.logger("host.cluster")};
 
  private:
   static CallPlaneOptions with_names(CallPlaneOptions options) {

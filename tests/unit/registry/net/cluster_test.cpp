@@ -118,8 +118,16 @@ TEST(Clusters, C_G1_ThreeNodesThatKnowOneSeedAllKnowEachOther) {
 }
 
 TEST(Clusters, C_G1_ServicesAppearAndDisappearElsewhereAsTheyDoHere) {
-  ClusterNode a("a");
-  ClusterNode b("b", {a.address()});
+  // So far apart that no heartbeat tells of anything: the announcement does.
+  const auto taciturn = [](ClusterOptions options) {
+    options.heartbeat = 5min;
+    options.lost_after = 1h;
+    return options;
+  };
+  ClusterNode a(taciturn(ClusterNode::options("a")));
+  a.cluster().start();
+  ClusterNode b(taciturn(ClusterNode::options("b", {a.address()})));
+  b.cluster().start();
   ASSERT_TRUE(know_each_other(a, b, "a", "b"));
   for (int i = 0; i < 20; ++i) {
     const std::string name = "service_" + std::to_string(i);
@@ -404,6 +412,18 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   a.reached("b")->set_routable(true);
   EXPECT_EQ(row(1).state, NodeState::up);
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
+}
+
+TEST(Clusters, WhatWasReachedIsUnreachableAfterwardsAlsoWhenNobodyHasLookedMeanwhile) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  b.offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  b.offer("p", {"y"});
+  ASSERT_TRUE(comes_to_offer(a, "y", {"b"})) << "before it has learnt of this, its rows have told of b";
+  a.reached("b")->set_routable(false);
+  a.cluster().routability_changed();
+  EXPECT_EQ(a.cluster().rows().at(1).state, NodeState::unreachable);
 }
 
 TEST(Clusters, StopWhileServicesComeAndGo) {

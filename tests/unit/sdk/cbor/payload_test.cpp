@@ -26,6 +26,15 @@ TEST(Payload, CarriesAValue) {
   EXPECT_EQ(Payload::from_json(payload.to_json()).as<Person>().name, "Ada");
 }
 
+TEST(Payload, TakesLiteralsCStringsAndViewsAsText) {
+  const char* pointer = "ann";
+  const char cut_off[2] = {'a', 'n'};
+  EXPECT_EQ(Payload::of("ann").as<std::string>(), "ann");
+  EXPECT_EQ(Payload::of(pointer).as<std::string>(), "ann");
+  EXPECT_EQ(Payload::of(std::string_view("ann")).as<std::string>(), "ann");
+  EXPECT_EQ(Payload::of(cut_off).as<std::string>(), "an");
+}
+
 TEST(Payload, IsAbsentUntilThereIsSomething) {
   const Payload absent;
   EXPECT_TRUE(absent.empty());

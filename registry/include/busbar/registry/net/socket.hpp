@@ -46,9 +46,10 @@ zmq::context_t make_context(int io_threads, int max_sockets);
 /// SocketError.
 zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options);
 
-/// A DEALER for one connection to `address`: it never queues for a peer that is not there (IMMEDIATE), and never
-/// reconnects by itself: after a disconnect, or a connect that failed, a new one is made. No routing id of its own.
-/// Not yet connected, so that it can be monitored first. Errors: SocketError.
+/// A DEALER for one connection to `address`: it never reconnects by itself; after a disconnect, or a connect that
+/// failed, a new one is made. What had arrived by the disconnect can still be read afterwards. What is sent before the
+/// connection stands waits for it; what is sent after its end is taken, and lost. No routing id of its own. Not yet
+/// connected, so that it can be monitored first. Errors: SocketError.
 /// The owner makes a new one when the monitor says `connect_failed`, `handshake_failed` or `disconnected`, or nothing
 /// at all within twice `handshake`: a host name that cannot be resolved is no event.
 zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options);
@@ -61,10 +62,18 @@ std::string bound_address(zmq::socket_t& socket);
 /// there is none. Errors: SocketError where `advertise` is no host.
 std::string advertised_address(const std::string& bound, const std::string& advertise);
 
+/// For how long nothing has come over a connection that is tested by keepalives, not even the acknowledgement of one;
+/// nothing where it is no TCP connection. `descriptor`: as the monitor named it; for one that has ended the answer
+/// means nothing, and the monitor says so afterwards.
+std::optional<std::chrono::milliseconds> silence_of(int descriptor) noexcept;
+/// From which silence on the other end of such a connection is gone: `lost_after`, but not before a keepalive has been
+/// missed, of which there is one a second at most.
+std::chrono::milliseconds longest_silence(const SocketOptions& options) noexcept;
+
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
 /// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's
 /// process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes after these.
-/// What is sent in the moment between a disconnect and the close of the socket may still be taken, and is lost.
+/// When `disconnected` is told, all that came over the connection is there to be read.
 /// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
 class Monitor {
  public:

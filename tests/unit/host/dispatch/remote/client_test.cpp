@@ -46,6 +46,50 @@ TEST_F(Clients, C_D4_GoOnToTheNextProvider) {
   EXPECT_EQ(dispatched(Message("s")).response.value_as<std::string>(), "c");
 }
 
+TEST_F(Clients, C_R1_CannotCallWhatIsPrivate) {
+  std::atomic<int> asked{0};
+  net.add("a", Script()
+                   .on(
+                       "s",
+                       [&](Message&, Context&) {
+                         ++asked;
+                         return Response::ok();
+                       },
+                       BUSBAR_SERVICE_PRIVATE)
+                   .authorize_with([&](const Message&) {
+                     ++asked;
+                     return authorized();
+                   }));
+  std::uint64_t attempt = 0;
+  for (const char* node : {"", "a", "b"}) {
+    EXPECT_EQ(dispatched(Message("s"), ++attempt, node).response.kind(), Response::Kind::service_unavailable) << node;
+    Message dry("s");
+    dry.with_dry_run(DryRun::yes);
+    EXPECT_EQ(dispatched(dry, ++attempt, node).response.kind(), Response::Kind::service_unavailable) << node;
+    const Message message("s");
+    wire::Envelope request = request_for(message, ++attempt, 600'000'000);
+    request.authorize_only = true;
+    request.only_node = node;
+    ask(net["a"], client, request);
+    EXPECT_EQ(client->wait_for(attempt).response.kind(), Response::Kind::service_unavailable) << node;
+  }
+  EXPECT_EQ(asked, 0);
+  EXPECT_TRUE(net["a"].call("s").response().succeeded()) << "callers of the node itself can";
+}
+
+// C-D12: what hides services from callers of the node is not there for a client.
+TEST_F(Clients, GetTheServicesOfOthersThatAPrivateOneHides) {
+  net.add("a", answering("s", "a", BUSBAR_SERVICE_PRIVATE));
+  net.add("b", refusing("s", "busy"));
+  net.add("c", answering("s", "c", BUSBAR_SERVICE_DRY_RUN_SAFE));
+  for (std::uint64_t attempt = 1; attempt <= 10; ++attempt) {
+    EXPECT_EQ(dispatched(Message("s"), attempt).response.value_as<std::string>(), "c") << "whoever is asked first";
+  }
+  const auto found = net["a"].dispatcher().discover_service(Message("s"), host::CallerIs::outside);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].node + found[1].node, "bc");
+}
+
 TEST_F(Clients, NameTheNodeThatMustServe) {
   for (const char* node : {"a", "b", "c"}) net.add(node, answering("s", node));
   std::uint64_t attempt = 0;

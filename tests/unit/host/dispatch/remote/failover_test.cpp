@@ -79,17 +79,25 @@ TEST_P(Failover, C_D4_TheOneThatServesAnswers) {
   EXPECT_TRUE(net.quiet());
 }
 
+// C-M9, C-R5: nor do its events.
 TEST_P(Failover, C_D4_WhatAProviderAssignedThatRefusedIsForgotten) {
-  net.add("a", Script().on("s", [](Message& m, Context&) {
-    m.assign("by", std::string("a"));
-    return Response::try_another_node("busy");
-  }));
+  const auto refuses = [](const std::string& node) {
+    return Script().on("s", [node](Message& m, Context&) {
+      m.assign("by", node).add_event(node);
+      return Response::try_another_node("busy");
+    });
+  };
+  net.add("a", refuses("a"));
+  net.add("b", refuses("b"));
   for (const bool another : {false, true}) {
-    if (another) net.add("b", answering("s", "b"));
-    const Message back = call(net["a"], Message("s").assign("mine", 1));
-    EXPECT_EQ(back.response().succeeded(), another);
-    EXPECT_EQ(back.assigned<int>("mine"), 1);
-    EXPECT_FALSE(back.assigned<std::string>("by"));
+    if (another) net.add("c", answering("s", "c"));
+    for (int i = 0; i < 10; ++i) {  // b is not asked each time
+      const Message back = call(net["a"], Message("s").assign("mine", 1).with_dry_run(DryRun::verbose));
+      EXPECT_EQ(back.response().succeeded(), another);
+      EXPECT_EQ(back.assigned<int>("mine"), 1);
+      EXPECT_FALSE(back.assigned<std::string>("by"));
+      EXPECT_FALSE(back.has_events()) << back.events().to_json();
+    }
   }
 }
 
@@ -148,9 +156,24 @@ TEST_P(Failover, C_D12_ListsTheLocalOneFirst) {
 }
 
 TEST_P(Failover, C_D12_APrivateLocalServiceHidesRemoteOnes) {
-  net.add("a", answering("s", "a", BUSBAR_SERVICE_PRIVATE));
+  std::string refusal;
+  net.add("a",
+          Script().on(
+              "s",
+              [&](Message&, Context&) {
+                return refusal.empty() ? Response::ok(std::string("a")) : Response::error(refusal);
+              },
+              BUSBAR_SERVICE_PRIVATE),
+          "router_a");
   net.add("b", answering("s", "b"));
   EXPECT_EQ(call(net["a"], "s").response().value_as<std::string>(), "a");
+  const auto found = net["a"].dispatcher().discover_service(Message("s"));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].node + ":" + found[0].router, "local:router_a");
+  refusal = "overloaded";
+  EXPECT_THAT(tried(call(net["a"], "s").response()), ElementsAre("local:overloaded")) << "nobody else is asked";
+  EXPECT_EQ(call(net["a"], Message("s"), {0, "b"}).response().value_as<std::string>(), "b") << "unless it is named";
+  EXPECT_EQ(call(net["c"], "s").response().value_as<std::string>(), "b") << "nothing is hidden from others";
 }
 
 TEST_P(Failover, C_D14_C_D15_AnOverloadedProviderIsLeftForTheNext) {

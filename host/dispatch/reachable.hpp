@@ -1,0 +1,32 @@
+// What of a service's providers is there for whom.
+#pragma once
+
+#include <busbar/registry/service_table.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace busbar::host {
+
+/// Where a call begins: at this node, which its admin socket is a part of, or at somebody who has connected to it.
+enum class CallerIs : std::uint8_t { here, outside };
+
+/// Ownership: points into the entry.
+struct Reachable {
+  registry::LocalProvider* local = nullptr;
+  std::span<const registry::RemoteProvider> remote{};
+
+  bool nobody() const noexcept { return local == nullptr && remote.empty(); }
+};
+
+/// For callers here a private service hides those of its name at other nodes (C-D12); for all others it is not there
+/// (C-R1), and so hides nothing.
+inline Reachable reachable(const registry::ServiceEntry* entry, CallerIs caller) noexcept {
+  if (entry == nullptr) return {};
+  registry::LocalProvider* const local = entry->local.get();
+  if (local == nullptr || local->visibility() == registry::Visibility::public_) return {local, entry->remote};
+  if (caller == CallerIs::here) return {local, {}};
+  return {nullptr, entry->remote};
+}
+
+}  // namespace busbar::host
