@@ -8,6 +8,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "schema_text.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
@@ -65,7 +66,9 @@ Example:
   busbar services --json | jq -r '.services[].name')";
 
 constexpr const char* kDescribeFooter = R"(
-Exits with 3 if nobody offers the service. The answer may come from another host, which offers it.
+Shows the fields of its requests and answers, as far as the plugin says them, and a call that works. With --json
+they are JSON Schemas (2020-12). Exits with 3 if nobody offers the service. The answer may come from another host, which
+offers it.
 
 Example:
   busbar describe greet --json)";
@@ -98,8 +101,13 @@ Example:
 constexpr const char* kCheckFooter = R"(
 Nothing of the files is run, and no host is needed. Exits with 1 if any of them would be refused.
 
-Example:
-  busbar check build/plugins/*.so)";
+Of two files that are one plugin by their name, or offer one service both, the first is taken for the older and the
+second for the newer version: then it says what has changed for callers, and exits with 1 if that would break any, 2
+if they cannot be compared. A file that does not list its services is then loaded, by a process of its own.
+
+Examples:
+  busbar check build/plugins/*.so
+  busbar check /usr/lib/busbar/plugins/greeter.so build/plugins/greeter.so)";
 
 void add_service(CLI::App& verb, Command& command) {
   verb.add_option("SERVICE", command.service, "the service's name")->type_name("")->required();
@@ -149,8 +157,8 @@ void add_verbs(CLI::App& app, Command& command) {
   add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
-  add_verb(app, "check", "Say whether a host would take plugin files", kCheckFooter)
-      .add_option("FILE", command.files, "plugin libraries")
+  add_verb(app, "check", "Say whether a host would take plugin files, and what a new version would break", kCheckFooter)
+      .add_option("FILE", command.files, "plugin libraries; or an older and a newer version of one")
       ->type_name("")
       ->required();
 }
@@ -305,6 +313,11 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
   check_connect(app, command);
   if (app.count("--run-dir") != 0 && run_dir.empty()) refuse(app, "--run-dir: expected a directory, found \"\"");
   command.verb = app.get_subcommands().front()->get_name();
+  for (const char* option : {"--run-dir", "--connect", "--cluster"}) {
+    if (app.count(option) != 0) {
+      command.host_options += std::string(option) + " " + shell_word(app.get_option(option)->as<std::string>()) + " ";
+    }
+  }
   command.run_dir = run_dir.empty() ? default_run_dir(variables) : std::filesystem::path(run_dir);
   return command;
 }

@@ -20,6 +20,7 @@ struct Command {
   std::filesystem::path run_dir;
   std::string connect;             // the host's address on the call plane; empty: by its run directory
   std::string cluster = "busbar";  // that the host must belong to, with `connect`
+  std::string host_options;        // those of the three above that were given, for a command line that is shown
 
   std::string service;                      // call, validate, authorized, discover, describe
   std::string request = "{}";               // JSON, @file, or -

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "schema_text.hpp"
+
 namespace busbar::cli {
 
 namespace {
@@ -120,6 +122,21 @@ std::string with_version(std::string line, const Response& response) {
   return response.version() ? line + ", version " + std::to_string(*response.version()) : line;
 }
 
+/// What a service takes and gives, as far as its plugin says it.
+std::string shapes_text(const Json& document, const std::string& host_options, const Palette& palette) {
+  std::string out;
+  if (const auto found = document.find("request"); found != document.end()) {
+    out += palette(Colour::bold, "request") + "\n" + schema_text(*found, true, palette);
+  }
+  if (const auto found = document.find("response"); found != document.end()) {
+    out += palette(Colour::bold, "response") + "\n" + schema_text(*found, false, palette);
+  }
+  if (const auto found = document.find("example"); found != document.end()) {
+    out += palette(Colour::bold, "example") + "\n  " + call_line(host_options, member(document, "name"), *found) + "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string response_line(const Response& response, const Palette& palette) {
@@ -186,7 +203,7 @@ std::string services_text(const Json& document, const Palette& palette) {
   return table({"SERVICE", "VISIBILITY", "PLUGIN", "INLINE", "PROVIDERS", "WHAT IT DOES"}, rows, palette);
 }
 
-std::string description_text(const Json& document, const Palette& palette) {
+std::string description_text(const Json& document, const std::string& host_options, const Palette& palette) {
   const std::string dry_run_safe = member(document, "dry_run_safe");
   const std::string timeout = member(document, "timeout_ms");
   const Cell dry_run = dry_run_safe == "no"  // C-D10
@@ -201,7 +218,8 @@ std::string description_text(const Json& document, const Palette& palette) {
                      {"dry-run safe", dry_run},
                      {"providers", {member(document, "providers"), Colour::none}},
                      {"described by", {member(document, "described_by"), Colour::dim}}},
-                    14, palette);
+                    14, palette) +
+         shapes_text(document, host_options, palette);
 }
 
 std::string nodes_text(const Json& document, const Palette& palette) {

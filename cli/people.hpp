@@ -23,7 +23,8 @@ std::string response_line(const Response& response, const Palette& palette);
 
 std::string providers_text(const Json& document, const std::string& service, const Palette& palette);
 std::string services_text(const Json& document, const Palette& palette);
-std::string description_text(const Json& document, const Palette& palette);
+/// `host_options` leads the line that shows how the service is called: the options by which this host was found.
+std::string description_text(const Json& document, const std::string& host_options, const Palette& palette);
 std::string nodes_text(const Json& document, const Palette& palette);
 std::string plugins_text(const Json& document, const Palette& palette);
 std::string status_text(const Json& document, const Palette& palette);

@@ -92,7 +92,7 @@ class Run {
   std::string document_text(const Json& document) const {
     if (command_.verb == verb::kDiscover) return providers_text(document, command_.service, palette_);
     if (command_.verb == verb::kServices) return services_text(document, palette_);
-    if (command_.verb == verb::kDescribe) return description_text(document, palette_);
+    if (command_.verb == verb::kDescribe) return description_text(document, command_.host_options, palette_);
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
     return plugins_text(document, palette_);  // plugins, rescan

@@ -35,6 +35,13 @@ json local_facts(const Node& node, const Reachable& there) {
           {"providers", providers_of(node, there)}};
 }
 
+// What the plugin does not say is left out.
+void add_json(json& document, const char* name, const std::string& text) {
+  if (text.empty()) return;
+  json value = json::parse(text, nullptr, false);
+  if (!value.is_discarded()) document[name] = std::move(value);
+}
+
 // A record does not carry the documentation: `describe` asks for it.
 json remote_facts(const Node& node, const Reachable& there) {
   const registry::RemoteService& service = *there.remote.front().service;
@@ -73,6 +80,9 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   document["version"] = endpoint.instance().facts().version;
   document["timeout_ms"] = timeout != 0 ? timeout : kUsualTimeoutMs;
   document["described_by"] = node.name();
+  add_json(document, "request", endpoint.request_schema());
+  add_json(document, "response", endpoint.response_schema());
+  add_json(document, "example", endpoint.example());
   return document;
 }
 

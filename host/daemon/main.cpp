@@ -161,7 +161,8 @@ int main(int argc, char** argv) {
   }
   if (!arguments.try_plugin.empty()) busbar::host::run_trial(arguments.try_plugin);
   if (!arguments.check_files.empty()) {
-    return busbar::host::check_files(arguments.check_files, arguments.json, std::cout);
+    return busbar::host::check_files(arguments.check_files, arguments.json, std::cout,
+                                     std::filesystem::read_symlink("/proc/self/exe"));
   }
   const Signals signals;
   try {

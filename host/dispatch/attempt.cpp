@@ -33,7 +33,8 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, bo
     attempt_.store(0, std::memory_order_seq_cst);
     return 0;
   }
-  peer_.swap(peer);  // the one before is let go when nobody waits for us
+  PeerInUse before(std::move(peer));
+  std::swap(peer_, before);  // the one before is let go when nobody waits for us
   const std::shared_ptr<Peer> moved_before = std::exchange(moved_to_, nullptr);
   if (!answered_at_.empty()) answered_at_ = {};
   answered_by_.store(peer_.get(), std::memory_order_relaxed);
@@ -264,7 +265,7 @@ void Call::prepare_next() {
   } else {
     tried_.push_back({peer_ ? peer_->name() : "local", refusal_reason()});
     keeps_last_ = response_.is_error(code::kBadRpc) &&
-                  (lost_ || purpose_ != Purpose::serve || !only_node_.empty() || tried_.size() == 1);
+                  (lost_ || purpose_ != Purpose::serve || !only_node().empty() || tried_.size() == 1);
   }
   unstarted_ = lost_ = assigns_changed_ = false;
   events_.clear();
@@ -280,7 +281,7 @@ bool Call::has_tried(std::string_view node) const noexcept {
 void Call::no_provider_left() {
   const auto not_there = [](const NodeReason& row) { return row.reason == kNotThere; };
   if (keeps_last_ && !tried_.empty()) return;
-  if (!only_node_.empty() && tried_.empty()) {
+  if (!only_node().empty() && tried_.empty()) {
     response_ = Response::bad_rpc(badrpc::kNodedown,
                                   "no node " + std::string(only_node()) + " is known that calls can be sent to");
   } else if (std::all_of(tried_.begin(), tried_.end(), not_there)) {

@@ -119,7 +119,7 @@ bool Call::wait(YieldGuard& guard, Supervisor& supervisor) noexcept {
 }
 
 bool Call::wait_at_peer(Seat& seat) noexcept {
-  const std::shared_ptr<Peer> peer = peer_;
+  const std::shared_ptr<Peer> peer = peer_.shared();
   peer->wait(seat, deadline_);
   return waiter_.done() || !give_up_waiting();
 }
@@ -209,7 +209,7 @@ void Call::deliver(const Peer* from) noexcept {
   switch (ending_) {
     case Ending::waiter: {
       // It may be asleep at a socket that we do not work; and once it is told it may be gone with the slot.
-      const std::shared_ptr<Peer> seat = peer_.get() == from ? nullptr : peer_;
+      const std::shared_ptr<Peer> seat = peer_.get() == from ? nullptr : peer_.shared();
       // The caller, if it is still there, counts and takes the outcome, and holds its reference until then.
       if ((state_.fetch_or(kDelivered, std::memory_order_acq_rel) & kGone) != 0) return;
       waiter_.complete();
@@ -270,14 +270,13 @@ void Call::forget_others() noexcept {
   }
   if (peer_) {
     answered_by_.store(nullptr, std::memory_order_relaxed);
-    peer_.reset();
+    peer_ = {};
     moved_to_.reset();
     if (!answered_at_.empty()) answered_at_ = {};
   }
   lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
-  caller_ = CallerIs::here;
   if (!tried_.empty()) tried_.clear();
-  if (!only_node_.empty()) only_node_ = {};
+  if (wishes_.any()) wishes_ = {};
 }
 
 }  // namespace busbar::host

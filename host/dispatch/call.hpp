@@ -21,6 +21,7 @@
 
 #include "dispatch/callback.hpp"
 #include "dispatch/instance.hpp"
+#include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/reachable.hpp"
 #include "pool/clock.hpp"
@@ -76,11 +77,12 @@ class Call final : public busbar_call, public Task {
   void deliver_to(Callback callback, Nanos begun) noexcept;
   /// Has the answer sent to whoever asked from another node, in place of a waiting caller. `attempt` is its number.
   void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
-  /// Only this node may serve it.
-  void only_at(Text node) noexcept { only_node_ = std::move(node); }
-  /// Its caller is not of this node; otherwise it is.
-  void begins_outside() noexcept { caller_ = CallerIs::outside; }
-  CallerIs caller() const noexcept { return caller_; }
+  /// What else its caller said, where that has a part in which provider is asked.
+  void heed(Wishes wishes) noexcept {
+    if (wishes.any()) [[unlikely]]
+      wishes_ = std::move(wishes);
+  }
+  const Wishes& wishes() const noexcept { return wishes_; }
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 
@@ -187,7 +189,7 @@ class Call final : public busbar_call, public Task {
   bool has_tried(std::string_view node) const noexcept;
   /// No provider is left: the response becomes what that means.
   void no_provider_left();
-  std::string_view only_node() const noexcept { return only_node_.view(); }
+  std::string_view only_node() const noexcept { return wishes_.node(); }
   /// The node that the last attempt was at; empty: it was here.
   std::string_view last_node() const noexcept {
     if (!answered_at_.empty()) return answered_at_.view();
@@ -276,7 +278,6 @@ class Call final : public busbar_call, public Task {
   std::uint32_t index_ = 0;  // the slab's
   Purpose purpose_ = Purpose::serve;
   DryRun dry_run_ = DryRun::no;
-  CallerIs caller_ = CallerIs::here;
   Ending ending_ = Ending::waiter;
   bool runs_inline_ = false;
   bool staged_ = false;        // the runner's: its handler has answered on this thread
@@ -303,7 +304,7 @@ class Call final : public busbar_call, public Task {
   bool outcome_taken_ = false;
   bool unstarted_ = false;  // the handler was certainly not started
   bool lost_ = false;       // the peer went while the attempt was under way
-  bool forwards_ = false;   // the router has chosen only_node_
+  bool forwards_ = false;   // the router has chosen only_node()
   ReplyBuffer reply_buffer_;
 
   // the attempt at another node
@@ -311,13 +312,13 @@ class Call final : public busbar_call, public Task {
   std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
   std::atomic<std::uint64_t> counted_{0};  // its number while it is being posted, then with a mark; 0: ended, or sent
   std::uint64_t attempts_made_ = 0;        // of this slot, ever: no number is used twice (C-D6)
-  std::shared_ptr<Peer> peer_;             // where it was sent, and where its caller sits
+  PeerInUse peer_;                         // where it was sent, and where its caller sits
   std::shared_ptr<Peer> moved_to_;         // who answers it instead (C-R6)
   Text answered_at_;                       // who has; empty: peer_
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;
-  Text only_node_;
+  Wishes wishes_;
 
   // for a requester at another node
   std::shared_ptr<Requester> requester_;

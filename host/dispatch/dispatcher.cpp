@@ -120,7 +120,7 @@ void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOpt
     return endpoint->is_inline() ? serve_inline(*endpoint, message, options, start)
                                  : serve_pooled(*endpoint, message, options, start);
   }
-  const Candidate provider = find_remote(message.service_name(), options, nullptr);
+  const Candidate provider = find_remote(message, options, nullptr);
   if (provider.peer == nullptr) return settle_unserved(message, options.node);
   serve_remotely(provider, message, options, start_of(false, parent, message, options));
 }
@@ -142,8 +142,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOpti
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
   entered.taken_over();
-  if (!options.node.empty()) [[unlikely]]
-    call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
@@ -180,8 +179,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOpti
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   entered.taken_over();
-  if (!options.node.empty()) [[unlikely]]
-    call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   call.own_message(std::move(message));
   submit(call, start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
@@ -250,12 +248,11 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   const auto budget = start.budget(endpoint->default_timeout_ms());
   if (purpose == Purpose::serve) report_start(*endpoint, message);
   const bool runs_inline = endpoint->is_inline();
-  Text only_node(options.node);
+  Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
   entered.taken_over();
-  if (!only_node.empty()) call.only_at(std::move(only_node));
-  if (options.caller == CallerIs::outside) call.begins_outside();
+  call.heed(std::move(wishes));
   call.own_message(std::move(message));
   if (cancellable) call.retain();
   call.deliver_to(std::move(callback), start.now);

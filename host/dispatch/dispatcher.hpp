@@ -17,6 +17,7 @@
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
 #include "dispatch/client_calls.hpp"
+#include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
 #include "dispatch/reachable.hpp"
@@ -25,20 +26,6 @@
 #include "pool/supervisor.hpp"
 
 namespace busbar::host {
-
-struct DispatchOptions {
-  /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
-  /// message's deadline or the call around it leaves is not exceeded (C-D8).
-  std::uint32_t timeout_ms = 0;
-  /// Only this node may serve it, also where a private service here has that name; nobody of that name, or no
-  /// connection: badrpc(nodedown). Empty: any (C-D2).
-  std::string_view node = {};
-  /// What is private here is there for callers of this node only (C-R1).
-  CallerIs caller = CallerIs::here;
-};
-
-inline constexpr std::uint32_t kUsualTimeoutMs = 5'000;  ///< where neither the caller nor the service says (C-D5)
-inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
 
 /// A question to a node that another one asks: the admin side answers it through `requester`, under `attempt`.
 using QueryHandler =
@@ -168,7 +155,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
             std::string_view node = {}) const noexcept;
 
   // remote.cpp
-  Candidate find_remote(std::string_view service, const DispatchOptions& options, const Call* call) const;
+  Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
   void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);

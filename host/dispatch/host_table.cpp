@@ -3,6 +3,7 @@
 #include <busbar/names.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -60,8 +61,11 @@ Message take_message(const busbar_message& view, const Instance& instance, const
   }
 }
 
+// Those of an older plugin end earlier.
 DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {
-  return {options == nullptr || options->struct_size < sizeof *options ? 0 : options->timeout_ms};
+  busbar_dispatch_options all{};
+  if (options != nullptr) std::memcpy(&all, options, std::min<std::size_t>(options->struct_size, sizeof all));
+  return {all.timeout_ms, {}, CallerIs::here, {strategy_of(all.strategy), {all.sticky_key.data, all.sticky_key.size}}};
 }
 
 const Call* parent_of(busbar_call* parent) noexcept { return parent != nullptr ? Call::of(parent) : Call::current(); }

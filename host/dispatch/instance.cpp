@@ -1,6 +1,10 @@
 #include "dispatch/instance.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "dispatch/host_table.hpp"
+#include "dispatch/strategy.hpp"
 
 namespace busbar::host {
 
@@ -17,16 +21,27 @@ registry::Visibility visibility_of(const busbar_service& service) {
 registry::ServiceFacts facts_of(const busbar_service& service) {
   const auto has = [&](std::uint32_t flag) { return (service.flags & flag) != 0; };
   return {has(BUSBAR_SERVICE_INLINE), has(BUSBAR_SERVICE_IDEMPOTENT), has(BUSBAR_SERVICE_DRY_RUN_SAFE),
-          service.timeout_ms};
+          service.timeout_ms,         strategy_of(service.strategy),  to_string(service.sticky_field)};
+}
+
+// Those of an older plugin end earlier.
+busbar_service whole(const busbar_service& service) {
+  busbar_service out{};
+  std::memcpy(&out, &service, std::min<std::size_t>(service.struct_size, sizeof out));
+  return out;
 }
 
 }  // namespace
 
 Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::string router)
-    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(service)),
+    : LocalProvider(to_string(service.name), std::move(router), visibility_of(service), facts_of(whole(service))),
       instance_(instance),
       c_service_(&service),
+      whole_service_(whole(service)),
       doc_(to_string(service.doc)),
+      request_schema_(to_string(whole_service_.request_schema)),
+      response_schema_(to_string(whole_service_.response_schema)),
+      example_(to_string(whole_service_.example)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
       inline_(declared().is_inline) {}
 

@@ -25,8 +25,15 @@ class Endpoint final : public registry::LocalProvider {
   Endpoint(Instance& instance, const busbar_service& service, std::string router);
 
   Instance& instance() const noexcept { return instance_; }
+  /// The plugin's own struct, which is handed back to it.
   const busbar_service& c_service() const noexcept { return *c_service_; }
+  /// The same as of this host's minor version: what an older plugin's does not have is zero. Texts are the plugin's.
+  const busbar_service& whole_service() const noexcept { return whole_service_; }
   const std::string& doc() const noexcept { return doc_; }
+  /// JSON texts; empty where the plugin does not say.
+  const std::string& request_schema() const noexcept { return request_schema_; }
+  const std::string& response_schema() const noexcept { return response_schema_; }
+  const std::string& example() const noexcept { return example_; }
   bool idempotent() const noexcept { return declared().idempotent; }
   bool dry_run_safe() const noexcept { return declared().dry_run_safe; }
   /// The timeout for callers that name none, in milliseconds.
@@ -43,7 +50,11 @@ class Endpoint final : public registry::LocalProvider {
  private:
   Instance& instance_;
   const busbar_service* const c_service_;
+  const busbar_service whole_service_;
   const std::string doc_;
+  const std::string request_schema_;
+  const std::string response_schema_;
+  const std::string example_;
   const std::uint32_t default_timeout_ms_;
   std::atomic<bool> inline_;
   InlineRecord inline_record_;

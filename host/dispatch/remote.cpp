@@ -1,7 +1,6 @@
 // Calls to other nodes: which one, and which one next.
 #include <algorithm>
 #include <new>
-#include <random>
 
 #include "dispatch/call_slab.hpp"
 #include "dispatch/dispatcher.hpp"
@@ -12,16 +11,6 @@ namespace busbar::host {
 
 namespace {
 
-// Evenly distributed enough to share calls out; a generator of the thread's own costs no lock (xorshift, Marsaglia
-// 2003).
-std::size_t random_below(std::size_t bound) {
-  static thread_local std::uint64_t state = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}() | 1;
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return static_cast<std::size_t>(state % bound);
-}
-
 std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node) {
   return std::static_pointer_cast<Peer>(node);
 }
@@ -30,10 +19,11 @@ std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node)
 
 // ---------------------------------------------------------------------------------------------------------- providers
 
-// A provider that the call has not tried, at random (C-D3); with a node named that one, also where its record does not
-// have the service.
-Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, const DispatchOptions& options,
+// A provider that the call has not tried (C-D3); with a node named that one, also where its record does not have the
+// service.
+Dispatcher::Candidate Dispatcher::find_remote(const Message& message, const DispatchOptions& options,
                                               const Call* call) const {
+  const std::string_view service = message.service_name();
   const auto untried = [&](const registry::RemoteNode& node) {
     return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
   };
@@ -54,15 +44,8 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, const Di
     return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
   }
   return registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
-    const auto providers = reachable(entry, options.caller).remote;
-    if (providers.empty()) return {};
-    const std::size_t first = providers.size() == 1 ? 0 : random_below(providers.size());
-    for (std::size_t i = 0; i < providers.size(); ++i) {
-      // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
-      const auto& provider = providers[(first + i) % providers.size()];
-      if (untried(*provider.node)) return candidate(provider);
-    }
-    return {};
+    const auto* provider = pick(reachable(entry, options.caller).remote, options.prefer, message, untried);
+    return provider != nullptr ? candidate(*provider) : Candidate{};
   });
 }
 
@@ -73,7 +56,7 @@ Dispatcher::Candidate Dispatcher::find_remote(std::string_view service, const Di
 AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate) {
   for (;;) {
     if (candidate.peer == nullptr) {
-      candidate = find_remote(call.message().service_name(), {0, call.only_node(), call.caller()}, &call);
+      candidate = find_remote(call.message(), call.wishes().options(), &call);
     }
     if (candidate.peer == nullptr) {
       call.no_provider_left();
@@ -116,7 +99,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  if (!options.node.empty()) call.only_at(Text::borrow(options.node));
+  call.heed(Wishes::borrow(options));
   bool in_time = false;
   {
     Seat seat(call.waiter());
@@ -134,7 +117,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
 
 Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                                   DispatchOptions options, bool cancellable) {
-  Candidate first = find_remote(message.service_name(), options, nullptr);
+  Candidate first = find_remote(message, options, nullptr);
   if (first.peer == nullptr) {
     settle_unserved(message, options.node);
     run_callback(callback, std::move(message));
@@ -142,11 +125,10 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   }
   const Start start = start_of(false, parent, message, options);
   const auto budget = start.budget(first.timeout_ms);
-  Text only_node(options.node);
+  Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
-  if (!only_node.empty()) call.only_at(std::move(only_node));
-  if (options.caller == CallerIs::outside) call.begins_outside();
+  call.heed(std::move(wishes));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
   call.deliver_to(std::move(callback), start.now);

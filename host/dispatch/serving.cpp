@@ -158,7 +158,7 @@ bool Call::chosen_here(const busbar_message& view) {
     stage(Response::bad_rpc(badrpc::kBadReturn, "choose_node answered " + in_quotes(node) + ", which does not match " +
                                                     std::string(kNodeNameRule)));
   } else {
-    only_node_ = Text(node);
+    wishes_.only_at(node);
     forwards_ = true;
     stage(Response());
   }

@@ -1,9 +1,10 @@
 /* busbar-manifest PLUGIN.so OUT.cbor: writes down what services a plugin offers.
  *
  * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
- * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms"}…]} as CBOR. The
- * build puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running
- * anything. Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. */
+ * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "request_schema",
+ * "response_schema", "example"}…]} as CBOR; the last three are JSON in a text, left out where there is none. The build
+ * puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running anything.
+ * Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. */
 #include <busbar/abi.h>
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -50,6 +51,13 @@ static void put_flag(FILE* out, const char* key, bool value) {
   fputc(value ? 0xf5 : 0xf4, out);
 }
 
+/* As the text that it is; nothing where there is none. */
+static void put_json(FILE* out, const char* key, busbar_text json) {
+  if (json.size == 0) return;
+  put_key(out, key);
+  put_text(out, json.data, json.size);
+}
+
 /* ------------------------------------------------------------------------------------------- looking at the router */
 
 /* The rule for service names, [a-z][a-z0-9_]{0,254}: better told at build time than when a host refuses the plugin. */
@@ -64,7 +72,8 @@ static bool is_service_name(busbar_text name) {
 }
 
 static void put_service(FILE* out, const busbar_service* service) {
-  put_head(out, CBOR_MAP, 7);
+  const busbar_text request = service->request_schema, response = service->response_schema, example = service->example;
+  put_head(out, CBOR_MAP, 7u + (request.size > 0) + (response.size > 0) + (example.size > 0));
   put_key(out, "name");
   put_text(out, service->name.data, service->name.size);
   put_key(out, "doc");
@@ -76,6 +85,9 @@ static void put_service(FILE* out, const busbar_service* service) {
   put_flag(out, "dry_run_safe", (service->flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0);
   put_key(out, "timeout_ms");
   put_head(out, CBOR_NUMBER, service->timeout_ms);
+  put_json(out, "request_schema", request);
+  put_json(out, "response_schema", response);
+  put_json(out, "example", example);
 }
 
 static void check_services(const busbar_router* router) {

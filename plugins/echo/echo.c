@@ -22,12 +22,18 @@ static const busbar_service echo_service = {
     .flags = BUSBAR_SERVICE_INLINE | BUSBAR_SERVICE_IDEMPOTENT | BUSBAR_SERVICE_DRY_RUN_SAFE,
     .name = TEXT("echo"),
     .doc = TEXT("Answers with the request as it came."),
+    .request_schema = TEXT("true"),
+    .response_schema = TEXT("true"),
+    .example = TEXT("[1, 2.5, null]"),
 };
 static const busbar_service count_service = {
     .struct_size = sizeof(busbar_service),
     .flags = BUSBAR_SERVICE_PRIVATE | BUSBAR_SERVICE_DRY_RUN_SAFE,
     .name = TEXT("echo_count"),
     .doc = TEXT("How many requests were echoed since the plugin was loaded."),
+    .request_schema = TEXT("{\"description\": \"nothing is read of it\"}"),
+    .response_schema = TEXT("{\"type\": \"integer\", \"minimum\": 0}"),
+    .example = TEXT("{}"),
 };
 static const busbar_service* const services[] = {&echo_service, &count_service};
 

@@ -23,7 +23,9 @@ struct Greeting {
 
 class Greeter final : public busbar::Router {
  public:
-  Greeter() { service("greet", &Greeter::greet).doc("Greets somebody by name.").dry_run_safe(); }
+  Greeter() {
+    service("greet", &Greeter::greet).doc("Greets somebody by name.").dry_run_safe().example(Greet{"world"});
+  }
 
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
 

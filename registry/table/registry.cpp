@@ -142,7 +142,8 @@ std::vector<RemoteService> Registry::local_record() const {
   for (const auto& [name, local, remote] : owned_table_->entries()) {
     if (local == nullptr || local->visibility() != Visibility::public_) continue;
     const ServiceFacts& facts = local->declared();
-    out.push_back({name, local->router(), facts.is_inline, facts.idempotent, facts.dry_run_safe, facts.timeout_ms});
+    out.push_back({name, local->router(), facts.is_inline, facts.idempotent, facts.dry_run_safe, facts.timeout_ms,
+                   facts.strategy, facts.sticky_field});
   }
   return out;
 }

@@ -9,9 +9,12 @@ namespace busbar::registry {
 
 template <class Archive>
 void serialize(Archive& archive, RemoteService& service) {
+  std::string strategy(name_of(service.strategy));
   archive(cereal::make_nvp("name", service.name), cereal::make_nvp("router", service.router),
           field("inline", service.is_inline, false), field("idempotent", service.idempotent, false),
-          field("dry_run_safe", service.dry_run_safe, false), field("timeout_ms", service.timeout_ms, 0));
+          field("dry_run_safe", service.dry_run_safe, false), field("timeout_ms", service.timeout_ms, 0),
+          field("strategy", strategy, std::string()), field("sticky_field", service.sticky_field, std::string()));
+  service.strategy = strategy_of(strategy);
 }
 
 template <class Archive>

@@ -3,6 +3,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "plugins/file/check_versions.hpp"
 #include "plugins/file/inspect.hpp"
 
 namespace busbar::host {
@@ -31,6 +32,28 @@ void find_clashes(std::vector<PluginFile>& files) {
 std::string yes_or_no(bool value) { return value ? "yes" : "no"; }
 
 nlohmann::json text_or_null(const std::string& text) { return text.empty() ? nlohmann::json() : nlohmann::json(text); }
+
+/// A service as programs are shown it: its schemas and example as JSON, not as texts of it.
+nlohmann::json shown(const ServiceFacts& facts) {
+  nlohmann::json out = to_json(facts);
+  const auto show = [&](const char* member, const char* as) {
+    const auto found = out.find(member);
+    if (found == out.end()) return;
+    nlohmann::json value = nlohmann::json::parse(found->get<std::string>(), nullptr, false);
+    out.erase(found);
+    if (!value.is_discarded()) out[as] = std::move(value);
+  };
+  show("request_schema", "request");
+  show("response_schema", "response");
+  show("example", "example");
+  return out;
+}
+
+nlohmann::json shown(const std::vector<ServiceFacts>& services) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const ServiceFacts& facts : services) out.push_back(shown(facts));
+  return out;
+}
 
 std::string service_line(const ServiceFacts& service) {
   std::string marks;
@@ -63,7 +86,7 @@ nlohmann::json to_json(const PluginFile& file) {
           {"abi", abi},
           {"compiler", text_or_null(file.compiler)},
           {"sanitizers", flags},
-          {"services", file.services ? to_json(*file.services) : nlohmann::json()},
+          {"services", file.services ? shown(*file.services) : nlohmann::json()},
           {"problems", file.problems},
           {"warnings", file.warnings},
           {"unloadable", file.unloadable},
@@ -90,9 +113,13 @@ std::string to_text(const PluginFile& file) {
   return out.str();
 }
 
-int check_files(std::span<const std::string> files, bool json, std::ostream& out) {
+int check_files(std::span<const std::string> files, bool json, std::ostream& out,
+                const std::filesystem::path& trial_program) {
   std::vector<PluginFile> found;
   for (const std::string& file : files) found.push_back(inspect(file));
+  if (found.size() == 2 && are_versions(found[0], found[1])) {
+    return check_versions(found[0], found[1], json, out, trial_program);
+  }
   find_clashes(found);
   nlohmann::json list = nlohmann::json::array();
   bool all_ok = true;

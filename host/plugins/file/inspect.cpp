@@ -13,7 +13,7 @@ namespace busbar::host {
 
 namespace {
 
-constexpr std::size_t kLargestManifest = 1024 * 1024;
+constexpr std::size_t kLargestManifest = 16 * 1024 * 1024;
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
 

@@ -54,8 +54,12 @@ nlohmann::json to_json(const PluginFile& file);
 /// The same for people, several lines.
 std::string to_text(const PluginFile& file);
 
-/// Inspects files and prints what was found, including what they claim twice between them.
-/// Returns the exit status: 0, or 1 if any would be refused.
-int check_files(std::span<const std::string> files, bool json, std::ostream& out);
+/// Inspects files and prints what was found, including what they claim twice between them. Two files that one host
+/// could not take together, as they have one name or a service in common, are an older and a newer version of a plugin:
+/// then what has changed is printed as well. Of a version whose file does not list its services the trial does, which
+/// is a child `trial_program`. Returns the exit status: 0; 1 if any would be refused, or if the newer version breaks
+/// callers; 2 if the versions cannot be compared.
+int check_files(std::span<const std::string> files, bool json, std::ostream& out,
+                const std::filesystem::path& trial_program);
 
 }  // namespace busbar::host

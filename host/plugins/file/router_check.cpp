@@ -41,6 +41,9 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
+  facts.request_schema = to_string(service.request_schema);
+  facts.response_schema = to_string(service.response_schema);
+  facts.example = to_string(service.example);
   return facts;
 }
 

@@ -1,5 +1,6 @@
 #include "plugins/file/service_facts.hpp"
 
+#include <busbar/cbor/json_text.hpp>
 #include <busbar/cbor/text.hpp>
 #include <busbar/names.hpp>
 #include <set>
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
 constexpr std::size_t kLongestDoc = 16 * 1024;
+constexpr std::size_t kLongestJson = 64 * 1024;
 
 /// How many bytes the UTF-8 character at the front takes; 0 when there is none.
 std::size_t utf8_length(std::string_view text) {
@@ -50,6 +52,9 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
   facts.is_inline = flag(json, "inline");
   facts.idempotent = flag(json, "idempotent");
   facts.dry_run_safe = flag(json, "dry_run_safe");
+  facts.request_schema = text(json, "request_schema", "");
+  facts.response_schema = text(json, "response_schema", "");
+  facts.example = text(json, "example", "");
   if (const auto timeout = json.find("timeout_ms"); timeout != json.end()) {
     if (!timeout->is_number_unsigned() || timeout->get<std::uint64_t>() > kLongestTimeoutMs) {
       throw std::runtime_error("\"timeout_ms\" is no whole number up to " + std::to_string(kLongestTimeoutMs));
@@ -57,6 +62,24 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
     facts.timeout_ms = timeout->get<std::uint32_t>();
   }
   return facts;
+}
+
+/// What is wrong with a JSON text, which will stand inside a document; empty if nothing is.
+std::string problem_of_json(const std::string& text, bool is_schema) {
+  if (text.empty()) return {};
+  if (text.size() > kLongestJson) {
+    return " has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kLongestJson) + " are kept";
+  }
+  try {
+    cbor::from_json_text(text);
+    cbor::from_json_text("[" + text + "]");
+  } catch (const JsonSyntaxError& e) {
+    return " is no JSON that can be shown: line " + std::to_string(e.line()) + ", column " +
+           std::to_string(e.column()) + ": " + printable(e.text());
+  }
+  const auto json = nlohmann::json::parse(text);
+  return is_schema && !json.is_object() && !json.is_boolean() ? " is no JSON Schema: it is neither a map nor a boolean"
+                                                              : "";
 }
 
 }  // namespace
@@ -79,13 +102,17 @@ std::string printable(std::string_view text, std::size_t at_most) {
 }
 
 nlohmann::json to_json(const ServiceFacts& facts) {
-  return {{"name", facts.name},
-          {"doc", facts.doc},
-          {"visibility", facts.is_private ? "private" : "public"},
-          {"inline", facts.is_inline},
-          {"idempotent", facts.idempotent},
-          {"dry_run_safe", facts.dry_run_safe},
-          {"timeout_ms", facts.timeout_ms}};
+  nlohmann::json out = {{"name", facts.name},
+                        {"doc", facts.doc},
+                        {"visibility", facts.is_private ? "private" : "public"},
+                        {"inline", facts.is_inline},
+                        {"idempotent", facts.idempotent},
+                        {"dry_run_safe", facts.dry_run_safe},
+                        {"timeout_ms", facts.timeout_ms}};
+  if (!facts.request_schema.empty()) out["request_schema"] = facts.request_schema;
+  if (!facts.response_schema.empty()) out["response_schema"] = facts.response_schema;
+  if (!facts.example.empty()) out["example"] = facts.example;
+  return out;
 }
 
 nlohmann::json to_json(const std::vector<ServiceFacts>& services) {
@@ -134,6 +161,13 @@ std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services) 
     } else if (!cbor::detail::is_utf8(facts.doc.data(), facts.doc.size())) {
       problems.push_back("the documentation of service " + quoted + " is not UTF-8");
     }
+    const auto judge_json = [&](const char* what, const std::string& text, bool is_schema) {
+      const std::string problem = problem_of_json(text, is_schema);
+      if (!problem.empty()) problems.push_back("the " + std::string(what) + " of service " + quoted + problem);
+    };
+    judge_json("request's schema", facts.request_schema, true);
+    judge_json("response's schema", facts.response_schema, true);
+    judge_json("example", facts.example, false);
     if (facts.timeout_ms > kLongestTimeoutMs) {
       problems.push_back("the timeout of service " + quoted + " is " + std::to_string(facts.timeout_ms) +
                          " ms, at most " + std::to_string(kLongestTimeoutMs) + " is possible");

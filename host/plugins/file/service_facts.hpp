@@ -18,6 +18,10 @@ struct ServiceFacts {
   bool idempotent = false;
   bool dry_run_safe = false;
   std::uint32_t timeout_ms = 0;  ///< 0: the default of the contract
+  // JSON texts, each empty where the plugin does not say.
+  std::string request_schema = {};
+  std::string response_schema = {};
+  std::string example = {};
 
   friend bool operator==(const ServiceFacts&, const ServiceFacts&) = default;
 };
@@ -25,7 +29,8 @@ struct ServiceFacts {
 /// The text as it may stand in a message: what is not UTF-8 or would move the cursor is escaped, what is long is cut.
 std::string printable(std::string_view text, std::size_t at_most = 300);
 
-/// `{"name","doc","visibility","inline","idempotent","dry_run_safe","timeout_ms"}`, as in a manifest.
+/// `{"name","doc","visibility","inline","idempotent","dry_run_safe","timeout_ms","request_schema","response_schema",
+/// "example"}`, as in a manifest: the last three are JSON in a text, and left out where there is none.
 nlohmann::json to_json(const ServiceFacts& facts);
 nlohmann::json to_json(const std::vector<ServiceFacts>& services);
 

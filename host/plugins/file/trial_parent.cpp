@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kLongestReport = 1024 * 1024;
+constexpr std::size_t kLongestReport = 16 * 1024 * 1024;  // schemas and examples are in it
 constexpr std::size_t kLongestSaid = 4096;
 
 struct Pipe {

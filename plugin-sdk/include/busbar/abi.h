@@ -39,7 +39,7 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 1 /* 1: choose_node */
+#define BUSBAR_ABI_MINOR 2 /* 1: choose_node; 2: schemas, strategies, limits */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -168,9 +168,21 @@ typedef enum busbar_log_level {
   BUSBAR_LOG_ERROR = 4
 } busbar_log_level;
 
+/* How one of several remote providers is picked (C-D3). */
+typedef enum busbar_strategy {
+  BUSBAR_STRATEGY_DEFAULT = 0, /* of a call: the service's own; of a service: random */
+  BUSBAR_STRATEGY_RANDOM = 1,
+  BUSBAR_STRATEGY_LEAST_PENDING = 2, /* the one with the fewest calls of this node under way there */
+  BUSBAR_STRATEGY_STICKY = 3         /* the same one for the same key, as long as it is there */
+} busbar_strategy;
+
 typedef struct busbar_dispatch_options {
   uint32_t struct_size;
   uint32_t timeout_ms; /* 0: the service's own, else 5,000. Never beyond what the parent has left (C-D8) */
+  /* Since minor 2. */
+  uint32_t strategy; /* busbar_strategy */
+  uint32_t reserved;
+  busbar_text sticky_key; /* sticky: the key. Empty with sticky: what the service's own strategy says */
 } busbar_dispatch_options;
 
 /* What a host offers a plugin. Owned by the host, valid from `create` until `destroy` has returned. */
@@ -245,7 +257,19 @@ typedef struct busbar_service {
   uint32_t timeout_ms; /* for callers that name none; 0: 5,000 */
   uint32_t reserved;
   void* data; /* the plugin's own: how it finds the handler */
+  /* Since minor 2. Schemas and the example are JSON texts of up to 64 KiB; an empty one says nothing. */
+  busbar_text request_schema;  /* JSON Schema 2020-12 of a request as JSON */
+  busbar_text response_schema; /* the same of the value that it answers */
+  busbar_text example;         /* a request that works */
+  uint32_t strategy;           /* busbar_strategy, for callers on other nodes that name none */
+  uint32_t max_running;        /* calls of it that run at the same time on this node; 0: no limit of its own */
+  uint32_t max_queued;         /* with max_running: how many more may wait, else `overloaded`; 0 is none at all */
+  uint32_t reserved2;
+  busbar_text sticky_field; /* sticky: the field of the raw request whose value is the key */
 } busbar_service;
+
+/* For max_queued: as many as the pool lets wait. */
+#define BUSBAR_NO_LIMIT 0xffffffffu
 
 typedef enum busbar_authorization {
   BUSBAR_AUTHORIZED = 0,
@@ -296,6 +320,10 @@ typedef struct busbar_router {
    * was given to `reply`, else badrpc(exit). May be null: always here. Since minor 1. [worker] */
   busbar_status (*choose_node)(void* self, const busbar_service* service, busbar_call* call,
                                const busbar_message* message, busbar_node_choice* choice);
+
+  /* Of all its services together, as in busbar_service; inline ones do not count. Since minor 2. */
+  uint32_t max_running;
+  uint32_t max_queued;
 } busbar_router;
 
 /* ------------------------------------------------------------------------------ the descriptor and the ELF note */

@@ -89,8 +89,8 @@ class Context : public Dispatching {
   }
   /// Calls a service with a typed request and waits: the usual nested call.
   template <class Request>
-  Message call(std::string_view service_name, const Request& request, std::chrono::milliseconds timeout = {}) const {
-    return dispatch(caused(service_name, request), timeout);
+  Message call(std::string_view service_name, const Request& request, CallOptions given = {}) const {
+    return dispatch(caused(service_name, request), given);
   }
 
   /// What is left of the call's budget; 0 when it is spent (C-D8).

@@ -40,6 +40,26 @@ class Logger {
 /// has returned.
 using Callback = std::function<void(Message)>;
 
+/// How one of several remote providers is picked (C-D3).
+enum class Strategy : std::uint32_t {
+  standard = BUSBAR_STRATEGY_DEFAULT,             ///< as the service says, else random
+  random = BUSBAR_STRATEGY_RANDOM,                ///< any
+  least_pending = BUSBAR_STRATEGY_LEAST_PENDING,  ///< the one with the fewest calls of this node under way there
+};
+
+/// What a caller may say beside the message. A time alone will do: `dispatch(message, 2s)`.
+/// Ownership: borrows the key until the dispatch has returned.
+struct CallOptions {
+  CallOptions() = default;
+  template <class Rep, class Period>
+  CallOptions(std::chrono::duration<Rep, Period> the_timeout)  // NOLINT: meant to convert
+      : timeout(std::chrono::duration_cast<std::chrono::milliseconds>(the_timeout)) {}
+
+  std::chrono::milliseconds timeout{};  ///< 0: the service's own; never beyond the parent's remaining time
+  Strategy strategy = Strategy::standard;
+  std::string_view sticky_key{};  ///< calls with the same key go to the same provider, as long as that is there
+};
+
 namespace detail {
 
 /// Copies the outcome out of the host's result, and releases it.
@@ -54,9 +74,12 @@ inline Message take_result(const busbar_host& host, busbar_result* result) {
   return Message(borrowed);
 }
 
-inline busbar_dispatch_options options_of(std::chrono::milliseconds timeout) noexcept {
+inline busbar_dispatch_options options_of(const CallOptions& given) noexcept {
   busbar_dispatch_options options{};
   options.struct_size = sizeof options;
+  options.strategy = given.sticky_key.empty() ? static_cast<std::uint32_t>(given.strategy) : BUSBAR_STRATEGY_STICKY;
+  options.sticky_key = {given.sticky_key.data(), given.sticky_key.size()};
+  const std::chrono::milliseconds timeout = given.timeout;
   if (timeout.count() == 0) return options;  // the service's own
   // A time that is over already is the shortest one, not the longest.
   options.timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, 86'400'000));
@@ -81,28 +104,27 @@ struct PendingCallback {
 
 }  // namespace detail
 
-/// Where a plugin dispatches from. `timeout` is that of the call, 0 for the service's own; never beyond the parent's
-/// remaining time. Threads: any.
+/// Where a plugin dispatches from. Threads: any.
 class Dispatching {
  public:
   Dispatching(const busbar_host& host, busbar_call* parent) noexcept : host_(&host), parent_(parent) {}
 
   /// Dispatches and waits. The message that comes back carries the response, whatever went wrong (C-M9).
   /// Errors: std::bad_alloc only.
-  Message dispatch(const Message& message, std::chrono::milliseconds timeout = {}) const {
+  Message dispatch(const Message& message, CallOptions given = {}) const {
     busbar_response response{};
     const busbar_message view = message.c_view(response);
-    const busbar_dispatch_options options = detail::options_of(timeout);
+    const busbar_dispatch_options options = detail::options_of(given);
     busbar_result* result = host_->dispatch(host_->context, parent_, &view, &options);
     if (result == nullptr) throw std::bad_alloc();
     return detail::take_result(*host_, result);
   }
 
   /// Dispatches without waiting. Errors: std::bad_alloc; then `callback` is not called.
-  void dispatch_async(const Message& message, Callback callback, std::chrono::milliseconds timeout = {}) const {
+  void dispatch_async(const Message& message, Callback callback, CallOptions given = {}) const {
     busbar_response response{};
     const busbar_message view = message.c_view(response);
-    const busbar_dispatch_options options = detail::options_of(timeout);
+    const busbar_dispatch_options options = detail::options_of(given);
     auto pending = std::make_unique<detail::PendingCallback>(detail::PendingCallback{*host_, std::move(callback)});
     const busbar_status status =
         host_->dispatch_async(host_->context, parent_, &view, &options, &detail::PendingCallback::done, pending.get());

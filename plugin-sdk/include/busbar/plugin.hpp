@@ -57,6 +57,8 @@ struct RouterBinding {
     c_router_.authorize = &authorize;
     c_router_.handle = &handle;
     c_router_.destroy = &destroy;
+    c_router_.max_running = router_->max_running_;
+    c_router_.max_queued = router_->max_queued_;
   }
 
   /// Whether a router has a `choose_node` of its own: others are not asked, which saves each of their calls the

@@ -9,7 +9,8 @@
 
 namespace busbar {
 
-/// Collects faults of a request; each becomes a row of the validation_error's details.
+/// Collects faults of a request; each becomes a row of the validation_error's details. Asked of a request that could be
+/// read: of one that could not, the details are all that does not fit its type.
 /// Example: `void validate(busbar::Problems& problems) const { if (amount <= 0) problems.add("amount", "more than 0");
 /// }`
 class Problems {

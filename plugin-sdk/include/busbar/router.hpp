@@ -3,11 +3,13 @@
 
 #include <busbar/context.hpp>
 #include <busbar/detail/handler.hpp>
+#include <busbar/detail/signature.hpp>
 #include <busbar/message.hpp>
 #include <busbar/names.hpp>
 
 #include <chrono>
 #include <deque>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +73,54 @@ class ServiceDeclaration {
   ServiceDeclaration& idempotent() { return flag(BUSBAR_SERVICE_IDEMPOTENT); }
   /// It does nothing but check when the message's dry_run says so (C-D10).
   ServiceDeclaration& dry_run_safe() { return flag(BUSBAR_SERVICE_DRY_RUN_SAFE); }
+  /// How callers on other nodes pick one of its providers, where they do not say so themselves (C-D3).
+  ServiceDeclaration& strategy(Strategy strategy) {
+    strategy_ = static_cast<std::uint32_t>(strategy);
+    sticky_field_.clear();
+    return *this;
+  }
+  /// Calls with the same value in `field` of the request go to the same provider, as long as that is there (C-D3).
+  ServiceDeclaration& sticky(std::string_view field) {
+    strategy_ = BUSBAR_STRATEGY_STICKY;
+    sticky_field_ = field;
+    return *this;
+  }
+  /// At most so many of its calls run at the same time on one node, and so many more wait; others are told
+  /// `overloaded`, and go to another provider (C-D15). Not for inline services.
+  /// Errors: std::invalid_argument for no calls at all.
+  ServiceDeclaration& limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
+    if (max_running == 0)
+      throw std::invalid_argument("service \"" + name_ + "\": max_running is 0, expected 1 or more");
+    max_running_ = max_running;
+    max_queued_ = max_queued;
+    return *this;
+  }
+  /// A request that works, for `busbar describe`. Without one it is what the request's type makes by default, where
+  /// that is good. Any type that is written as the request's own would be. Errors: std::invalid_argument that lists
+  /// what the service would refuse it for; EncodeError.
+  template <class T>
+  ServiceDeclaration& example(const T& request) {
+    take_example(Payload::of(request));
+    return *this;
+  }
+  /// What a handler that takes the message expects in it. Before `example`.
+  /// Errors: std::logic_error where the handler's own type says it, and for a type that cannot be mapped.
+  template <class T>
+  ServiceDeclaration& request() {
+    expect_unknown(signature_.request_schema, "request");
+    if (!signature_.example.empty())
+      throw std::logic_error("service \"" + name_ + "\": its example comes before its request; turn them around");
+    detail::describe_request<T>(signature_);
+    return *this;
+  }
+  /// The value with which a handler answers that returns a response or a message, or nothing yet.
+  /// Errors: as above.
+  template <class T>
+  ServiceDeclaration& response() {
+    expect_unknown(signature_.response_schema, "response");
+    detail::describe_response<T>(signature_);
+    return *this;
+  }
   /// The timeout for callers that name none: 1 ms to 24 h.
   /// Errors: std::invalid_argument beyond that.
   ServiceDeclaration& timeout(std::chrono::milliseconds timeout) {
@@ -86,28 +136,58 @@ class ServiceDeclaration {
   friend class Router;
   friend struct RouterBinding;
 
-  ServiceDeclaration(std::string_view name, std::uint32_t flags, detail::BoundHandler handler)
-      : name_(name), flags_(flags), handler_(handler) {}
+  ServiceDeclaration(std::string_view name, detail::BoundHandler handler, detail::Signature signature)
+      : name_(name), handler_(handler), signature_(std::move(signature)) {}
   ServiceDeclaration& flag(std::uint32_t flag) {
     flags_ |= flag;
     return *this;
   }
+  void expect_unknown(const std::string& schema, const char* what) const {
+    if (!schema.empty())
+      throw std::logic_error("service \"" + name_ + "\": its handler's type already says what its " + what + " is");
+  }
+  void take_example(const Payload& request) {
+    std::string faults;
+    if (signature_.faults_of != nullptr) {
+      for (const FieldError& fault : signature_.faults_of(request.bytes())) {
+        faults += faults.empty() ? "" : "; ";
+        if (!fault.path.empty()) faults += "field \"" + fault.path + "\": ";
+        faults += "expected " + fault.expected + (fault.found.empty() ? "" : ", found " + fault.found);
+      }
+    }
+    if (!faults.empty())
+      throw std::invalid_argument("service \"" + name_ + "\": its example would be refused: " + faults);
+    signature_.example = cbor::to_json_text(request.bytes());
+  }
+  static busbar_text c_text(const std::string& text) noexcept { return {text.data(), text.size()}; }
   busbar_service c_service() {
     busbar_service out{};
     out.struct_size = sizeof out;
     out.flags = flags_;
-    out.name = {name_.data(), name_.size()};
-    out.doc = {doc_.data(), doc_.size()};
+    out.name = c_text(name_);
+    out.doc = c_text(doc_);
     out.timeout_ms = timeout_ms_;
     out.data = &handler_;
+    out.request_schema = c_text(signature_.request_schema);
+    out.response_schema = c_text(signature_.response_schema);
+    out.example = c_text(signature_.example);
+    out.strategy = strategy_;
+    out.max_running = max_running_;
+    out.max_queued = max_queued_;
+    out.sticky_field = c_text(sticky_field_);
     return out;
   }
 
   std::string name_;
   std::string doc_;
-  std::uint32_t flags_;
+  std::uint32_t flags_ = 0;
   std::uint32_t timeout_ms_ = 0;
+  std::uint32_t strategy_ = BUSBAR_STRATEGY_DEFAULT;
+  std::uint32_t max_running_ = 0;
+  std::uint32_t max_queued_ = 0;
+  std::string sticky_field_;
   detail::BoundHandler handler_;
+  detail::Signature signature_;
 };
 
 /// A plugin's object: derive, declare services in the constructor, override what you need.
@@ -150,16 +230,25 @@ class Router {
   /// field unnamed; they fail the load with their text.
   template <class Derived, class Result, class... Args>
   ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...)) {
-    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+    return declare(name, detail::bind<Derived, Result, Args...>(handler), detail::signature_of<Result, Args...>());
   }
   template <class Derived, class Result, class... Args>
   ServiceDeclaration& service(std::string_view name, Result (Derived::*handler)(Args...) const) {
-    return declare(name, 0, detail::bind<Derived, Result, Args...>(handler));
+    return declare(name, detail::bind<Derived, Result, Args...>(handler), detail::signature_of<Result, Args...>());
   }
   /// Declares a private service, callable on its own node only (C-R1).
   template <class Handler>
   ServiceDeclaration& private_service(std::string_view name, Handler handler) {
     return service(name, handler).flag(BUSBAR_SERVICE_PRIVATE);
+  }
+
+  /// At most so many calls of all its services run at the same time on one node, and so many more wait; others are told
+  /// `overloaded` (C-D15). Inline services do not count. In the constructor.
+  /// Errors: std::invalid_argument for no calls at all.
+  void limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
+    if (max_running == 0) throw std::invalid_argument("the router's max_running is 0, expected 1 or more");
+    max_running_ = max_running;
+    max_queued_ = max_queued;
   }
 
   /// Dispatching and logging outside any call, from a thread of the plugin's own. From `start` on.
@@ -169,7 +258,7 @@ class Router {
  private:
   friend struct RouterBinding;
 
-  ServiceDeclaration& declare(std::string_view name, std::uint32_t flags, detail::BoundHandler handler) {
+  ServiceDeclaration& declare(std::string_view name, detail::BoundHandler handler, detail::Signature signature) {
     if (!is_service_name(name)) {
       throw std::invalid_argument("service name \"" + std::string(name.substr(0, 300)) + "\" does not match " +
                                   std::string(kServiceNameRule));
@@ -177,10 +266,12 @@ class Router {
     for (const auto& other : services_) {
       if (other.name_ == name) throw std::invalid_argument("service \"" + std::string(name) + "\" is declared twice");
     }
-    return services_.emplace_back(ServiceDeclaration(name, flags, handler));
+    return services_.emplace_back(ServiceDeclaration(name, handler, std::move(signature)));
   }
 
   const busbar_host* host_ = nullptr;
+  std::uint32_t max_running_ = 0;
+  std::uint32_t max_queued_ = 0;
   std::deque<ServiceDeclaration> services_;  // a deque: declarations are referred to while more are added
 };
 

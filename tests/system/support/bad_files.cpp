@@ -60,6 +60,8 @@ std::vector<BadFile> fixtures() {
       {"hangs_in_create.so", {"did not finish within 1 s", "constructor"}, false},
       {"field_unnamed.so", {"Forgetful", "does not name a field"}, false},
       {"bad_service_name.so", {"bad service name", "Bad-Name"}, false},
+      {"bad_schema.so", {"the request's schema of service", "no JSON", "line 1, column 18"}, false},
+      {"example_unfit.so", {"its example would be refused", "item", "expected a name"}, false},
       {"service_twice.so", {"service_twice", "twice"}, false},
       {"no_service.so", {"offers no service"}, false},
       {"small_router.so", {"router has 16 bytes"}, false},

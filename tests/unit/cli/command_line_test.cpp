@@ -54,6 +54,13 @@ TEST(CommandLine, GlobalOptionsMayStandOnEitherSideOfTheVerb) {
   }
 }
 
+TEST(CommandLine, KeepsTheOptionsThatFindTheHostForALineThatIsShown) {
+  EXPECT_EQ(parse({"describe", "greet"}).host_options, "");
+  EXPECT_EQ(parse({"describe", "greet", "--run-dir", "/a b"}).host_options, "--run-dir '/a b' ");
+  EXPECT_EQ(parse({"--connect=tcp://h:1", "--cluster", "c", "describe", "greet"}).host_options,
+            "--connect tcp://h:1 --cluster c ");
+}
+
 TEST(CommandLine, TakesANegativeNumberAndADashAsARequest) {
   EXPECT_EQ(parse({"call", "echo", "-5"}).request, "-5");
   EXPECT_EQ(parse({"call", "echo", "-1.5e3", "--json"}).request, "-1.5e3");

@@ -87,7 +87,7 @@ TEST(DescriptionText, SaysAllOfAServiceAndWarnsWhereADryRunIsNotSafe) {  // C-D1
   const Json document = Json::parse(R"({"name": "greet", "doc": "Greets.", "plugin": "greeter", "version": "1.0",
       "inline": true, "idempotent": false, "dry_run_safe": false, "timeout_ms": 250, "providers": ["a", "b"],
       "described_by": "b"})");
-  const std::string text = description_text(document, kPlain);
+  const std::string text = description_text(document, "", kPlain);
   EXPECT_THAT(text, HasSubstr("service       greet\n"));
   EXPECT_THAT(text, HasSubstr("what it does  Greets.\n"));
   EXPECT_THAT(text, HasSubstr("plugin        greeter 1.0\n"));
@@ -115,16 +115,32 @@ TEST(NodesText, IsATable) {
   EXPECT_EQ(nodes_text(Json::object(), kPlain), "no nodes\n");
 }
 
+TEST(DescriptionText, ShowsWhatAServiceTakesAndGivesAndHowItIsCalled) {
+  const Json document = Json::parse(R"({"name": "greet", "request": {"type": "object", "properties":
+      {"name": {"type": "string"}, "times": {"type": "integer", "default": 1}}, "required": ["name"]},
+      "response": {"type": "null"}, "example": {"name": "it's me"}})");
+  const std::string text = description_text(document, "--run-dir /r ", kPlain);
+  EXPECT_THAT(text, HasSubstr("request\n"
+                              "  FIELD  TYPE     REQUIRED  DEFAULT\n"
+                              "  name   text     yes       -\n"
+                              "  times  integer  no        1\n"
+                              "response\n"
+                              "  null\n"
+                              "example\n"
+                              "  busbar --run-dir /r call greet '{\"name\":\"it'\\''s me\"}'\n"));
+}
+
 TEST(AnyDocument, OfAnotherShapeIsShownAsFarAsItGoes) {
   for (const char* odd :
-       {"null", "[]", "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]], \"nodes\": [{}, 3]}", "5"}) {
+       {"null", "[]", "{\"request\": 1, \"response\": {\"type\": []}, \"example\": null, \"name\": 5}",
+        "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]], \"nodes\": [{}, 3]}", "5"}) {
     const Json document = Json::parse(odd);
     services_text(document, kPlain);
     plugins_text(document, kPlain);
     providers_text(document, "a", kPlain);
     status_text(document, kPlain);
     nodes_text(document, kPlain);
-    description_text(document, kPlain);
+    description_text(document, "", kPlain);
   }
 }
 

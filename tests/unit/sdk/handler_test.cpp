@@ -28,6 +28,28 @@ struct Request {
   }
 };
 
+struct Line {
+  int amount = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(amount));
+  }
+};
+
+struct Order {
+  std::vector<Line> lines;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(lines));
+  }
+  void validate(Problems& problems) const {
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      if (lines[i].amount < 1)
+        problems.add("lines[" + std::to_string(i) + "].amount", "1 or more", std::to_string(lines[i].amount));
+    }
+  }
+};
+
 struct Answer {
   int doubled = 0;
   template <class Archive>
@@ -43,6 +65,7 @@ class Handlers final : public Router {
   Handlers() {
     service("nothing", &Handlers::nothing);
     service("request", &Handlers::request);
+    service("order", &Handlers::order);
     service("request_by_value", &Handlers::request_by_value);
     service("request_context", &Handlers::request_context);
     service("message", &Handlers::message);
@@ -79,6 +102,7 @@ class Handlers final : public Router {
  private:
   int nothing() { return 1; }
   Answer request(const Request& r) { return {2 * r.number}; }
+  int order(const Order& order) { return static_cast<int>(order.lines.size()); }
   Answer request_by_value(Request r) { return {2 * r.number}; }
   Answer request_context(const Request& r, Context& c) {
     EXPECT_EQ(c.node(), "test-node");
@@ -226,6 +250,25 @@ TEST_F(Handler, AnswersValidationErrorForARequestThatItsOwnValidateRefuses) {
   EXPECT_EQ(outcome.response->kind(), Response::Kind::validation_error);
   EXPECT_EQ(outcome.response->value().to_json(),
             (json{{{"path", "number"}, {"expected", "0 or more"}, {"found", "-3"}}}));
+}
+
+TEST_F(Handler, AnswersAllThatItsOwnValidateRefuses) {
+  const auto outcome =
+      call("order", Payload::from_json({{"lines", {{{"amount", 0}}, {{"amount", 1}}, {{"amount", 0}}}}}));
+  EXPECT_EQ(outcome.response->kind(), Response::Kind::validation_error);
+  EXPECT_EQ(outcome.response->value().to_json(),
+            (json{{{"path", "lines[0].amount"}, {"expected", "1 or more"}, {"found", "0"}},
+                  {{"path", "lines[2].amount"}, {"expected", "1 or more"}, {"found", "0"}}}));
+}
+
+TEST_F(Handler, AnswersAllThatDoesNotFitAcrossNestedArrays) {
+  const auto outcome =
+      call("order", Payload::from_json({{"lines", {{{"amount", "x"}}, {{"amount", 0}}, json::object(), 7}}}));
+  EXPECT_EQ(outcome.response->kind(), Response::Kind::validation_error);
+  EXPECT_EQ(outcome.response->value().to_json(),
+            (json{{{"path", "lines[0].amount"}, {"expected", "integer"}, {"found", "text"}},
+                  {{"path", "lines[2].amount"}, {"expected", "integer"}, {"found", "nothing"}},
+                  {{"path", "lines[3]"}, {"expected", "map"}, {"found", "integer 7"}}}));
 }
 
 TEST_F(Handler, AnswersMalformedForARequestThatIsNoCbor) {

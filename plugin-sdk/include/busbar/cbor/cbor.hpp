@@ -8,5 +8,6 @@
 #include "busbar/cbor/names.hpp"
 #include "busbar/cbor/output.hpp"
 #include "busbar/cbor/reader.hpp"
-#include "busbar/cbor/shape.hpp"
+#include "busbar/cbor/schema.hpp"
 #include "busbar/cbor/sink.hpp"
+#include "busbar/cbor/to_json_text.hpp"

@@ -191,7 +191,7 @@ struct HandlerInvoker {
   }
 };
 
-/// Erases a handler's type, after checking it. Errors: std::logic_error for a request or answer that cannot be mapped.
+/// Erases a handler's type, after checking it.
 template <class Derived, class Result, class... Args, class Member>
 BoundHandler bind(Member member) {
   using First = typename FirstArgument<Args...>::type;
@@ -204,13 +204,6 @@ BoundHandler bind(Member member) {
   static_assert(!std::is_pointer_v<Result> && !std::is_reference_v<Result>,
                 "busbar: a handler returns a value, a busbar::Response, a busbar::Message, void or busbar::NoReply, "
                 "never a pointer or reference");
-  if constexpr (!std::is_void_v<First> && !is_message_v<First>) cbor::check_shape<std::remove_cvref_t<First>>();
-  if constexpr (is_optional<Result>::value) {
-    cbor::check_shape<typename Result::value_type>();
-  } else if constexpr (!std::is_void_v<Result> && !is_message_v<Result> && !std::same_as<Result, Response> &&
-                       !std::same_as<Result, NoReply>) {
-    cbor::check_shape<Result>();
-  }
   BoundHandler out;
   static_assert(sizeof member <= sizeof out.member);
   std::memcpy(out.member, &member, sizeof member);

@@ -8,6 +8,14 @@
 
 namespace busbar::registry {
 
+/// How one of several remote providers is picked (C-D3).
+enum class Strategy : std::uint8_t { standard, random, least_pending, sticky };
+
+/// As records spell it: "" for standard, whose meaning is random.
+std::string_view name_of(Strategy strategy) noexcept;
+/// What is not known is standard: a later version's.
+Strategy strategy_of(std::string_view name) noexcept;
+
 /// What others need to know of a service in order to call it.
 struct RemoteService {
   std::string name;
@@ -16,6 +24,8 @@ struct RemoteService {
   bool idempotent = false;
   bool dry_run_safe = false;
   std::uint32_t timeout_ms = 0;  ///< for callers that name none; 0: 5,000
+  Strategy strategy = Strategy::standard;
+  std::string sticky_field{};  ///< sticky: the field of the raw request whose value is the key
 
   bool operator==(const RemoteService&) const = default;
 };

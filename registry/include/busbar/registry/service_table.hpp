@@ -21,6 +21,8 @@ struct ServiceFacts {
   bool idempotent = false;
   bool dry_run_safe = false;
   std::uint32_t timeout_ms = 0;  ///< for callers that name none; 0: 5,000
+  Strategy strategy = Strategy::standard;
+  std::string sticky_field{};  ///< sticky: the field of the raw request whose value is the key
 };
 
 /// A service that this node itself provides. Whoever registers derives from it and keeps there what it needs to serve.
@@ -28,7 +30,7 @@ struct ServiceFacts {
 class LocalProvider {
  public:
   LocalProvider(std::string service, std::string router, Visibility visibility, ServiceFacts facts = {})
-      : service_(std::move(service)), router_(std::move(router)), visibility_(visibility), facts_(facts) {}
+      : service_(std::move(service)), router_(std::move(router)), visibility_(visibility), facts_(std::move(facts)) {}
   virtual ~LocalProvider() = default;
   LocalProvider(const LocalProvider&) = delete;
   LocalProvider& operator=(const LocalProvider&) = delete;

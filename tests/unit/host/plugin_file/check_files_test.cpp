@@ -19,7 +19,7 @@ struct Checked {
 
 Checked check(const std::vector<std::string>& files, bool json) {
   std::ostringstream out;
-  const int status = check_files(files, json, out);
+  const int status = check_files(files, json, out, BUSBAR_TRIAL_PROGRAM);
   return {status, out.str()};
 }
 
@@ -57,7 +57,8 @@ TEST(CheckFiles, FailsWhenOneOfThemWouldBeRefused) {
 TEST(CheckFiles, SaysThatOneNameIsInTwoFiles) {
   const testing::TemporaryFolder folder;
   std::filesystem::copy(fixture("good"), folder / "again.so");
-  const Checked checked = check({fixture("good").string(), (folder / "again.so").string()}, true);
+  const Checked checked =
+      check({fixture("good").string(), (folder / "again.so").string(), fixture("static_tls").string()}, true);
   EXPECT_EQ(checked.status, 1);
   EXPECT_THAT(checked.files().at(1).at("problems").at(0).get<std::string>(), HasSubstr("name \"good\" held by \""));
 }
@@ -70,11 +71,22 @@ TEST(CheckFiles, SaysThatOneServiceIsInTwoPlugins) {
   ASSERT_NE(name, bytes.end());
   *name = 'f';
   testing::write_bytes(folder / "food.so", bytes);
-  const Checked checked = check({fixture("good").string(), (folder / "food.so").string()}, true);
+  const Checked checked =
+      check({fixture("good").string(), (folder / "food.so").string(), fixture("static_tls").string()}, true);
   EXPECT_EQ(checked.status, 1);
   EXPECT_EQ(checked.files().at(1).at("name"), "food");
   EXPECT_THAT(checked.files().at(1).at("problems").at(0).get<std::string>(),
               HasSubstr("service \"good\" is offered by \""));
+}
+
+TEST(CheckFiles, ShowsSchemasAndExamplesAsJson) {
+  const Checked checked = check({fixture("typed").string()}, true);
+  ASSERT_EQ(checked.status, 0) << checked.text;
+  const nlohmann::json service = checked.files().at(0).at("services").at(1);
+  EXPECT_EQ(service.at("name"), "typed_order");
+  EXPECT_EQ(service.at("request").at("required"), nlohmann::json::array({"item"}));
+  EXPECT_EQ(service.at("response").at("type"), "object");
+  EXPECT_EQ(service.at("example"), (nlohmann::json{{"item", "tea"}, {"count", 2}}));
 }
 
 TEST(CheckFiles, GivesOneDocumentForFilesThatDoNotExist) {

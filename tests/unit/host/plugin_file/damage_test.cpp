@@ -218,7 +218,7 @@ TEST_F(DamagedPlugin, IsRefusedWithAManifestThatIsHuge) {
   put(section + offsetof(Elf64_Shdr, sh_size), std::uint64_t{200'000'000});
   testing::write_bytes(path_, bytes_);
   std::filesystem::resize_file(path_, begin + 200'000'000);  // sparse
-  EXPECT_THAT(inspect(path_).reason(), HasSubstr("of 200000000 bytes, at most 1048576 are read"));
+  EXPECT_THAT(inspect(path_).reason(), HasSubstr("of 200000000 bytes, at most 16777216 are read"));
 }
 
 TEST_F(DamagedPlugin, IsRefusedAsIncompleteWhenOnlyItsTableOfSectionsIsZeros) {

@@ -16,7 +16,8 @@ ServiceFacts named(const std::string& name) {
 }
 
 TEST(ServiceFacts, SurviveJson) {
-  const std::vector<ServiceFacts> services = {{"a", "Does ä.", true, true, true, true, 86'400'000}, named("b")};
+  const std::vector<ServiceFacts> services = {
+      {"a", "Does ä.", true, true, true, true, 86'400'000, R"({"type":"null"})", "true", "[1]"}, named("b")};
   EXPECT_EQ(services_from_json(to_json(services)), services);
 }
 
@@ -58,6 +59,36 @@ TEST(ServiceFacts, OfARouterMustHaveDocumentationThatCanBeShown) {
   EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("is not UTF-8")));
   facts.doc = std::string(20'000, 'x');
   EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("has 20000 bytes")));
+}
+
+TEST(ServiceFacts, OfARouterMustHaveSchemasAndAnExampleThatAreJson) {
+  ServiceFacts facts = named("a");
+  facts.request_schema = R"({"type": "object"})";
+  facts.response_schema = "true";
+  facts.example = "null";
+  EXPECT_THAT(problems_of({facts}), IsEmpty());
+  facts.request_schema = "{\n\"type\" 1}";
+  facts.response_schema = "[]";
+  facts.example = "\"caf\xe9\"";
+  EXPECT_THAT(
+      problems_of({facts}),
+      ElementsAre(HasSubstr("the request's schema of service \"a\" is no JSON that can be shown: line 2, column 8"),
+                  HasSubstr("the response's schema of service \"a\" is no JSON Schema"),
+                  HasSubstr("the example of service \"a\" is no JSON that can be shown")));
+}
+
+TEST(ServiceFacts, OfARouterMustHaveSchemasAndAnExampleThatAreBounded) {
+  ServiceFacts facts = named("a");
+  facts.example = "\"" + std::string(65'535, 'x') + "\"";
+  EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("has 65537 bytes, at most 65536 are kept")));
+  facts.example = "\"" + std::string(65'534, 'x') + "\"";
+  EXPECT_THAT(problems_of({facts}), IsEmpty());
+  facts.example = std::string(63, '[') + std::string(63, ']');
+  EXPECT_THAT(problems_of({facts}), IsEmpty());
+  facts.example = std::string(64, '[') + std::string(64, ']');  // inside a document it would be too deep
+  EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("is no JSON that can be shown")));
+  facts.example = std::string(30'000, '[') + std::string(30'000, ']');
+  EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("is no JSON that can be shown")));
 }
 
 TEST(Printable, EscapesWhatWouldForgeALineOrIsNotUtf8) {

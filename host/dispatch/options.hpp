@@ -1,0 +1,68 @@
+// What a caller may say beside the message.
+#pragma once
+
+#include <busbar/text.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+#include "dispatch/reachable.hpp"
+#include "dispatch/strategy.hpp"
+
+namespace busbar::host {
+
+struct DispatchOptions {
+  /// The budget of the whole call in milliseconds, 1 to 86,400,000; 0: the service's own, else 5,000 (C-D5). What the
+  /// message's deadline or the call around it leaves is not exceeded (C-D8).
+  std::uint32_t timeout_ms = 0;
+  /// Only this node may serve it, also where a private service here has that name; nobody of that name, or no
+  /// connection: badrpc(nodedown). Empty: any (C-D2).
+  std::string_view node = {};
+  /// What is private here is there for callers of this node only (C-R1).
+  CallerIs caller = CallerIs::here;
+  /// Which of several remote providers (C-D3).
+  Preference prefer = {};
+};
+
+inline constexpr std::uint32_t kUsualTimeoutMs = 5'000;  ///< where neither the caller nor the service says (C-D5)
+inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
+
+/// What of it counts again when the call goes on to another provider. Most callers wish nothing.
+/// Ownership: its texts are borrowed for a caller that waits, else copied.
+class Wishes {
+ public:
+  Wishes() = default;
+  static Wishes borrow(const DispatchOptions& options) noexcept {
+    return Wishes(options, Text::borrow(options.node), Text::borrow(options.prefer.sticky_key));
+  }
+  /// Errors: std::bad_alloc.
+  static Wishes copy(const DispatchOptions& options) {
+    return Wishes(options, Text(options.node), Text(options.prefer.sticky_key));
+  }
+  /// From here on that node alone.
+  void only_at(std::string_view node) {
+    node_ = Text(node);
+    any_ = true;
+  }
+
+  bool any() const noexcept { return any_; }
+  std::string_view node() const noexcept { return node_.view(); }
+  DispatchOptions options() const noexcept { return {0, node(), caller_, {strategy_, sticky_key_.view()}}; }
+
+ private:
+  Wishes(const DispatchOptions& options, Text node, Text sticky_key) noexcept
+      : any_(!options.node.empty() || options.caller != CallerIs::here ||
+             options.prefer.strategy != Strategy::standard),
+        caller_(options.caller),
+        strategy_(options.prefer.strategy),
+        node_(std::move(node)),
+        sticky_key_(std::move(sticky_key)) {}
+
+  bool any_ = false;
+  CallerIs caller_ = CallerIs::here;
+  Strategy strategy_ = Strategy::standard;
+  Text node_;
+  Text sticky_key_;
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "plugins/file/compare.hpp"
+
+namespace busbar::host {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
+
+std::map<std::string, const ServiceFacts*> by_name(const std::vector<ServiceFacts>& services) {
+  std::map<std::string, const ServiceFacts*> out;
+  for (const ServiceFacts& facts : services) out.emplace(facts.name, &facts);
+  return out;
+}
+
+/// The changes of one service that there is in both versions.
+class ServiceComparison {
+ public:
+  ServiceComparison(const ServiceFacts& older, const ServiceFacts& newer) : old_(older), new_(newer) {}
+
+  std::vector<Change> run() {
+    if (old_.is_private != new_.is_private) {
+      new_.is_private ? add(Weight::breaks, "was public, is private: other nodes cannot call it any more")
+                      : add(Weight::fine, "was private, is public");
+    }
+    compare_promise("idempotent", old_.idempotent, new_.idempotent);
+    compare_promise("dry-run safe", old_.dry_run_safe, new_.dry_run_safe);
+    if (old_.is_inline != new_.is_inline) {
+      add(Weight::fine, new_.is_inline ? "is inline now: no timeout can hold" : "is not inline any more");
+    }
+    const auto timeout = [](const ServiceFacts& facts) {
+      return facts.timeout_ms == 0 ? kDefaultTimeoutMs : facts.timeout_ms;
+    };
+    if (timeout(old_) != timeout(new_)) {
+      add(timeout(new_) < timeout(old_) ? Weight::warns : Weight::fine,
+          "its timeout was " + std::to_string(timeout(old_)) + " ms, is " + std::to_string(timeout(new_)) + " ms");
+    }
+    compare_texts(Side::request, old_.request_schema, new_.request_schema);
+    compare_texts(Side::response, old_.response_schema, new_.response_schema);
+    return std::move(changes_);
+  }
+
+ private:
+  void compare_promise(const std::string& name, bool before, bool now) {
+    if (before && !now) add(Weight::breaks, "was " + name + ", is not any more");
+    if (!before && now) add(Weight::fine, "is " + name + " now");
+  }
+
+  void compare_texts(Side side, const std::string& older, const std::string& newer) {
+    const json before = json::parse(older, nullptr, false);
+    const json now = json::parse(newer, nullptr, false);
+    const std::string what = side == Side::request ? "requests" : "responses";
+    if (before.is_discarded() && now.is_discarded()) return;
+    if (before.is_discarded()) return add(Weight::warns, "says only now what its " + what + " are");
+    if (now.is_discarded()) return add(Weight::warns, "does not say any more what its " + what + " are");
+    for (Change& change : compare_schemas(side, before, now)) add(change.weight, std::move(change.text));
+  }
+
+  void add(Weight weight, std::string text) { changes_.push_back({weight, new_.name, std::move(text)}); }
+
+  const ServiceFacts& old_;
+  const ServiceFacts& new_;
+  std::vector<Change> changes_;
+};
+
+}  // namespace
+
+std::string_view to_text(Weight weight) {
+  switch (weight) {
+    case Weight::breaks:
+      return "breaks";
+    case Weight::warns:
+      return "warns";
+    case Weight::fine:
+      break;
+  }
+  return "fine";
+}
+
+std::vector<Change> compare_services(const std::vector<ServiceFacts>& older, const std::vector<ServiceFacts>& newer) {
+  const auto before = by_name(older), now = by_name(newer);
+  std::vector<Change> changes;
+  for (const auto& [name, facts] : before) {
+    const auto same = now.find(name);
+    if (same == now.end()) {
+      changes.push_back({Weight::breaks, name, "is gone"});
+      continue;
+    }
+    for (Change& change : ServiceComparison(*facts, *same->second).run()) changes.push_back(std::move(change));
+  }
+  for (const auto& [name, facts] : now) {
+    if (!before.contains(name)) changes.push_back({Weight::fine, name, "is new"});
+  }
+  std::stable_sort(changes.begin(), changes.end(),
+                   [](const Change& a, const Change& b) { return a.weight < b.weight; });
+  return changes;
+}
+
+}  // namespace busbar::host

@@ -1,0 +1,144 @@
+// What `busbar describe` tells of a service, and `busbar check` of two versions of a plugin.
+#include <set>
+
+#include "system/support/test_cluster.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+// Services with their descriptions, as JSON.
+std::vector<Json> descriptions(const TestHost& host) {
+  std::vector<Json> out;
+  const Json all = host.ask({"services"}).json;
+  for (const Json& row : all["services"]) {
+    out.push_back(host.ask({"describe", row["name"].get<std::string>()}).json);
+  }
+  return out;
+}
+
+class Describe : public SystemTest {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"greeter", "echo", "typed"}) host.add(name);
+    host.start();
+  }
+};
+
+TEST_F(Describe, EveryExampleWorks) {
+  std::set<std::string> with_example;
+  for (const Json& service : descriptions(host)) {
+    if (!service.contains("example")) continue;
+    const auto name = service["name"].get<std::string>();
+    with_example.insert(name);
+    const Answer answer = host.call(name, service["example"]);
+    EXPECT_EQ(answer.status, 0) << name << " " << service["example"] << answer.json;
+  }
+  EXPECT_EQ(with_example, (std::set<std::string>{"echo", "echo_count", "greet", "typed_everything", "typed_message",
+                                                 "typed_nothing", "typed_order", "typed_removed"}));
+}
+
+TEST_F(Describe, AnExampleOfEveryKindOfValueComesBackAsItWas) {
+  const Json example = host.ask({"describe", "typed_everything"}).json["example"];
+  EXPECT_EQ(example["highest"], 18446744073709551615u);
+  EXPECT_EQ(example["text"], "it's \"quoted\" \\ ä \n");
+  EXPECT_EQ(host.call("typed_everything", example).json["value"], example);
+}
+
+TEST_F(Describe, ShowsPeopleACallThatCanBePasted) {
+  const std::string programs = fs::path(BUSBAR_BUSBAR).parent_path().string();
+  for (const char* name : {"greet", "echo", "echo_count", "typed_everything", "typed_order"}) {
+    const std::string text = host.busbar({"describe", name}).out;
+    const std::string head = "\nexample\n  ";
+    const auto begin = text.find(head);
+    ASSERT_NE(begin, std::string::npos) << text;
+    const std::string line = text.substr(begin + head.size());
+    Command shell;
+    shell.arguments = {"/bin/sh", "-c", line};
+    shell.variables = {{"PATH", programs + ":/usr/bin:/bin"}};
+    shell.scratch = host.root() / "said";
+    const Ended ended = run(shell);
+    EXPECT_EQ(ended.status, 0) << line << ended.out << ended.err;
+    EXPECT_THAT(ended.out, ::testing::StartsWith("ok\n")) << line;
+  }
+}
+
+TEST_F(Describe, ShowsPeopleTheFieldsOfRequestsAndResponses) {
+  const std::string text = host.busbar({"describe", "typed_order"}).out;
+  EXPECT_THAT(text, HasSubstr("request\n  FIELD  TYPE           REQUIRED  DEFAULT\n"));
+  EXPECT_THAT(text, HasSubstr("  count  integer 0…255  no        1\n"));
+  EXPECT_THAT(text, HasSubstr("  item   text           yes       -\n"));
+  EXPECT_THAT(text, HasSubstr("response\n  FIELD   TYPE"));
+}
+
+TEST_F(Describe, LeavesOutWhatAPluginDoesNotSay) {
+  const Json unsaid = host.ask({"describe", "typed_unsaid"}).json;
+  for (const char* key : {"request", "response", "example"}) EXPECT_FALSE(unsaid.contains(key)) << key;
+}
+
+// Both that a schema is one, and that it takes the example.
+TEST_F(Describe, SchemasAreValid) {
+  const auto with_python = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "/usr/bin/env");
+    Command command;
+    command.arguments = std::move(arguments);
+    command.scratch = host.root() / "said";
+    return run(command);
+  };
+  if (with_python({"python3", "-c", "from jsonschema import Draft202012Validator"}).status != 0) {
+    GTEST_SKIP() << "there is no python3 with jsonschema";
+  }
+  Json all = Json::array();
+  for (Json& service : descriptions(host)) {
+    const auto answer = service.contains("example") ? host.call(service["name"], service["example"]) : Answer();
+    // Without an answer's value there is none to be looked at, but for what answers nothing.
+    if (service.contains("response") && answer.status == 0) service["answer"] = answer.json.value("value", Json());
+    all.push_back(service);
+  }
+  write_file(host.root() / "described.json", all.dump());
+  const Ended ended = with_python({"python3", BUSBAR_SCHEMA_CHECKER, (host.root() / "described.json").string()});
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("checked 16 schemas, 8 requests and 8 answers"));
+}
+
+TEST_F(ClusterTest, DescribeTellsOfAServiceElsewhereWhatItsProviderDoes) {
+  cluster.add("a", {"typed"});
+  cluster.add("b");
+  ASSERT_TRUE(cluster.wait_until_whole());
+  ASSERT_TRUE(cluster.wait_until_offered("typed_order", {"a"}));
+  const Json here = cluster["a"].ask({"describe", "typed_order"}).json;
+  const Json there = cluster["b"].ask({"describe", "typed_order"}).json;
+  for (const char* key :
+       {"name", "doc", "plugin", "version", "inline", "idempotent", "dry_run_safe", "request", "response", "example"}) {
+    ASSERT_TRUE(there.contains(key)) << key;
+    EXPECT_EQ(there[key], here[key]) << key;
+  }
+  EXPECT_EQ(cluster["b"].call("typed_order", there["example"]).status, 0);
+}
+
+// -- `busbar check OLD NEW`, which needs no host
+
+class CheckVersions : public SystemTest {};
+
+TEST_F(CheckVersions, ExitsByWhetherCallersWouldBreak) {
+  const auto older = TestHost::file_of("typed"), newer = TestHost::file_of("typed_newer");
+  const Answer breaks = host.ask({"check", older, newer});
+  EXPECT_EQ(breaks.status, 1);
+  EXPECT_EQ(breaks.json["comparison"]["breaks"], true);
+  EXPECT_EQ(breaks.json["files"].size(), 2u);
+  const Answer same = host.ask({"check", older, older});
+  EXPECT_EQ(same.status, 0);
+  EXPECT_EQ(same.json["comparison"]["changes"], Json::array());
+  EXPECT_EQ(host.ask({"check", TestHost::file_of("create_fails"), TestHost::file_of("create_fails")}).status, 2);
+}
+
+TEST_F(CheckVersions, TriesAPluginWhoseFileDoesNotSay) {
+  const Ended ended = host.busbar({"check", TestHost::file_of("typed"), TestHost::file_of("typed_newer_unsaid")});
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("breaks  service \"typed_order\": request field \"colour\": is new and required\n"));
+}
+
+}  // namespace
+}  // namespace busbar::system_tests
