@@ -77,7 +77,8 @@ inline Message take_result(const busbar_host& host, busbar_result* result) {
 inline busbar_dispatch_options options_of(const CallOptions& given) noexcept {
   busbar_dispatch_options options{};
   options.struct_size = sizeof options;
-  options.strategy = given.sticky_key.empty() ? static_cast<std::uint32_t>(given.strategy) : BUSBAR_STRATEGY_STICKY;
+  options.strategy =
+      given.sticky_key.empty() ? static_cast<std::uint32_t>(given.strategy) : std::uint32_t{BUSBAR_STRATEGY_STICKY};
   options.sticky_key = {given.sticky_key.data(), given.sticky_key.size()};
   const std::chrono::milliseconds timeout = given.timeout;
   if (timeout.count() == 0) return options;  // the service's own
