@@ -34,9 +34,13 @@ void send_on(Call& call) noexcept {
 }  // namespace
 
 void Call::admit(Nanos now) noexcept {
+  if (endpoint_->is_limited() && !pass_gates(now)) return;
+  dispatcher().submit(*this, now);
+}
+
+// False: it waits, or was refused; it is no longer ours.
+bool Call::pass_gates(Nanos now) noexcept {
   for (const Place place : {Place::service, Place::plugin}) {
-    if (!endpoint_->is_limited()) [[likely]]
-      break;
     Gate& gate = this->gate(place);
     if (!gate.limits() || has_place(place) || std::find(lent_.begin(), lent_.end(), &gate) != lent_.end()) continue;
     CallList gone;
@@ -46,10 +50,10 @@ void Call::admit(Nanos now) noexcept {
       late->run();  // finds that nobody waits for it
       late->finish();
     }
-    if (entry == Gate::Entry::kWaits) return;
-    if (entry == Gate::Entry::kFull) return refuse_as_full(place);
+    if (entry == Gate::Entry::kFull) refuse_as_full(place);
+    if (entry != Gate::Entry::kIn) return false;
   }
-  dispatcher().submit(*this, now);
+  return true;
 }
 
 void Call::refuse_as_full(Place place) noexcept {

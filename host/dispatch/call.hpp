@@ -280,6 +280,7 @@ class Call final : public busbar_call, public Task {
       give_places_back();
   }
   void give_places_back() noexcept;
+  bool pass_gates(Nanos now) noexcept;
   void refuse_as_full(Place place) noexcept;
 
   static std::uint64_t key_of(const Requester& requester) noexcept;

@@ -1,5 +1,5 @@
 // How many calls of a service, or of all services of a plugin, run at the same time, and how many more wait for that
-// (`max_running`, `max_queued`; decision 0014).
+// (`max_running`, `max_queued`; decision 0015).
 //
 // A call passes the gate of its service, then that of its plugin, and only then goes to the pool: what waits here takes
 // no thread and no room in the pool's queue. It holds its places until it is answered and its handler has returned.
