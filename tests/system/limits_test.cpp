@@ -49,8 +49,9 @@ TEST_F(Limits, C_D15_CallsGoToTheNodeThatHasRoom) {
   for (int i = 0; i < 4; ++i) four.push_back(waits(caller));
   EXPECT_TRUE(inside(a, 2));
   EXPECT_TRUE(inside(b, 2));
+  const auto fifth = caller.call("waits_in_line", {{"key", "door"}});
   std::vector<std::string> reasons;
-  for (const Json& row : caller.call("waits_in_line", {{"key", "door"}}).json["nodes"]) {
+  for (const Json& row : fifth.json["nodes"]) {
     reasons.push_back(row["node"].get<std::string>() + ": " + row["reason"].get<std::string>());
   }
   EXPECT_THAT(reasons, UnorderedElementsAre("a: overloaded", "b: overloaded"));
