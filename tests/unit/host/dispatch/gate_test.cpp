@@ -326,6 +326,7 @@ TEST(Gate, ALongLineOfWaitersIsRefusedOneAfterTheOtherWhenThePoolStops) {
   ASSERT_TRUE(outcomes.reach(kWaiting + 1));
   EXPECT_EQ(outcomes.ok(), 1);
   EXPECT_EQ(outcomes.unloaded(), kWaiting);
+  ASSERT_TRUE(hub.quiet());  // the thread was left behind
 }
 
 TEST(Gate, NeverMoreThanThePoolsQueueWait) {
