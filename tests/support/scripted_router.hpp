@@ -23,6 +23,8 @@ struct Script {
     Deferral deferral;  // the handler returns no_reply
     std::uint32_t flags = 0;
     std::uint32_t timeout_ms = 0;
+    Strategy strategy = Strategy::standard;
+    std::string sticky_field{};
   };
 
   Script& on(std::string name, Answer answer, std::uint32_t flags = 0) {
@@ -35,6 +37,14 @@ struct Script {
   }
   Script& timeout_ms(std::uint32_t timeout) {
     services.back().timeout_ms = timeout;
+    return *this;
+  }
+  Script& strategy(Strategy strategy) {
+    services.back().strategy = strategy;
+    return *this;
+  }
+  Script& sticky(std::string field) {
+    services.back().sticky_field = std::move(field);
     return *this;
   }
   Script& authorize_with(std::function<Authorization(const Message&)> decide) {
@@ -79,6 +89,8 @@ class ScriptedRouter : public Router {
     if ((s.flags & BUSBAR_SERVICE_INLINE) != 0) declared.inlined();
     if ((s.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0) declared.idempotent();
     if ((s.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0) declared.dry_run_safe();
+    if (s.strategy != Strategy::standard) declared.strategy(s.strategy);
+    if (!s.sticky_field.empty()) declared.sticky(s.sticky_field);
     if (s.timeout_ms != 0) declared.timeout(std::chrono::milliseconds(s.timeout_ms));
   }
   Message answer(Message& message, Context& context) {
