@@ -146,12 +146,12 @@ void add_verbs(CLI::App& app, Command& command) {
   add_dry_run(call, command);
   call.add_option("--node", command.node, "the node that must serve the call (default: anybody who offers the service)")
       ->option_text("NAME");
-  call.add_option("--strategy", command.strategy,
-                  "how one of several other nodes is picked: random, or least_pending, which is the one with the fewest "
-                  "calls of the host under way (default: as the service says, else random)")
+  call.add_option(
+          "--strategy", command.strategy,
+          "how one of several other nodes is picked: random, or least_pending, which is the one with the fewest "
+          "calls of the host under way (default: as the service says, else random)")
       ->option_text("NAME");
-  call.add_option("--sticky", command.sticky_key,
-                  "calls with the same key go to the same node, as long as it is there")
+  call.add_option("--sticky", command.sticky_key, "calls with the same key go to the same node, as long as it is there")
       ->option_text("KEY");
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);

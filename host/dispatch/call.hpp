@@ -316,11 +316,11 @@ class Call final : public busbar_call, public Task {
   // the attempt at another node
   std::atomic<std::uint64_t> attempt_{0};    // its number, while it is under way
   std::atomic<Peer*> answered_by_{nullptr};  // whose end ends it, and who counts it as pending; null: nobody
-  std::atomic<std::uint64_t> counted_{0};  // its number while it is being posted, then with a mark; 0: ended, or sent
-  std::uint64_t attempts_made_ = 0;        // of this slot, ever: no number is used twice (C-D6)
-  std::shared_ptr<Peer> peer_;             // where it was sent, and where its caller sits
-  std::shared_ptr<Peer> moved_to_;         // who answers it instead (C-R6)
-  Text answered_at_;                       // who has; empty: peer_
+  std::atomic<std::uint64_t> counted_{0};    // its number while it is being posted, then with a mark; 0: ended, or sent
+  std::uint64_t attempts_made_ = 0;          // of this slot, ever: no number is used twice (C-D6)
+  std::shared_ptr<Peer> peer_;               // where it was sent, and where its caller sits
+  std::shared_ptr<Peer> moved_to_;           // who answers it instead (C-R6)
+  Text answered_at_;                         // who has; empty: peer_
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dispatch/strategy.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -41,6 +43,10 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
+  facts.strategy = registry::name_of(strategy_of(service.strategy));
+  facts.sticky_field = to_string(service.sticky_field);
+  facts.max_running = service.max_running;
+  facts.max_queued = service.max_queued;
   facts.request_schema = to_string(service.request_schema);
   facts.response_schema = to_string(service.response_schema);
   facts.example = to_string(service.example);

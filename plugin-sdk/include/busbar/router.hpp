@@ -83,7 +83,8 @@ class ServiceDeclaration {
   /// Errors: std::invalid_argument for a field without a name.
   ServiceDeclaration& sticky(std::string_view field) {
     if (field.empty())
-      throw std::invalid_argument("service \"" + name_ + "\": sticky(\"\"), expected the name of a field of the request");
+      throw std::invalid_argument("service \"" + name_ +
+                                  "\": sticky(\"\"), expected the name of a field of the request");
     strategy_ = BUSBAR_STRATEGY_STICKY;
     sticky_field_ = field;
     return *this;
