@@ -17,15 +17,15 @@ struct ServiceFacts {
   bool is_inline = false;
   bool idempotent = false;
   bool dry_run_safe = false;
-  std::uint32_t timeout_ms = 0;   ///< 0: the default of the contract
-  std::string strategy = {};      ///< as records spell it; empty: random
-  std::string sticky_field = {};  ///< with "sticky"
-  std::uint32_t max_running = 0;  ///< 0: no limit of its own
-  std::uint32_t max_queued = 0;   ///< with max_running; BUSBAR_NO_LIMIT: as many as the pool lets wait
+  std::uint32_t timeout_ms = 0;  ///< 0: the default of the contract
   // JSON texts, each empty where the plugin does not say.
   std::string request_schema = {};
   std::string response_schema = {};
   std::string example = {};
+  std::string strategy = {};      ///< as records spell it; empty: random
+  std::string sticky_field = {};  ///< with "sticky"
+  std::uint32_t max_running = 0;  ///< 0: no limit of its own
+  std::uint32_t max_queued = 0;   ///< with max_running; BUSBAR_NO_LIMIT: as many as the pool lets wait
 
   friend bool operator==(const ServiceFacts&, const ServiceFacts&) = default;
 };

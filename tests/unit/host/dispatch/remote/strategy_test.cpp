@@ -326,6 +326,48 @@ TEST_P(LeastPending, C_D3_ManyThreadsKeepTheCount) {
   EXPECT_TRUE(nothing_is_pending());
 }
 
+// C: what lies behind the end of an older plugin's structs is not read.
+TEST(OlderPlugins, C_D3_HaveServicesWithoutAStrategy) {
+  CRouter router("s", [](busbar_call*, const busbar_message*) -> std::uint32_t { return BUSBAR_REPLIED; });
+  auto& service = const_cast<busbar_service&>(*router.c_router().services[0]);
+  service.strategy = BUSBAR_STRATEGY_STICKY;
+  service.sticky_field = {"town", 4};
+  Hub newer, older;
+  newer.add("p", router);
+  EXPECT_EQ(newer.registry().local_record().at(0).strategy, RegistryStrategy::sticky);
+  EXPECT_EQ(newer.registry().local_record().at(0).sticky_field, "town");
+  service.struct_size = offsetof(busbar_service, request_schema);  // minor 1
+  older.add("p", router);
+  EXPECT_EQ(older.registry().local_record().at(0).strategy, RegistryStrategy::standard);
+  EXPECT_EQ(older.registry().local_record().at(0).sticky_field, "");
+}
+
+TEST(OlderPlugins, C_D3_CallWithoutAStrategy) {
+  LinkedHubs net({"a", "b", "c", "d"});
+  for (const char* node : {"b", "c", "d"}) net.add(node, answering("s", node));
+  const busbar_host& host = net.add("a", answering("other", "a")).c_host();
+  const auto served_by = [&](std::uint32_t struct_size, const std::string& key) {
+    busbar_dispatch_options options{};
+    options.struct_size = struct_size;
+    options.strategy = BUSBAR_STRATEGY_STICKY;
+    options.sticky_key = {key.data(), key.size()};
+    busbar_response none{};
+    const Message message("s");
+    const busbar_message view = message.c_view(none);
+    busbar_result* result = host.dispatch(host.context, nullptr, &view, &options);
+    const std::string node = Message(Message::borrow(*host.result_message(result))).response().value_as<std::string>();
+    host.result_release(result);
+    return node;
+  };
+  std::set<std::string> newer, older;
+  for (int i = 0; i < 100; ++i) {
+    newer.insert(served_by(sizeof(busbar_dispatch_options), "key"));
+    older.insert(served_by(offsetof(busbar_dispatch_options, strategy), "key"));
+  }
+  EXPECT_EQ(newer.size(), 1u);
+  EXPECT_EQ(older.size(), 3u);
+}
+
 class ClientsStrategy : public ::testing::Test {
  protected:
   ClientsStrategy() {
