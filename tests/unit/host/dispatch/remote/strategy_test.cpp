@@ -160,20 +160,17 @@ TEST_P(Sticky, C_D3_ARecordThatNamesNoFieldIsRandom) {
 // C-M3: through the boundary, from inside of a handler.
 TEST_P(Sticky, C_D3_ANestedCallNamesItToo) {
   offer([](const std::string& node) { return answering("s", node); });
-  std::string key;
-  const auto nested = [&](Message& message, Context& context) {
-    key = message.raw_request_as<std::string>();
+  const auto nested = [](Message& message, Context& context) {
+    const auto key = message.raw_request_as<std::string>();
     return context.call("s", nlohmann::json::object(), {.sticky_key = key}).response();
   };
   net.add("a", Script().on("outer", nested));
-  const auto later = [&](Message& message, Context& context) {
-    key = message.raw_request_as<std::string>();
+  const auto later = [](Message& message, Context& context) {
+    auto key = message.raw_request_as<std::string>();
+    const auto handle = std::make_shared<ReplyHandle>(context.reply_handle());
     context.dispatch_async(context.caused("s", nlohmann::json::object()),
-                           [handle = std::make_shared<ReplyHandle>(context.reply_handle())](const Message& back) {
-                             handle->reply(back.response());
-                           },
-                           {.sticky_key = key});
-    key = "gone";
+                           [handle](const Message& back) { handle->reply(back.response()); }, {.sticky_key = key});
+    key.assign(key.size(), 'x');  // it was borrowed until the dispatch returned, and no longer
   };
   net.add("a", Script().defer("outer_later", later), "q");
   for (int i = 0; i < 20; ++i) {
