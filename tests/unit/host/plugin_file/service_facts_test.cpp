@@ -1,5 +1,7 @@
 #include "plugins/file/service_facts.hpp"
 
+#include <busbar/abi.h>
+
 #include "support.hpp"
 
 namespace busbar::host {
