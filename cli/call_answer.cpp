@@ -17,6 +17,12 @@ std::uint8_t dry_run_of(const wire::AdminRequest& request) {
   return request.dry_run == "yes" || request.verb == verb::kValidate ? BUSBAR_DRY_RUN_YES : BUSBAR_DRY_RUN_NO;  // C-D10
 }
 
+std::uint8_t strategy_of(const wire::AdminRequest& request) {
+  if (request.strategy == "sticky") return BUSBAR_STRATEGY_STICKY;
+  if (request.strategy == "least_pending") return BUSBAR_STRATEGY_LEAST_PENDING;
+  return request.strategy == "random" ? BUSBAR_STRATEGY_RANDOM : BUSBAR_STRATEGY_DEFAULT;
+}
+
 wire::Bytes bytes_of(const std::optional<wire::Item>& item) { return item ? wire::Bytes(*item) : wire::Bytes(); }
 std::optional<wire::Item> item_of(wire::Bytes bytes) { return wire::item_of(Payload::borrow(bytes)); }
 
@@ -80,6 +86,8 @@ wire::Envelope call_envelope(const wire::AdminRequest& request, std::uint64_t at
   out.authorize_only = request.verb == verb::kAuthorized;
   out.remaining_us = request.timeout_ms.value_or(0) * std::uint64_t{1000};
   out.only_node = text(request.node);
+  out.strategy = strategy_of(request);
+  out.sticky_key = text(request.sticky_key);
   out.raw_request = bytes_of(request.request);
   out.assigns = bytes_of(request.assigns);
   return out;

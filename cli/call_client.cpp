@@ -109,6 +109,7 @@ void CallClient::greet() {
   const auto welcome = receive(EnvelopeType::welcome, 0, deadline);
   if (!welcome) no_answer();
   node_ = welcome->node;
+  minor_ = welcome->minor;
   max_message_ = welcome->max_message;
 }
 
@@ -124,7 +125,12 @@ wire::AdminAnswer CallClient::call(const wire::AdminRequest& asked) {
   const auto answer = receive(EnvelopeType::answer, kOnlyAttempt, deadline);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count();
   const auto duration_us = static_cast<std::uint64_t>(took);
-  return answer ? call_answer(request, *answer, node_, duration_us) : late_answer(request, node_, duration_us);
+  wire::AdminAnswer out =
+      answer ? call_answer(request, *answer, node_, duration_us) : late_answer(request, node_, duration_us);
+  if (request.strategy && minor_ < wire::kMinorWithStrategies && out.reply && !out.reply->warning) {
+    out.reply->warning = "node " + in_quotes(node_) + " is of an older version: it did not heed --strategy or --sticky";
+  }
+  return out;
 }
 
 wire::AdminAnswer CallClient::query(const wire::AdminRequest& request) {

@@ -70,6 +70,7 @@ class CallClient final : public HostClient {
 
   const CallClientOptions options_;
   std::string node_;               // the host's name; empty until it has greeted
+  std::uint32_t minor_ = 0;        // of the protocol that it speaks
   std::uint64_t max_message_ = 0;  // what the host takes
   zmq::message_t frame_;           // what was received last: envelopes point into it
   wire::Bytes unread_;             // of it

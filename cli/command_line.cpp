@@ -1,5 +1,6 @@
 #include "command_line.hpp"
 
+#include <busbar/cbor/text.hpp>
 #include <busbar/names.hpp>
 
 #include <CLI/CLI.hpp>
@@ -40,7 +41,8 @@ Examples:
   echo '{"name": "Ada"}' | busbar call greet -
   busbar call import @rows.json --timeout 60000 --assign 'user="ada"'
   busbar call transfer @transfer.json --dry-run=verbose --json
-  busbar call greet '{"name": "Ada"}' --node warehouse-2)";
+  busbar call greet '{"name": "Ada"}' --node warehouse-2
+  busbar call forecast '{"town": "Graz"}' --sticky Graz)";
 
 constexpr const char* kValidateFooter = R"(
 Answers what the real call would answer, as far as the service can tell without doing it.
@@ -144,6 +146,13 @@ void add_verbs(CLI::App& app, Command& command) {
   add_dry_run(call, command);
   call.add_option("--node", command.node, "the node that must serve the call (default: anybody who offers the service)")
       ->option_text("NAME");
+  call.add_option(
+          "--strategy", command.strategy,
+          "how one of several other nodes is picked: random, or least_pending, which is the one with the fewest "
+          "calls of the host under way (default: as the service says, else random)")
+      ->option_text("NAME");
+  call.add_option("--sticky", command.sticky_key, "calls with the same key go to the same node, as long as it is there")
+      ->option_text("KEY");
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);
   add_dry_run(validate, command);
@@ -258,7 +267,27 @@ void check_connect(const CLI::App& app, const Command& command) {
                   " only on its own machine (leave --connect out there), expected one of " + list);
 }
 
-void check(const CLI::App& app, const Command& command) {
+// Three ways to say which node serves the call.
+void check_choice_of_node(const CLI::App& app, const CLI::App& verb, Command& command) {
+  const auto given = [&](const char* option) {
+    const auto* found = verb.get_option_no_throw(option);
+    return found != nullptr && found->count() != 0;
+  };
+  if (given("--node") + given("--strategy") + given("--sticky") > 1) {
+    refuse(app, "--node, --strategy and --sticky: expected one of them, found more");
+  }
+  if (given("--node") && !is_node_name(command.node)) {
+    refuse(app, "--node: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.node));
+  }
+  if (given("--strategy")) check_choice(app, "--strategy", command.strategy, "random", "least_pending");
+  if (!given("--sticky")) return;
+  const std::string& key = command.sticky_key;
+  if (key.empty()) refuse(app, "--sticky: expected a key, found \"\"");
+  if (!cbor::detail::is_utf8(key.data(), key.size())) refuse(app, "--sticky: the key is not valid UTF-8");
+  command.strategy = "sticky";
+}
+
+void check(const CLI::App& app, Command& command) {
   const CLI::App& verb = *app.get_subcommands().front();
   if (const auto* service = verb.get_option_no_throw("SERVICE");
       service != nullptr && !is_service_name(command.service)) {
@@ -269,10 +298,7 @@ void check(const CLI::App& app, const Command& command) {
     refuse(app, "--timeout: expected 1 to " + std::to_string(kMaxTimeoutMs) + " (milliseconds), found " +
                     std::to_string(*command.timeout_ms));
   }
-  if (const auto* node = verb.get_option_no_throw("--node");
-      node != nullptr && node->count() != 0 && !is_node_name(command.node)) {
-    refuse(app, "--node: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.node));
-  }
+  check_choice_of_node(app, verb, command);
   check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
 }

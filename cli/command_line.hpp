@@ -28,6 +28,8 @@ struct Command {
   std::optional<std::uint32_t> timeout_ms;  // absent: the service's own
   std::string dry_run = "no";               // no, yes, verbose
   std::string node;                         // call: who must serve it; empty: anybody
+  std::string strategy;                     // call: how one of several is picked; empty: as the service says
+  std::string sticky_key;                   // call: with the strategy "sticky"
 
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check

@@ -203,6 +203,22 @@ std::string services_text(const Json& document, const Palette& palette) {
   return table({"SERVICE", "VISIBILITY", "PLUGIN", "INLINE", "PROVIDERS", "WHAT IT DOES"}, rows, palette);
 }
 
+namespace {
+
+// Of a host of an older version it is not known.
+std::string strategy_text(const Json& document) {
+  const std::string strategy = member(document, "strategy"), field = member(document, "sticky_field");
+  return field == "-" ? strategy : strategy + " by " + in_quotes(field);
+}
+
+std::string limit_text(const Json& document) {
+  const std::string running = member(document, "max_running"), queued = member(document, "max_queued");
+  if (running == "-") return "-";
+  return running + " at a time" + (queued == "-" ? "" : " and " + queued + " that wait");
+}
+
+}  // namespace
+
 std::string description_text(const Json& document, const std::string& host_options, const Palette& palette) {
   const std::string dry_run_safe = member(document, "dry_run_safe");
   const std::string timeout = member(document, "timeout_ms");
@@ -216,6 +232,8 @@ std::string description_text(const Json& document, const std::string& host_optio
                      {"inline", {member(document, "inline"), Colour::none}},
                      {"idempotent", {member(document, "idempotent"), Colour::none}},
                      {"dry-run safe", dry_run},
+                     {"strategy", {strategy_text(document), Colour::none}},
+                     {"limit", {limit_text(document), Colour::none}},
                      {"providers", {member(document, "providers"), Colour::none}},
                      {"described by", {member(document, "described_by"), Colour::dim}}},
                     14, palette) +

@@ -28,6 +28,8 @@ class Run {
     request.service = command_.service;
     if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
     if (!command_.node.empty()) request.node = command_.node;
+    if (!command_.strategy.empty()) request.strategy = command_.strategy;
+    if (!command_.sticky_key.empty()) request.sticky_key = command_.sticky_key;
     request.request = read_json_argument(command_.request, streams_.in);
     if (!command_.assigns.empty()) request.assigns = read_assigns(command_.assigns);
     request.timeout_ms = command_.timeout_ms;

@@ -67,6 +67,17 @@ void check_id(const AdminRequest& request, const char* field, const std::optiona
   }
 }
 
+void check_strategy(const AdminRequest& request) {
+  const bool sticky = request.strategy == name_of(Strategy::sticky);
+  if (request.strategy && (request.strategy->empty() || name_of(registry::strategy_of(*request.strategy)).empty())) {
+    refuse(request, "field \"strategy\": expected \"random\", \"least_pending\" or \"sticky\", found " +
+                        in_quotes(*request.strategy));
+  }
+  if (sticky == (request.sticky_key && !request.sticky_key->empty())) return;
+  refuse(request, sticky ? "field \"sticky_key\": expected a key with the strategy \"sticky\", found nothing"
+                         : "field \"sticky_key\": expected with the strategy \"sticky\" alone");
+}
+
 void check_call(const AdminRequest& request) {
   if (!request.service) refuse(request, "field \"service\": expected text, found nothing");
   if (!is_service_name(*request.service)) {
@@ -85,6 +96,7 @@ void check_call(const AdminRequest& request) {
     refuse(request, "field \"timeout_ms\": expected 1 to " + std::to_string(kMaxTimeoutMs) + ", found " +
                         std::to_string(*request.timeout_ms));
   }
+  check_strategy(request);
   check_id(request, "id", request.id);
   check_id(request, "correlation_id", request.correlation_id);
 }
@@ -146,8 +158,13 @@ std::optional<wire::Item> readable(const Payload& payload) {
   }
 }
 
+std::string_view view_of(const std::optional<std::string>& text) { return text ? *text : std::string_view(); }
+
 DispatchOptions options_of(const AdminRequest& request) {
-  return {request.timeout_ms.value_or(0), request.node ? std::string_view(*request.node) : std::string_view()};
+  return {request.timeout_ms.value_or(0),
+          view_of(request.node),
+          CallerIs::here,
+          {registry::strategy_of(view_of(request.strategy)), view_of(request.sticky_key)}};
 }
 
 CallerIs caller_of(Audience audience) { return audience == Audience::here ? CallerIs::here : CallerIs::outside; }

@@ -23,16 +23,23 @@ json providers_of(const Node& node, const Reachable& there) {
   return names;
 }
 
+void add_strategy(json& document, registry::Strategy strategy, const std::string& sticky_field) {
+  document["strategy"] = strategy == registry::Strategy::standard ? "random" : registry::name_of(strategy);
+  if (!sticky_field.empty()) document["sticky_field"] = sticky_field;
+}
+
 json local_facts(const Node& node, const Reachable& there) {
   const Endpoint& endpoint = endpoint_of(there);
-  return {{"name", endpoint.service()},
-          {"visibility", endpoint.visibility() == registry::Visibility::public_ ? "public" : "private"},
-          {"doc", endpoint.doc()},
-          {"plugin", endpoint.router()},
-          {"inline", endpoint.is_inline()},
-          {"idempotent", endpoint.idempotent()},
-          {"dry_run_safe", endpoint.dry_run_safe()},
-          {"providers", providers_of(node, there)}};
+  json facts = {{"name", endpoint.service()},
+                {"visibility", endpoint.visibility() == registry::Visibility::public_ ? "public" : "private"},
+                {"doc", endpoint.doc()},
+                {"plugin", endpoint.router()},
+                {"inline", endpoint.is_inline()},
+                {"idempotent", endpoint.idempotent()},
+                {"dry_run_safe", endpoint.dry_run_safe()},
+                {"providers", providers_of(node, there)}};
+  add_strategy(facts, endpoint.declared().strategy, endpoint.declared().sticky_field);
+  return facts;
 }
 
 // What the plugin does not say is left out.
@@ -45,14 +52,16 @@ void add_json(json& document, const char* name, const std::string& text) {
 // A record does not carry the documentation: `describe` asks for it.
 json remote_facts(const Node& node, const Reachable& there) {
   const registry::RemoteService& service = *there.remote.front().service;
-  return {{"name", service.name},
-          {"visibility", "public"},
-          {"doc", ""},
-          {"plugin", service.router},
-          {"inline", service.is_inline},
-          {"idempotent", service.idempotent},
-          {"dry_run_safe", service.dry_run_safe},
-          {"providers", providers_of(node, there)}};
+  json facts = {{"name", service.name},
+                {"visibility", "public"},
+                {"doc", ""},
+                {"plugin", service.router},
+                {"inline", service.is_inline},
+                {"idempotent", service.idempotent},
+                {"dry_run_safe", service.dry_run_safe},
+                {"providers", providers_of(node, there)}};
+  add_strategy(facts, service.strategy, service.sticky_field);
+  return facts;
 }
 
 }  // namespace
@@ -80,6 +89,9 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   document["version"] = endpoint.instance().facts().version;
   document["timeout_ms"] = timeout != 0 ? timeout : kUsualTimeoutMs;
   document["described_by"] = node.name();
+  const busbar_service& limits = endpoint.whole_service();
+  if (limits.max_running != 0) document["max_running"] = limits.max_running;
+  if (limits.max_running != 0 && limits.max_queued != BUSBAR_NO_LIMIT) document["max_queued"] = limits.max_queued;
   add_json(document, "request", endpoint.request_schema());
   add_json(document, "response", endpoint.response_schema());
   add_json(document, "example", endpoint.example());

@@ -33,11 +33,10 @@ std::uint64_t Call::open_attempt(std::shared_ptr<Peer> peer, bool idempotent, bo
     attempt_.store(0, std::memory_order_seq_cst);
     return 0;
   }
-  PeerInUse before(std::move(peer));
-  std::swap(peer_, before);  // the one before is let go when nobody waits for us
+  peer_.swap(peer);  // the one before is let go when nobody waits for us
   const std::shared_ptr<Peer> moved_before = std::exchange(moved_to_, nullptr);
   if (!answered_at_.empty()) answered_at_ = {};
-  answered_by_.store(peer_.get(), std::memory_order_relaxed);
+  is_with(peer_.get());
   idempotent_ = idempotent;
   const std::uint64_t attempt = (++attempts_made_ << kIndexBits) | index_;
   try {
@@ -71,6 +70,7 @@ AttemptSent Call::attempt_at(std::shared_ptr<Peer> peer, bool idempotent, Seat* 
     while (!waiter_.done()) sched_yield();
     lost_ = false;
   } else {
+    end_count();
     release();
   }
   unstarted_ = true;
@@ -150,6 +150,14 @@ bool Call::left_to_poster(std::uint64_t attempt) noexcept {
 // By who has claimed the attempt, and before the call can go on to the next.
 void Call::end_count() noexcept {
   if ((counted_.exchange(0, std::memory_order_acq_rel) & kCounted) != 0) peer_->ended();
+  is_with(nullptr);
+}
+
+// By who has opened the attempt, or claimed it: so one thread at a time. `peer_` and `moved_to_` keep who counts it.
+void Call::is_with(Peer* peer) noexcept {
+  if (Peer* const before = answered_by_.load(std::memory_order_relaxed)) before->pending_ends();
+  answered_by_.store(peer, std::memory_order_relaxed);
+  if (peer != nullptr) peer->pending_begins();
 }
 
 // ------------------------------------------------------------------------------------------------------ what came back
@@ -202,7 +210,7 @@ void Call::move_attempt(std::uint64_t attempt, std::string_view node, std::share
   end_count();
   idempotent_ = false;  // it was forwarded once, and is not sent anywhere again
   const std::shared_ptr<Peer> before = std::exchange(moved_to_, to);
-  answered_by_.store(to.get(), std::memory_order_relaxed);
+  is_with(to.get());
   retain();  // once it can be answered again, only this keeps the slot ours
   attempt_.store(attempt, std::memory_order_seq_cst);
   // Should it have gone before we were seen to be there.

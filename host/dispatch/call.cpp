@@ -119,7 +119,7 @@ bool Call::wait(YieldGuard& guard, Supervisor& supervisor) noexcept {
 }
 
 bool Call::wait_at_peer(Seat& seat) noexcept {
-  const std::shared_ptr<Peer> peer = peer_.shared();
+  const std::shared_ptr<Peer> peer = peer_;
   peer->wait(seat, deadline_);
   return waiter_.done() || !give_up_waiting();
 }
@@ -197,8 +197,7 @@ bool Call::cancel() noexcept {
   } while (!watched_deadline_.compare_exchange_weak(watched, kClaimed, std::memory_order_acq_rel));
   state_.fetch_or(kGone, std::memory_order_seq_cst);
   if (const std::uint64_t attempt = abandon_attempt()) {
-    const bool moved = answered_by_.load(std::memory_order_relaxed) != peer_.get();
-    dispatcher().tell_cancelled(moved && moved_to_ ? *moved_to_ : *peer_, attempt);
+    dispatcher().tell_cancelled(moved_to_ ? *moved_to_ : *peer_, attempt);
   }
   callback_ = nullptr;
   release();
@@ -209,7 +208,7 @@ void Call::deliver(const Peer* from) noexcept {
   switch (ending_) {
     case Ending::waiter: {
       // It may be asleep at a socket that we do not work; and once it is told it may be gone with the slot.
-      const std::shared_ptr<Peer> seat = peer_.get() == from ? nullptr : peer_.shared();
+      const std::shared_ptr<Peer> seat = peer_.get() == from ? nullptr : peer_;
       // The caller, if it is still there, counts and takes the outcome, and holds its reference until then.
       if ((state_.fetch_or(kDelivered, std::memory_order_acq_rel) & kGone) != 0) return;
       waiter_.complete();
@@ -269,8 +268,8 @@ void Call::forget_others() noexcept {
     requester_.reset();
   }
   if (peer_) {
-    answered_by_.store(nullptr, std::memory_order_relaxed);
-    peer_ = {};
+    is_with(nullptr);
+    peer_.reset();
     moved_to_.reset();
     if (!answered_at_.empty()) answered_at_ = {};
   }

@@ -83,6 +83,11 @@ class Call final : public busbar_call, public Task {
     if (wishes.any()) [[unlikely]]
       wishes_ = std::move(wishes);
   }
+  /// The same for a caller that waits, whose texts are borrowed.
+  void heed_borrowed(const DispatchOptions& options) noexcept {
+    if (options.has_wishes()) [[unlikely]]
+      wishes_ = Wishes::borrow(options);
+  }
   const Wishes& wishes() const noexcept { return wishes_; }
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
@@ -290,6 +295,7 @@ class Call final : public busbar_call, public Task {
   bool take_attempt(std::uint64_t attempt, std::uint64_t becomes) noexcept;
   void count_posted(Peer& peer, std::uint64_t attempt) noexcept;
   void end_count() noexcept;
+  void is_with(Peer* peer) noexcept;
   bool left_to_poster(std::uint64_t attempt) noexcept;
   void take_answer(const wire::Envelope& answer);
   std::string refusal_reason() const;
@@ -334,13 +340,13 @@ class Call final : public busbar_call, public Task {
   ReplyBuffer reply_buffer_;
 
   // the attempt at another node
-  std::atomic<std::uint64_t> attempt_{0};          // its number, while it is under way
-  std::atomic<const Peer*> answered_by_{nullptr};  // whose end ends it
-  std::atomic<std::uint64_t> counted_{0};  // its number while it is being posted, then with a mark; 0: ended, or sent
-  std::uint64_t attempts_made_ = 0;        // of this slot, ever: no number is used twice (C-D6)
-  PeerInUse peer_;                         // where it was sent, and where its caller sits
-  std::shared_ptr<Peer> moved_to_;         // who answers it instead (C-R6)
-  Text answered_at_;                       // who has; empty: peer_
+  std::atomic<std::uint64_t> attempt_{0};    // its number, while it is under way
+  std::atomic<Peer*> answered_by_{nullptr};  // whose end ends it, and who counts it as pending; null: nobody
+  std::atomic<std::uint64_t> counted_{0};    // its number while it is being posted, then with a mark; 0: ended, or sent
+  std::uint64_t attempts_made_ = 0;          // of this slot, ever: no number is used twice (C-D6)
+  std::shared_ptr<Peer> peer_;               // where it was sent, and where its caller sits
+  std::shared_ptr<Peer> moved_to_;           // who answers it instead (C-R6)
+  Text answered_at_;                         // who has; empty: peer_
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;

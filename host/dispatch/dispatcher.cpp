@@ -142,7 +142,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOpti
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
   entered.taken_over();
-  call.heed(Wishes::borrow(options));
+  call.heed_borrowed(options);
   run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
@@ -182,7 +182,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   entered.taken_over();
-  call.heed(Wishes::borrow(options));
+  call.heed_borrowed(options);
   call.own_message(std::move(message));
   if (!lent.empty()) call.take_lent(std::move(lent));
   call.admit(start.now);

@@ -160,6 +160,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
 
   // remote.cpp
   Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
+  Candidate find_named(std::string_view service, std::string_view name, const Call* call) const;
+  static Candidate candidate_of(const registry::RemoteProvider* provider);
   void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);

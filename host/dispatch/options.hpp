@@ -22,6 +22,11 @@ struct DispatchOptions {
   CallerIs caller = CallerIs::here;
   /// Which of several remote providers (C-D3).
   Preference prefer = {};
+
+  /// Whether it says anything that counts again when the call goes on to another provider.
+  bool has_wishes() const noexcept {
+    return !node.empty() || caller != CallerIs::here || prefer.strategy != Strategy::standard;
+  }
 };
 
 inline constexpr std::uint32_t kUsualTimeoutMs = 5'000;  ///< where neither the caller nor the service says (C-D5)
@@ -51,8 +56,7 @@ class Wishes {
 
  private:
   Wishes(const DispatchOptions& options, Text node, Text sticky_key) noexcept
-      : any_(!options.node.empty() || options.caller != CallerIs::here ||
-             options.prefer.strategy != Strategy::standard),
+      : any_(options.has_wishes()),
         caller_(options.caller),
         strategy_(options.prefer.strategy),
         node_(std::move(node)),

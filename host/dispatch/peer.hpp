@@ -67,38 +67,13 @@ class Peer : public registry::RemoteNode {
   /// elsewhere.
   virtual void ring() noexcept = 0;
 
-  /// How many calls of this node are attempted there.
+  /// How many calls of this node are under way there, or will be answered from there (C-R6).
   std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
+  void pending_begins() noexcept { pending_.fetch_add(1, std::memory_order_relaxed); }
+  void pending_ends() noexcept { pending_.fetch_sub(1, std::memory_order_relaxed); }
 
  private:
-  friend class PeerInUse;
-  std::atomic<std::uint32_t> pending_{0};
-};
-
-/// The peer that a call is attempted at, for as long as it is. Ownership: shares it. Threads: one at a time.
-class PeerInUse {
- public:
-  PeerInUse() = default;
-  explicit PeerInUse(std::shared_ptr<Peer> peer) noexcept : peer_(std::move(peer)) {
-    if (peer_) peer_->pending_.fetch_add(1, std::memory_order_relaxed);
-  }
-  ~PeerInUse() {
-    if (peer_) peer_->pending_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  PeerInUse(PeerInUse&& other) noexcept : peer_(std::move(other.peer_)) {}
-  PeerInUse& operator=(PeerInUse&& other) noexcept {
-    peer_.swap(other.peer_);
-    return *this;
-  }
-
-  const std::shared_ptr<Peer>& shared() const noexcept { return peer_; }
-  Peer* get() const noexcept { return peer_.get(); }
-  Peer* operator->() const noexcept { return peer_.get(); }
-  Peer& operator*() const noexcept { return *peer_; }
-  explicit operator bool() const noexcept { return peer_ != nullptr; }
-
- private:
-  std::shared_ptr<Peer> peer_;
+  alignas(64) std::atomic<std::uint32_t> pending_{0};  // not beside what each lookup reads
 };
 
 /// What a peer has for dispatch. Threads: whoever works the peer's socket; several for several peers.

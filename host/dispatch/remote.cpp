@@ -15,38 +15,57 @@ std::shared_ptr<Peer> as_peer(const std::shared_ptr<registry::RemoteNode>& node)
   return std::static_pointer_cast<Peer>(node);
 }
 
+bool untried(const registry::RemoteNode& node, const Call* call) {
+  return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------------------- providers
 
-// A provider that the call has not tried (C-D3); with a node named that one, also where its record does not have the
-// service.
+// A provider that the call has not tried, picked as the caller wants it, else as the service says (C-D3): of providers
+// that say different things the first by name.
 Dispatcher::Candidate Dispatcher::find_remote(const Message& message, const DispatchOptions& options,
                                               const Call* call) const {
   const std::string_view service = message.service_name();
-  const auto untried = [&](const registry::RemoteNode& node) {
-    return node.routable() && (call == nullptr || call->tried().empty() || !call->has_tried(node.name()));
-  };
-  const auto candidate = [](const registry::RemoteProvider& provider) -> Candidate {
-    const std::uint32_t own = provider.service->timeout_ms;
-    return {as_peer(provider.node), provider.service->idempotent, own != 0 ? own : kUsualTimeoutMs};
-  };
-  if (!options.node.empty()) {
-    Candidate named = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
-      if (entry == nullptr) return {};
-      const auto provider = std::find_if(entry->remote.begin(), entry->remote.end(), [&](const auto& row) {
-        return row.node->name() == options.node && untried(*row.node);
-      });
-      return provider != entry->remote.end() ? candidate(*provider) : Candidate{};
-    });
-    if (named.peer != nullptr) return named;
-    const auto node = registry_.find_node(options.node);
-    return node != nullptr && untried(*node) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
-  }
-  return registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
-    const auto* provider = pick(reachable(entry, options.caller).remote, options.prefer, message, untried);
-    return provider != nullptr ? candidate(*provider) : Candidate{};
+  if (!options.node.empty()) return find_named(service, options.node, call);
+  const auto may = [call](const registry::RemoteNode& node) { return untried(node, call); };
+  Choice choice{options.prefer.strategy, {}};
+  if (!options.prefer.sticky_key.empty()) choice.key = hash_of(options.prefer.sticky_key);
+  std::string field;  // where the key still is to be found
+  Candidate found = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
+    const auto providers = reachable(entry, options.caller).remote;
+    if (providers.empty()) return {};
+    const registry::RemoteService& says = *providers.front().service;
+    if (choice.strategy == Strategy::standard) choice.strategy = says.strategy;
+    if (choice.strategy == Strategy::sticky && !choice.key) field = says.sticky_field;
+    return field.empty() ? candidate_of(pick(providers, choice, may)) : Candidate{};
   });
+  if (field.empty()) return found;
+  choice.key = key_in(message, field);  // outside of the lookup: requests may be large
+  return registry_.lookup(service, [&](const registry::ServiceEntry* entry) {
+    return candidate_of(pick(reachable(entry, options.caller).remote, choice, may));
+  });
+}
+
+// The node that was named, also where its record does not have the service.
+Dispatcher::Candidate Dispatcher::find_named(std::string_view service, std::string_view name, const Call* call) const {
+  Candidate provider = registry_.lookup(service, [&](const registry::ServiceEntry* entry) -> Candidate {
+    if (entry == nullptr) return {};
+    const auto found = std::find_if(entry->remote.begin(), entry->remote.end(), [&](const auto& row) {
+      return row.node->name() == name && untried(*row.node, call);
+    });
+    return candidate_of(found != entry->remote.end() ? &*found : nullptr);
+  });
+  if (provider.peer != nullptr) return provider;
+  const auto node = registry_.find_node(name);
+  return node != nullptr && untried(*node, call) ? Candidate{as_peer(node), false, kUsualTimeoutMs} : Candidate{};
+}
+
+Dispatcher::Candidate Dispatcher::candidate_of(const registry::RemoteProvider* provider) {
+  if (provider == nullptr) return {};
+  const std::uint32_t own = provider->service->timeout_ms;
+  return {as_peer(provider->node), provider->service->idempotent, own != 0 ? own : kUsualTimeoutMs};
 }
 
 // ----------------------------------------------------------------------------------------------------------- attempts
@@ -99,7 +118,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  call.heed(Wishes::borrow(options));
+  call.heed_borrowed(options);
   bool in_time = false;
   {
     Seat seat(call.waiter());

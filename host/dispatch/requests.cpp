@@ -63,6 +63,12 @@ std::string fault_of(const Envelope& request) {
   }
   if (request.message_id.empty()) return "the message has no id";
   if (request.dry_run > BUSBAR_DRY_RUN_VERBOSE) return "the message's dry_run is none";
+  if (request.strategy > BUSBAR_STRATEGY_STICKY) {
+    return "the strategy is " + std::to_string(request.strategy) +
+           ", expected 0 (as the service says), 1 (random), 2 (least pending) or 3 (sticky)";
+  }
+  if (!request.sticky_key.empty() && request.strategy != BUSBAR_STRATEGY_STICKY)
+    return "there is a sticky_key, expected with strategy 3 (sticky) alone";
   return {};
 }
 
@@ -299,6 +305,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   DispatchOptions options;
   options.node = request.only_node;
   options.caller = CallerIs::outside;
+  options.prefer = {strategy_of(request.strategy), request.sticky_key};
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

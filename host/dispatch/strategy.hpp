@@ -5,7 +5,7 @@
 #include <busbar/registry/service_table.hpp>
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -21,19 +21,96 @@ struct Preference {
   std::string_view sticky_key = {};        ///< sticky: empty for the value that the service says
 };
 
-/// Picks among those for which `may` holds, as the caller wants it, else the service, else at random; null: there is
-/// none. Sticky without a key, because the request does not have the field, is random. Threads: any.
-const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Preference& preference,
-                                     const Message& message,
-                                     const std::function<bool(const registry::RemoteNode&)>& may);
-
 /// The boundary's number; one of a later minor version is standard.
 constexpr Strategy strategy_of(std::uint32_t abi) noexcept {
   return abi <= BUSBAR_STRATEGY_STICKY ? static_cast<Strategy>(abi) : Strategy::standard;
 }
 
+/// What is decided about one pick, before it is known who is there.
+struct Choice {
+  Strategy strategy = Strategy::standard;  ///< standard: random
+  std::optional<std::uint64_t> key{};      ///< sticky: as `hash_of` makes it; none: random
+};
+
+/// A key as a number; keys may be long. Part of docs/protocol.md, section 13, as is `affinity`: all nodes agree.
+std::uint64_t hash_of(std::string_view key) noexcept;
+/// The key of a request: the value of that field, of a text its characters, of anything else its bytes. Nothing where
+/// the field has no name, is absent or null, or the request is no map. Threads: any. Errors: none.
+std::optional<std::uint64_t> key_in(const Message& message, std::string_view field) noexcept;
 /// How much a key wants to be at a node: it goes to the one with the most, and when that leaves only its keys move
-/// (rendezvous hashing: Thaler and Ravishankar 1998). The same on every node and in every build.
-std::uint64_t affinity(std::string_view key, std::string_view node) noexcept;
+/// (rendezvous hashing: Thaler and Ravishankar 1998).
+std::uint64_t affinity(std::uint64_t key, std::string_view node) noexcept;
+
+/// Evenly distributed enough to share calls out. `bound` is not 0. Threads: any.
+std::size_t random_below(std::size_t bound);
+
+/// Picks among those for which `may` (of a registry::RemoteNode) holds; null: there is none. Threads: any.
+/// Ownership: the provider stays in `providers`.
+template <class May>
+const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Choice& choice,
+                                     const May& may);
+
+namespace detail {
+
+using registry::RemoteProvider;
+
+template <class May>
+const RemoteProvider* any(std::span<const RemoteProvider> providers, const May& may) {
+  const std::size_t first = providers.size() <= 1 ? 0 : random_below(providers.size());
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    // From a random start on: the first of those left is as good as any, but for one behind many that are not left.
+    const RemoteProvider& provider = providers[(first + i) % providers.size()];
+    if (may(*provider.node)) return &provider;
+  }
+  return nullptr;
+}
+
+template <class May>
+const RemoteProvider* least_pending(std::span<const RemoteProvider> providers, const May& may) {
+  const RemoteProvider* found = nullptr;
+  std::uint32_t fewest = 0;
+  std::size_t equals = 0;
+  for (const RemoteProvider& provider : providers) {
+    if (!may(*provider.node)) continue;
+    const std::uint32_t pending = static_cast<const Peer&>(*provider.node).pending();
+    if (found != nullptr && pending > fewest) continue;
+    equals = found != nullptr && pending == fewest ? equals + 1 : 1;
+    fewest = pending;
+    if (equals == 1 || random_below(equals) == 0) found = &provider;  // each of the equals as likely as the others
+  }
+  return found;
+}
+
+template <class May>
+const RemoteProvider* sticky(std::span<const RemoteProvider> providers, std::uint64_t key, const May& may) {
+  const RemoteProvider* found = nullptr;
+  std::uint64_t most = 0;
+  for (const RemoteProvider& provider : providers) {
+    if (!may(*provider.node)) continue;
+    const std::uint64_t wants = affinity(key, provider.node->name());
+    if (found != nullptr && wants <= most) continue;  // of equals the first one by name
+    most = wants;
+    found = &provider;
+  }
+  return found;
+}
+
+}  // namespace detail
+
+template <class May>
+const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Choice& choice,
+                                     const May& may) {
+  switch (choice.strategy) {
+    case Strategy::least_pending:
+      return detail::least_pending(providers, may);
+    case Strategy::sticky:
+      if (choice.key) return detail::sticky(providers, *choice.key, may);
+      break;
+    case Strategy::standard:
+    case Strategy::random:
+      break;
+  }
+  return detail::any(providers, may);
+}
 
 }  // namespace busbar::host

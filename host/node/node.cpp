@@ -117,8 +117,11 @@ registry::ClusterOptions cluster_options(const NodeOptions& options, const std::
   return out;
 }
 
-host::DispatchOptions with_timeout(std::chrono::milliseconds timeout) {
-  return {static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 0, host::kMaxTimeoutMs)), {}};
+host::DispatchOptions options_of(const CallOptions& given) {
+  return {detail::timeout_ms_of(given.timeout),
+          {},
+          host::CallerIs::here,
+          {host::strategy_of(detail::strategy_of(given)), given.sticky_key}};
 }
 
 std::string in_words(const Response& response) {
@@ -262,15 +265,15 @@ std::vector<host::Provider> Node::discover(std::string_view service) const {
   return dispatcher_.discover_service(Message(service));
 }
 
-Message Node::dispatch(Message message, std::chrono::milliseconds timeout) {
+Message Node::dispatch(Message message, const CallOptions& given) {
   if (message.origin_node().empty()) message.with_origin_node(name());
-  dispatcher_.dispatch(message, with_timeout(timeout));
+  dispatcher_.dispatch(message, options_of(given));
   return message;
 }
 
-void Node::dispatch_async(Message message, host::Callback callback, std::chrono::milliseconds timeout) {
+void Node::dispatch_async(Message message, host::Callback callback, const CallOptions& given) {
   if (message.origin_node().empty()) message.with_origin_node(name());
-  dispatcher_.dispatch_async(std::move(message), std::move(callback), with_timeout(timeout));
+  dispatcher_.dispatch_async(std::move(message), std::move(callback), options_of(given));
 }
 
 }  // namespace busbar

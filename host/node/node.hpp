@@ -1,6 +1,7 @@
 // A member of a cluster as an object: any C++ program that has one is a full client, and with plugins it is a host.
 #pragma once
 
+#include <busbar/call_options.hpp>
 #include <busbar/message.hpp>
 #include <busbar/registry/cluster.hpp>
 #include <busbar/registry/registry.hpp>
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dispatch/dispatcher.hpp"
@@ -103,16 +105,29 @@ class Node {
   /// Who provides it now: `local` for this node.
   std::vector<host::Provider> discover(std::string_view service) const;
 
-  /// Dispatches and waits; what came back (C-M9). 0 ms: the service's own timeout, else 5 s.
-  Message dispatch(Message message, std::chrono::milliseconds timeout = {});
+  /// Dispatches and waits; what came back (C-M9). In each of these a time may stand in place of the options:
+  /// `node.dispatch(message, 2s)`.
+  Message dispatch(Message message, const CallOptions& given = {});
+  template <class Rep, class Period>
+  Message dispatch(Message message, std::chrono::duration<Rep, Period> timeout) {
+    return dispatch(std::move(message), detail::only_timeout(timeout));
+  }
   /// The same without waiting; `callback` runs on the thread that ends the call, and must not block.
-  void dispatch_async(Message message, host::Callback callback, std::chrono::milliseconds timeout = {});
+  void dispatch_async(Message message, host::Callback callback, const CallOptions& given = {});
+  template <class Rep, class Period>
+  void dispatch_async(Message message, host::Callback callback, std::chrono::duration<Rep, Period> timeout) {
+    dispatch_async(std::move(message), std::move(callback), detail::only_timeout(timeout));
+  }
   /// The answer's value. Errors: CallFailed; DecodeError where the answer is no `Answer`.
   template <class Answer, class Request>
-  Answer call(std::string_view service, const Request& request, std::chrono::milliseconds timeout = {}) {
-    const Message outcome = dispatch(Message::of(service, request), timeout);
+  Answer call(std::string_view service, const Request& request, const CallOptions& given = {}) {
+    const Message outcome = dispatch(Message::of(service, request), given);
     if (!outcome.response().succeeded()) throw CallFailed(service, outcome.response());
     return outcome.response().template value_as<Answer>();
+  }
+  template <class Answer, class Request, class Rep, class Period>
+  Answer call(std::string_view service, const Request& request, std::chrono::duration<Rep, Period> timeout) {
+    return call<Answer>(service, request, detail::only_timeout(timeout));
   }
 
   /// Leaves: calls under way end, the others are told goodbye. Not from a callback. A second call does nothing.

@@ -1,8 +1,9 @@
 /* busbar-manifest PLUGIN.so OUT.cbor: writes down what services a plugin offers.
  *
  * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
- * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "request_schema",
- * "response_schema", "example"}…]} as CBOR; the last three are JSON in a text, left out where there is none. The build
+ * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "strategy",
+ * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…]} as CBOR; what comes
+ * behind the timeout is left out where the plugin does not say it; the last three are JSON in a text. The build
  * puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running anything.
  * Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. */
 #include <busbar/abi.h>
@@ -51,11 +52,17 @@ static void put_flag(FILE* out, const char* key, bool value) {
   fputc(value ? 0xf5 : 0xf4, out);
 }
 
-/* As the text that it is; nothing where there is none. */
-static void put_json(FILE* out, const char* key, busbar_text json) {
-  if (json.size == 0) return;
+/* Nothing where there is none. */
+static void put_said_text(FILE* out, const char* key, busbar_text text) {
+  if (text.size == 0) return;
   put_key(out, key);
-  put_text(out, json.data, json.size);
+  put_text(out, text.data, text.size);
+}
+
+static void put_said_number(FILE* out, const char* key, uint32_t value, bool said) {
+  if (!said) return;
+  put_key(out, key);
+  put_head(out, CBOR_NUMBER, value);
 }
 
 /* ------------------------------------------------------------------------------------------- looking at the router */
@@ -71,9 +78,19 @@ static bool is_service_name(busbar_text name) {
   return true;
 }
 
+static busbar_text name_of_strategy(uint32_t strategy) {
+  static const char* const names[] = {"", "random", "least_pending", "sticky"};
+  const char* name = strategy <= BUSBAR_STRATEGY_STICKY ? names[strategy] : "";
+  return (busbar_text){name, strlen(name)};
+}
+
 static void put_service(FILE* out, const busbar_service* service) {
   const busbar_text request = service->request_schema, response = service->response_schema, example = service->example;
-  put_head(out, CBOR_MAP, 7u + (request.size > 0) + (response.size > 0) + (example.size > 0));
+  const busbar_text strategy = name_of_strategy(service->strategy);
+  const bool limited = service->max_running != 0, bounded = limited && service->max_queued != BUSBAR_NO_LIMIT;
+  put_head(out, CBOR_MAP,
+           7u + (strategy.size > 0) + (service->sticky_field.size > 0) + limited + bounded + (request.size > 0) +
+               (response.size > 0) + (example.size > 0));
   put_key(out, "name");
   put_text(out, service->name.data, service->name.size);
   put_key(out, "doc");
@@ -85,9 +102,13 @@ static void put_service(FILE* out, const busbar_service* service) {
   put_flag(out, "dry_run_safe", (service->flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0);
   put_key(out, "timeout_ms");
   put_head(out, CBOR_NUMBER, service->timeout_ms);
-  put_json(out, "request_schema", request);
-  put_json(out, "response_schema", response);
-  put_json(out, "example", example);
+  put_said_text(out, "strategy", strategy);
+  put_said_text(out, "sticky_field", service->sticky_field);
+  put_said_number(out, "max_running", service->max_running, limited);
+  put_said_number(out, "max_queued", service->max_queued, bounded);
+  put_said_text(out, "request_schema", request);
+  put_said_text(out, "response_schema", response);
+  put_said_text(out, "example", example);
 }
 
 static void check_services(const busbar_router* router) {

@@ -8,6 +8,7 @@ namespace busbar::registry {
 namespace {
 
 constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
+constexpr std::size_t kLongestText = 1024;
 
 /// What somebody sent, fit to be printed: at most 64 bytes of it, and no control characters.
 std::string quoted(std::string_view text) {
@@ -31,6 +32,8 @@ std::string service_fault(const RemoteService& service) {
     return fault("router of " + service.name, "a plugin's name", quoted(service.router));
   if (service.timeout_ms > kLongestTimeoutMs)
     return fault("timeout of " + service.name, "at most 86400000 ms", std::to_string(service.timeout_ms));
+  if (service.sticky_field.size() > kLongestText)
+    return fault("sticky field of " + service.name, "at most 1024 bytes", std::to_string(service.sticky_field.size()));
   return {};
 }
 

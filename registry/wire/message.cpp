@@ -9,12 +9,15 @@ namespace busbar::registry {
 
 template <class Archive>
 void serialize(Archive& archive, RemoteService& service) {
-  std::string strategy(name_of(service.strategy));
+  std::optional<std::string> strategy, sticky_field;  // most have neither
+  if (service.strategy != Strategy::standard) strategy = name_of(service.strategy);
+  if (!service.sticky_field.empty()) sticky_field = service.sticky_field;
   archive(cereal::make_nvp("name", service.name), cereal::make_nvp("router", service.router),
           field("inline", service.is_inline, false), field("idempotent", service.idempotent, false),
           field("dry_run_safe", service.dry_run_safe, false), field("timeout_ms", service.timeout_ms, 0),
-          field("strategy", strategy, std::string()), field("sticky_field", service.sticky_field, std::string()));
-  service.strategy = strategy_of(strategy);
+          CEREAL_NVP(strategy), CEREAL_NVP(sticky_field));
+  service.strategy = strategy_of(strategy.value_or(""));
+  service.sticky_field = std::move(sticky_field).value_or("");
 }
 
 template <class Archive>

@@ -19,7 +19,7 @@ namespace busbar::registry::wire {
 
 /// Another major is refused in words; a minor adds what older nodes skip.
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 0;
+inline constexpr std::uint32_t kMinor = 1;  // 1: strategies in records
 
 /// The largest message, in bytes: for the sockets' own limit too. A record of 100,000 services fits.
 inline constexpr std::size_t kMaxMessage = 64 * 1024 * 1024;

@@ -57,9 +57,11 @@ struct Nested {
   std::string service;
   nlohmann::json request;
   std::uint32_t timeout_ms = 0;
+  std::string sticky_key;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(service), CEREAL_NVP(request), busbar::field("timeout_ms", timeout_ms, 0));
+    archive(CEREAL_NVP(service), CEREAL_NVP(request), busbar::field("timeout_ms", timeout_ms, 0),
+            busbar::field("sticky_key", sticky_key, std::string()));
   }
 };
 
@@ -254,7 +256,8 @@ class Behaviours final : public busbar::Router {
   // -- calls of its own
 
   nlohmann::json nests(const Nested& request, busbar::Context& context) {
-    const auto message = context.call(request.service, request.request, milliseconds(request.timeout_ms));
+    const auto message = context.call(request.service, request.request,
+                                      {.timeout = milliseconds(request.timeout_ms), .sticky_key = request.sticky_key});
     const auto& response = message.response();
     return {{"succeeded", response.succeeded()},
             {"code", std::string(response.error_code())},

@@ -43,6 +43,14 @@ struct Passed {
   }
 };
 
+struct Keyed {
+  std::string key;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(key));
+  }
+};
+
 struct Counts {
   std::uint32_t authorized = 0;
   std::uint32_t chosen = 0;
@@ -59,6 +67,8 @@ class Placed final : public busbar::Router {
  public:
   Placed() {
     service("where", &Placed::where);
+    service("where_by_key", &Placed::where_by_key).sticky("key");
+    service("where_is_least", &Placed::where).strategy(busbar::Strategy::least_pending);
     service("runs_at", &Placed::runs_at);
     service("only_at", &Placed::only_at);
     service("holds", &Placed::holds);
@@ -97,6 +107,8 @@ class Placed final : public busbar::Router {
     ++asked_where_;
     return here();
   }
+
+  std::int64_t where_by_key(const Keyed&) { return here(); }
 
   std::int64_t runs_at(const Place& request, busbar::Context& context) {
     if (request.hold) wait_until_left(context);

@@ -25,6 +25,8 @@ struct Script {
     std::uint32_t timeout_ms = 0;
     std::uint32_t max_running = 0;
     std::uint32_t max_queued = 0;
+    Strategy strategy = Strategy::standard;
+    std::string sticky_field{};
   };
 
   Script& on(std::string name, Answer answer, std::uint32_t flags = 0) {
@@ -43,6 +45,14 @@ struct Script {
   Script& limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
     (services.empty() ? max_running_of_all : services.back().max_running) = max_running;
     (services.empty() ? max_queued_of_all : services.back().max_queued) = max_queued;
+    return *this;
+  }
+  Script& strategy(Strategy strategy) {
+    services.back().strategy = strategy;
+    return *this;
+  }
+  Script& sticky(std::string field) {
+    services.back().sticky_field = std::move(field);
     return *this;
   }
   Script& authorize_with(std::function<Authorization(const Message&)> decide) {
@@ -90,6 +100,8 @@ class ScriptedRouter : public Router {
     if ((s.flags & BUSBAR_SERVICE_INLINE) != 0) declared.inlined();
     if ((s.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0) declared.idempotent();
     if ((s.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0) declared.dry_run_safe();
+    if (s.strategy != Strategy::standard) declared.strategy(s.strategy);
+    if (!s.sticky_field.empty()) declared.sticky(s.sticky_field);
     if (s.timeout_ms != 0) declared.timeout(std::chrono::milliseconds(s.timeout_ms));
     if (s.max_running != 0) declared.limit(s.max_running, s.max_queued);
   }

@@ -62,6 +62,8 @@ std::string service_line(const ServiceFacts& service) {
   if (service.idempotent) marks += ", idempotent";
   if (service.dry_run_safe) marks += ", dry-run safe";
   if (service.timeout_ms != 0) marks += ", " + std::to_string(service.timeout_ms) + " ms";
+  if (!service.strategy.empty()) marks += ", " + strategy_text(service);
+  if (service.max_running != 0) marks += ", " + limit_text(service);
   std::string line = "  service   " + printable(service.name);
   if (!marks.empty()) line += " (" + marks.substr(2) + ")";
   if (!service.doc.empty()) line += ": " + printable(service.doc, 200);

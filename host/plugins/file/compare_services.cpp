@@ -1,3 +1,6 @@
+#include <busbar/abi.h>
+#include <busbar/registry/record.hpp>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -40,6 +43,8 @@ class ServiceComparison {
       add(timeout(new_) < timeout(old_) ? Weight::warns : Weight::fine,
           "its timeout was " + std::to_string(timeout(old_)) + " ms, is " + std::to_string(timeout(new_)) + " ms");
     }
+    compare_strategies();
+    compare_limits();
     compare_texts(Side::request, old_.request_schema, new_.request_schema);
     compare_texts(Side::response, old_.response_schema, new_.response_schema);
     return std::move(changes_);
@@ -49,6 +54,27 @@ class ServiceComparison {
   void compare_promise(const std::string& name, bool before, bool now) {
     if (before && !now) add(Weight::breaks, "was " + name + ", is not any more");
     if (!before && now) add(Weight::fine, "is " + name + " now");
+  }
+
+  // Which provider a call goes to is promised to nobody but where keys stick.
+  void compare_strategies() {
+    const std::string before = strategy_text(old_), now = strategy_text(new_);
+    if (before == now) return;
+    const bool unsticks = old_.strategy == registry::name_of(registry::Strategy::sticky);
+    add(unsticks ? Weight::warns : Weight::fine, "its strategy was " + before + ", is " + now);
+  }
+
+  void compare_limits() {
+    const std::string before = limit_text(old_), now = limit_text(new_);
+    if (before == now) return;
+    const auto most = [](const ServiceFacts& facts) {
+      return facts.max_running == 0 ? BUSBAR_NO_LIMIT : facts.max_running;
+    };
+    const auto waiting = [](const ServiceFacts& facts) {
+      return facts.max_running == 0 ? BUSBAR_NO_LIMIT : facts.max_queued;
+    };
+    const bool takes_less = most(new_) < most(old_) || waiting(new_) < waiting(old_);
+    add(takes_less ? Weight::warns : Weight::fine, "its limit was " + before + ", is " + now);
   }
 
   void compare_texts(Side side, const std::string& older, const std::string& newer) {

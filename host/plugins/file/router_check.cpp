@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dispatch/strategy.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -49,6 +51,10 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
+  facts.strategy = registry::name_of(strategy_of(service.strategy));
+  facts.sticky_field = to_string(service.sticky_field);
+  facts.max_running = service.max_running;
+  facts.max_queued = service.max_queued;
   check_limit("service \"" + printable(facts.name) + "\"", service.max_running, service.max_queued);
   if (facts.is_inline && service.max_running != 0) {
     throw PluginError("service \"" + printable(facts.name) + "\" is inline and has max_running " +

@@ -1,5 +1,6 @@
 #include "plugins/file/service_facts.hpp"
 
+#include <busbar/abi.h>
 #include <busbar/cbor/json_text.hpp>
 #include <busbar/cbor/text.hpp>
 #include <busbar/names.hpp>
@@ -11,6 +12,7 @@ namespace busbar::host {
 namespace {
 
 constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
+constexpr std::size_t kLongestField = 1024;  // as records have it
 constexpr std::size_t kLongestDoc = 16 * 1024;
 constexpr std::size_t kLongestJson = 64 * 1024;
 
@@ -38,6 +40,15 @@ std::string text(const nlohmann::json& service, const char* key, std::string abs
   return found->get<std::string>();
 }
 
+std::uint32_t number(const nlohmann::json& service, const char* key, std::uint32_t absent, std::uint64_t at_most) {
+  const auto found = service.find(key);
+  if (found == service.end()) return absent;
+  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > at_most) {
+    throw std::runtime_error("\"" + std::string(key) + "\" is no whole number up to " + std::to_string(at_most));
+  }
+  return found->get<std::uint32_t>();
+}
+
 ServiceFacts service_from_json(const nlohmann::json& json) {
   if (!json.is_object()) throw std::runtime_error("it is no map");
   if (!json.contains("name")) throw std::runtime_error("it has no \"name\"");
@@ -55,12 +66,11 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
   facts.request_schema = text(json, "request_schema", "");
   facts.response_schema = text(json, "response_schema", "");
   facts.example = text(json, "example", "");
-  if (const auto timeout = json.find("timeout_ms"); timeout != json.end()) {
-    if (!timeout->is_number_unsigned() || timeout->get<std::uint64_t>() > kLongestTimeoutMs) {
-      throw std::runtime_error("\"timeout_ms\" is no whole number up to " + std::to_string(kLongestTimeoutMs));
-    }
-    facts.timeout_ms = timeout->get<std::uint32_t>();
-  }
+  facts.timeout_ms = number(json, "timeout_ms", 0, kLongestTimeoutMs);
+  facts.strategy = text(json, "strategy", "");
+  facts.sticky_field = text(json, "sticky_field", "");
+  facts.max_running = number(json, "max_running", 0, BUSBAR_NO_LIMIT);
+  facts.max_queued = number(json, "max_queued", facts.max_running == 0 ? 0 : BUSBAR_NO_LIMIT, BUSBAR_NO_LIMIT);
   return facts;
 }
 
@@ -101,6 +111,19 @@ std::string printable(std::string_view text, std::size_t at_most) {
   return out;
 }
 
+std::string strategy_text(const ServiceFacts& facts) {
+  if (facts.strategy.empty()) return "random";
+  return printable(facts.strategy) +
+         (facts.sticky_field.empty() ? "" : " by \"" + printable(facts.sticky_field) + "\"");
+}
+
+std::string limit_text(const ServiceFacts& facts) {
+  if (facts.max_running == 0) return "none";
+  const std::string running = std::to_string(facts.max_running) + " at a time";
+  return facts.max_queued == BUSBAR_NO_LIMIT ? running
+                                             : running + " and " + std::to_string(facts.max_queued) + " that wait";
+}
+
 nlohmann::json to_json(const ServiceFacts& facts) {
   nlohmann::json out = {{"name", facts.name},
                         {"doc", facts.doc},
@@ -109,6 +132,10 @@ nlohmann::json to_json(const ServiceFacts& facts) {
                         {"idempotent", facts.idempotent},
                         {"dry_run_safe", facts.dry_run_safe},
                         {"timeout_ms", facts.timeout_ms}};
+  if (!facts.strategy.empty()) out["strategy"] = facts.strategy;
+  if (!facts.sticky_field.empty()) out["sticky_field"] = facts.sticky_field;
+  if (facts.max_running != 0) out["max_running"] = facts.max_running;
+  if (facts.max_running != 0 && facts.max_queued != BUSBAR_NO_LIMIT) out["max_queued"] = facts.max_queued;
   if (!facts.request_schema.empty()) out["request_schema"] = facts.request_schema;
   if (!facts.response_schema.empty()) out["response_schema"] = facts.response_schema;
   if (!facts.example.empty()) out["example"] = facts.example;
@@ -160,6 +187,11 @@ std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services) 
                          " bytes, at most " + std::to_string(kLongestDoc) + " are kept");
     } else if (!cbor::detail::is_utf8(facts.doc.data(), facts.doc.size())) {
       problems.push_back("the documentation of service " + quoted + " is not UTF-8");
+    }
+    const std::string& field = facts.sticky_field;
+    if (field.size() > kLongestField || !cbor::detail::is_utf8(field.data(), field.size())) {
+      problems.push_back("the sticky field of service " + quoted + " is " + std::to_string(field.size()) +
+                         " bytes, expected at most " + std::to_string(kLongestField) + " of UTF-8");
     }
     const auto judge_json = [&](const char* what, const std::string& text, bool is_schema) {
       const std::string problem = problem_of_json(text, is_schema);

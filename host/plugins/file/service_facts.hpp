@@ -22,15 +22,25 @@ struct ServiceFacts {
   std::string request_schema = {};
   std::string response_schema = {};
   std::string example = {};
+  std::string strategy = {};      ///< as records spell it; empty: random
+  std::string sticky_field = {};  ///< with "sticky"
+  std::uint32_t max_running = 0;  ///< 0: no limit of its own
+  std::uint32_t max_queued = 0;   ///< with max_running; BUSBAR_NO_LIMIT: as many as the pool lets wait
 
   friend bool operator==(const ServiceFacts&, const ServiceFacts&) = default;
 };
 
+/// `random`, `least_pending`, `sticky by "town"`.
+std::string strategy_text(const ServiceFacts& facts);
+/// `none`, `8 at a time`, `8 at a time and 100 that wait`.
+std::string limit_text(const ServiceFacts& facts);
+
 /// The text as it may stand in a message: what is not UTF-8 or would move the cursor is escaped, what is long is cut.
 std::string printable(std::string_view text, std::size_t at_most = 300);
 
-/// `{"name","doc","visibility","inline","idempotent","dry_run_safe","timeout_ms","request_schema","response_schema",
-/// "example"}`, as in a manifest: the last three are JSON in a text, and left out where there is none.
+/// `{"name","doc","visibility","inline","idempotent","dry_run_safe","timeout_ms","strategy","sticky_field","max_running",
+/// "max_queued","request_schema","response_schema","example"}`, as in a manifest: what comes behind the timeout is left
+/// out where the plugin does not say it; the last three are JSON in a text.
 nlohmann::json to_json(const ServiceFacts& facts);
 nlohmann::json to_json(const std::vector<ServiceFacts>& services);
 

@@ -89,8 +89,13 @@ class Context : public Dispatching {
   }
   /// Calls a service with a typed request and waits: the usual nested call.
   template <class Request>
-  Message call(std::string_view service_name, const Request& request, CallOptions given = {}) const {
+  Message call(std::string_view service_name, const Request& request, const CallOptions& given = {}) const {
     return dispatch(caused(service_name, request), given);
+  }
+  template <class Request, class Rep, class Period>
+  Message call(std::string_view service_name, const Request& request,
+               std::chrono::duration<Rep, Period> timeout) const {
+    return dispatch(caused(service_name, request), timeout);
   }
 
   /// What is left of the call's budget; 0 when it is spent (C-D8).

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <busbar/abi.h>
+#include <busbar/call_options.hpp>
 #include <busbar/message.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -40,26 +40,6 @@ class Logger {
 /// has returned.
 using Callback = std::function<void(Message)>;
 
-/// How one of several remote providers is picked (C-D3).
-enum class Strategy : std::uint32_t {
-  standard = BUSBAR_STRATEGY_DEFAULT,             ///< as the service says, else random
-  random = BUSBAR_STRATEGY_RANDOM,                ///< any
-  least_pending = BUSBAR_STRATEGY_LEAST_PENDING,  ///< the one with the fewest calls of this node under way there
-};
-
-/// What a caller may say beside the message. A time alone will do: `dispatch(message, 2s)`.
-/// Ownership: borrows the key until the dispatch has returned.
-struct CallOptions {
-  CallOptions() = default;
-  template <class Rep, class Period>
-  CallOptions(std::chrono::duration<Rep, Period> the_timeout)  // NOLINT: meant to convert
-      : timeout(std::chrono::duration_cast<std::chrono::milliseconds>(the_timeout)) {}
-
-  std::chrono::milliseconds timeout{};  ///< 0: the service's own; never beyond the parent's remaining time
-  Strategy strategy = Strategy::standard;
-  std::string_view sticky_key{};  ///< calls with the same key go to the same provider, as long as that is there
-};
-
 namespace detail {
 
 /// Copies the outcome out of the host's result, and releases it.
@@ -77,13 +57,9 @@ inline Message take_result(const busbar_host& host, busbar_result* result) {
 inline busbar_dispatch_options options_of(const CallOptions& given) noexcept {
   busbar_dispatch_options options{};
   options.struct_size = sizeof options;
-  options.strategy =
-      given.sticky_key.empty() ? static_cast<std::uint32_t>(given.strategy) : std::uint32_t{BUSBAR_STRATEGY_STICKY};
+  options.timeout_ms = timeout_ms_of(given.timeout);
+  options.strategy = strategy_of(given);
   options.sticky_key = {given.sticky_key.data(), given.sticky_key.size()};
-  const std::chrono::milliseconds timeout = given.timeout;
-  if (timeout.count() == 0) return options;  // the service's own
-  // A time that is over already is the shortest one, not the longest.
-  options.timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, 86'400'000));
   return options;
 }
 
@@ -105,14 +81,14 @@ struct PendingCallback {
 
 }  // namespace detail
 
-/// Where a plugin dispatches from. Threads: any.
+/// Where a plugin dispatches from. A time may stand in place of the options: `dispatch(message, 2s)`. Threads: any.
 class Dispatching {
  public:
   Dispatching(const busbar_host& host, busbar_call* parent) noexcept : host_(&host), parent_(parent) {}
 
   /// Dispatches and waits. The message that comes back carries the response, whatever went wrong (C-M9).
   /// Errors: std::bad_alloc only.
-  Message dispatch(const Message& message, CallOptions given = {}) const {
+  Message dispatch(const Message& message, const CallOptions& given = {}) const {
     busbar_response response{};
     const busbar_message view = message.c_view(response);
     const busbar_dispatch_options options = detail::options_of(given);
@@ -121,8 +97,13 @@ class Dispatching {
     return detail::take_result(*host_, result);
   }
 
+  template <class Rep, class Period>
+  Message dispatch(const Message& message, std::chrono::duration<Rep, Period> timeout) const {
+    return dispatch(message, detail::only_timeout(timeout));
+  }
+
   /// Dispatches without waiting. Errors: std::bad_alloc; then `callback` is not called.
-  void dispatch_async(const Message& message, Callback callback, CallOptions given = {}) const {
+  void dispatch_async(const Message& message, Callback callback, const CallOptions& given = {}) const {
     busbar_response response{};
     const busbar_message view = message.c_view(response);
     const busbar_dispatch_options options = detail::options_of(given);
@@ -131,6 +112,10 @@ class Dispatching {
         host_->dispatch_async(host_->context, parent_, &view, &options, &detail::PendingCallback::done, pending.get());
     if (status != BUSBAR_DONE) throw std::bad_alloc();
     pending.release();  // `done` owns it now
+  }
+  template <class Rep, class Period>
+  void dispatch_async(const Message& message, Callback callback, std::chrono::duration<Rep, Period> timeout) const {
+    dispatch_async(message, std::move(callback), detail::only_timeout(timeout));
   }
 
   Logger log() const noexcept { return Logger(*host_, parent_); }

@@ -80,7 +80,11 @@ class ServiceDeclaration {
     return *this;
   }
   /// Calls with the same value in `field` of the request go to the same provider, as long as that is there (C-D3).
+  /// Errors: std::invalid_argument for a field without a name.
   ServiceDeclaration& sticky(std::string_view field) {
+    if (field.empty())
+      throw std::invalid_argument("service \"" + name_ +
+                                  "\": sticky(\"\"), expected the name of a field of the request");
     strategy_ = BUSBAR_STRATEGY_STICKY;
     sticky_field_ = field;
     return *this;

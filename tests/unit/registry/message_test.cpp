@@ -102,6 +102,29 @@ TEST(RegistryMessage, FieldsThatAreNotKnownAreSkipped) {
   EXPECT_EQ(std::get<Hello>(from_json(json)).record, record());
 }
 
+TEST(RegistryMessage, C_D3_StrategiesTravelInRecords) {
+  NodeRecord sent = record();
+  sent.services[0].strategy = Strategy::sticky;
+  sent.services[0].sticky_field = "town";
+  sent.services[1].strategy = Strategy::least_pending;
+  EXPECT_EQ(round_trip(Announce{sent}).record, sent);
+  const nlohmann::json plain = json_of(Announce{record()})["record"]["services"][0];
+  EXPECT_FALSE(plain.contains("strategy")) << "most services have none";
+  EXPECT_FALSE(plain.contains("sticky_field"));
+}
+
+TEST(RegistryMessage, C_D3_AStrategyOfALaterVersionIsRandom) {
+  nlohmann::json json = json_of(Announce{record()});
+  json["record"]["services"][0]["strategy"] = "nearest";
+  json["record"]["services"][1]["strategy"] = nullptr;
+  const auto services = std::get<Announce>(from_json(json)).record.services;
+  EXPECT_EQ(services[0].strategy, Strategy::standard);
+  EXPECT_EQ(services[1].strategy, Strategy::standard);
+  EXPECT_THAT(record_fault_after([](nlohmann::json& r) { r["services"][0]["strategy"] = 3; }), HasSubstr("strategy"));
+  EXPECT_THAT(record_fault_after([](nlohmann::json& r) { r["services"][0]["sticky_field"] = std::string(1025, 'x'); }),
+              HasSubstr("sticky field of count"));
+}
+
 TEST(RegistryMessage, ATypeOfALaterMinorVersionIsUnknownAndNoError) {
   EXPECT_EQ(std::get<Unknown>(from_json({{"type", "digest"}, {"x", 1}})).type, "digest");
 }

@@ -68,12 +68,14 @@ struct AdminRequest {
   std::optional<std::uint32_t> timeout_ms;
   std::optional<std::string> id;
   std::optional<std::string> correlation_id;
+  std::optional<std::string> strategy;    // "random", "least_pending", "sticky"; absent: as the service says
+  std::optional<std::string> sticky_key;  // with "sticky"
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
-            CEREAL_NVP(correlation_id));
+            CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key));
   }
 };
 

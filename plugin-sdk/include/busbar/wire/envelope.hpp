@@ -18,7 +18,8 @@ namespace busbar::wire {
 
 /// Another major is refused in words at the handshake; a minor adds what older peers skip.
 inline constexpr std::uint32_t kCallProtocolMajor = 1;
-inline constexpr std::uint32_t kCallProtocolMinor = 0;
+inline constexpr std::uint32_t kCallProtocolMinor = 1;
+inline constexpr std::uint32_t kMinorWithStrategies = 1;  ///< since this one a client can say how a provider is picked
 
 enum class EnvelopeType : std::uint8_t {
   none = 0,       ///< one of a later minor version: to be passed over
@@ -66,6 +67,8 @@ struct Envelope {
   bool halted_invalid = false;     ///< the message's `valid` is false
   std::uint64_t remaining_us = 0;  ///< of the call's budget when this was sent (C-D8)
   std::string_view only_node;      ///< from a client: the node that must serve it; empty: any
+  std::uint8_t strategy = 0;       ///< from a client: as busbar_strategy (C-D3)
+  std::string_view sticky_key;     ///< from a client: with BUSBAR_STRATEGY_STICKY
   Bytes raw_request;
   Bytes request;
   Bytes logger_metadata;

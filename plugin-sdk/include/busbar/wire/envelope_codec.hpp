@@ -62,8 +62,10 @@ template <class AnEnvelope, class Visit>
   visit(37, "unstarted", envelope.unstarted);
   visit(38, "warning", envelope.warning);
   visit(39, "body", envelope.body);
+  visit(40, "strategy", envelope.strategy);
+  visit(41, "sticky_key", envelope.sticky_key);
 }
-inline constexpr unsigned kKeys = 40;
+inline constexpr unsigned kKeys = 42;
 
 /// An upper bound of what an envelope takes.
 class EnvelopeSize {

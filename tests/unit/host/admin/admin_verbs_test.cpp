@@ -230,6 +230,19 @@ TEST_F(MalformedRequestTest, FieldsThatBreakTheirRules) {
   request = call_of("echo");
   request.dry_run = "perhaps";
   expect_malformed(request, "\"perhaps\"");
+  request = call_of("service");
+  for (const char* strategy : {"nearest", ""}) {
+    request.strategy = strategy;
+    expect_malformed(request, "\"random\", \"least_pending\" or \"sticky\"");
+  }
+  request.strategy = "sticky";
+  expect_malformed(request, "\"sticky_key\"");
+  request.strategy = "random";
+  request.sticky_key = "key";
+  expect_malformed(request, "\"sticky_key\"");
+  request.strategy.reset();
+  expect_malformed(request, "\"sticky_key\"");
+  request.sticky_key.reset();
   request = call_of("echo");
   request.id = "a/b";
   expect_malformed(request, "\"id\"");

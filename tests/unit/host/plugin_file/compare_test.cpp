@@ -10,6 +10,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 std::vector<std::string> lines(const std::vector<Change>& changes) {
@@ -233,6 +234,25 @@ TEST(CompareServices, HowTheyRunIsNoted) {
   EXPECT_THAT(between(inlined, service()), ElementsAre("fine is not inline any more"));
   EXPECT_THAT(between(service(), quick), ElementsAre("warns its timeout was 5000 ms, is 100 ms"));
   EXPECT_THAT(between(quick, service()), ElementsAre("fine its timeout was 100 ms, is 5000 ms"));
+}
+
+// C-D3: which provider serves is promised to nobody; but who counts on a key should know.
+TEST(CompareServices, AnotherStrategyBreaksNobody) {
+  const auto least = service([](auto& facts) { facts.strategy = "least_pending"; });
+  const auto sticky = service([](auto& facts) { facts.strategy = "sticky", facts.sticky_field = "town"; });
+  EXPECT_THAT(between(service(), least), ElementsAre("fine its strategy was random, is least_pending"));
+  EXPECT_THAT(between(service(), sticky), ElementsAre("fine its strategy was random, is sticky by \"town\""));
+  EXPECT_THAT(between(sticky, least), ElementsAre("warns its strategy was sticky by \"town\", is least_pending"));
+  EXPECT_THAT(between(service(), service([](auto& facts) { facts.strategy = "random"; })), IsEmpty());
+}
+
+TEST(CompareServices, LimitsThatTakeLessAreWarnedOf) {
+  const auto eight = service([](auto& facts) { facts.max_running = 8, facts.max_queued = 10; });
+  const auto four = service([](auto& facts) { facts.max_running = 4, facts.max_queued = 10; });
+  EXPECT_THAT(between(service(), eight), ElementsAre("warns its limit was none, is 8 at a time and 10 that wait"));
+  EXPECT_THAT(between(eight, four), ElementsAre(HasSubstr("warns its limit was 8")));
+  EXPECT_THAT(between(four, eight), ElementsAre(HasSubstr("fine its limit was 4")));
+  EXPECT_THAT(between(eight, service()), ElementsAre(HasSubstr("fine its limit was 8")));
 }
 
 TEST(CompareServices, SchemasThatOneVersionDoesNotSayAreWarnedOf) {

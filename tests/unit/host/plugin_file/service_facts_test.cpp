@@ -1,5 +1,7 @@
 #include "plugins/file/service_facts.hpp"
 
+#include <busbar/abi.h>
+
 #include "support.hpp"
 
 namespace busbar::host {
@@ -19,6 +21,32 @@ TEST(ServiceFacts, SurviveJson) {
   const std::vector<ServiceFacts> services = {
       {"a", "Does ä.", true, true, true, true, 86'400'000, R"({"type":"null"})", "true", "[1]"}, named("b")};
   EXPECT_EQ(services_from_json(to_json(services)), services);
+}
+
+TEST(ServiceFacts, KeepStrategiesAndLimitsInJson) {
+  ServiceFacts sticky = named("a"), bounded = named("b"), unbounded = named("c");
+  sticky.strategy = "sticky";
+  sticky.sticky_field = "town";
+  bounded.max_running = 8;
+  unbounded.max_running = 8;
+  unbounded.max_queued = BUSBAR_NO_LIMIT;
+  EXPECT_EQ(services_from_json(to_json({sticky, bounded, unbounded})),
+            (std::vector<ServiceFacts>{sticky, bounded, unbounded}));
+  EXPECT_EQ(strategy_text(sticky), "sticky by \"town\"");
+  EXPECT_EQ(strategy_text(bounded), "random");
+  EXPECT_EQ(limit_text(sticky), "none");
+  EXPECT_EQ(limit_text(bounded), "8 at a time and 0 that wait");
+  EXPECT_EQ(limit_text(unbounded), "8 at a time");
+}
+
+TEST(ServiceFacts, OfARouterMustHaveStickyFieldsThatRecordsCanCarry) {
+  ServiceFacts facts = named("a");
+  facts.sticky_field = std::string(1024, 'f');
+  EXPECT_THAT(problems_of({facts}), IsEmpty());
+  facts.sticky_field += "f";
+  EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("at most 1024 of UTF-8")));
+  facts.sticky_field = "\xff";
+  EXPECT_THAT(problems_of({facts}), ElementsAre(HasSubstr("sticky field")));
 }
 
 TEST(ServiceFacts, RefuseJsonOfAnotherShapeAndSayWhere) {
