@@ -20,7 +20,7 @@ std::string text_for_people(const std::string& directory, const std::vector<Proj
   out += "\n\nnext:\n";
   out += "  cd " + shell_word(directory) + "\n";
   out += "  cmake -S . -B build\n";
-  out += "  cmake --build build\n";
+  out += "  cmake --build build -j\n";
   out += "  ctest --test-dir build --output-on-failure\n";
   out += "  busbar check build/plugins/" + plugin + ".so\n";
   return out + "\nIts README.md goes on from there: how it is loaded, called, and replaced while it serves.\n";
