@@ -32,6 +32,7 @@ Examples:
   busbar call greet '{"name": "Ada"}'
   busbar call greet @request.json --timeout 500 --json
   busbar --connect tcp://10.0.0.7:7100 nodes
+  busbar new my-plugin
 
 "busbar VERB --help" tells more of each verb.)";
 
@@ -111,6 +112,14 @@ Examples:
   busbar check build/plugins/*.so
   busbar check /usr/lib/busbar/plugins/greeter.so build/plugins/greeter.so)";
 
+constexpr const char* kNewFooter = R"(
+Writes DIR/NAME: a plugin with two services, their test and a README; it builds, passes and loads as it is. No host is
+needed, and what is there already is never touched. Its services are called as the plugin, in small letters, and with _ for
+what their names cannot have.
+
+Example:
+  busbar new my-plugin && cat my-plugin/README.md)";
+
 void add_service(CLI::App& verb, Command& command) {
   verb.add_option("SERVICE", command.service, "the service's name")->type_name("")->required();
 }
@@ -170,6 +179,9 @@ void add_verbs(CLI::App& app, Command& command) {
       .add_option("FILE", command.files, "plugin libraries; or an older and a newer version of one")
       ->type_name("")
       ->required();
+  CLI::App& new_project = add_verb(app, "new", "Write a plugin project to begin with", kNewFooter);
+  new_project.add_option("NAME", command.plugin, "the plugin's name")->type_name("")->required();
+  new_project.add_option("--directory", command.directory, "where to make it (default: here)")->option_text("DIR");
 }
 
 /// CLI11's word for what is wrong, in our style.

@@ -33,6 +33,8 @@ struct Command {
 
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
+  std::string plugin;              // new: its name
+  std::string directory;           // new: where the project's directory is made; empty: here
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.

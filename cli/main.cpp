@@ -10,6 +10,7 @@
 #include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "new/verb.hpp"
 #include "verbs.hpp"
 
 namespace {
@@ -34,6 +35,7 @@ std::unique_ptr<HostClient> client_for(const Command& command) {
 ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams) {
   const Command command = parse_command_line(arguments, variable);
   if (command.verb == "check") become_check(command, variable);
+  if (command.verb == "new") return make_project(command, streams);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
   return run_verb(command, ask, streams);
 }

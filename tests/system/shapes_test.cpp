@@ -147,7 +147,7 @@ TEST_F(Shapes, EveryVerbSpeaksToPeopleToo) {
   EXPECT_THAT(host.busbar({"rescan"}).out, HasSubstr("greeter"));
   EXPECT_THAT(host.busbar({"--help"}).out, HasSubstr("Exit status"));
   for (const char* verb :
-       {"call", "services", "plugins", "status", "discover", "authorized", "validate", "rescan", "check"}) {
+       {"call", "services", "plugins", "status", "discover", "authorized", "validate", "rescan", "check", "new"}) {
     const Ended help = host.busbar({verb, "--help"});
     EXPECT_EQ(help.status, 0) << verb;
     EXPECT_THAT(help.out, HasSubstr(verb));

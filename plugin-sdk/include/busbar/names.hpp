@@ -39,6 +39,7 @@ inline constexpr std::uint8_t kAlphanumeric = kLower | kUpper | kDigit;
 }  // namespace detail
 
 inline constexpr std::string_view kServiceNameRule = "[a-z][a-z0-9_]{0,254}";
+inline constexpr std::string_view kPluginNameRule = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}";
 inline constexpr std::string_view kNodeNameRule = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}, and not \"local\"";
 
 /// Whether `name` may name a service: `[a-z][a-z0-9_]{0,254}`.

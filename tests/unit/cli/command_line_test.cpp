@@ -95,6 +95,18 @@ TEST(CommandLine, EveryVerbIsKnown) {
   EXPECT_EQ(parse({"check", "--", "-odd.so", "status"}).files, (std::vector<std::string>{"-odd.so", "status"}));
 }
 
+TEST(CommandLine, AProjectHasANameAndMayHaveADirectory) {
+  const Command here = parse({"new", "tea-pot"});
+  EXPECT_EQ(here.verb, "new");
+  EXPECT_EQ(here.plugin, "tea-pot");
+  EXPECT_EQ(here.directory, "");
+  EXPECT_EQ(parse({"new", "--directory", "/x", "tea-pot"}).directory, "/x");
+  for (const auto& wrong :
+       std::vector<std::vector<std::string>>{{"new"}, {"new", "a", "b"}, {"new", "a", "--directory="}}) {
+    EXPECT_EQ(refusal(wrong).status(), ExitStatus::usage) << wrong.back();
+  }
+}
+
 TEST(CommandLine, ServicesCanBeListedByVisibility) {  // C-R7
   EXPECT_EQ(parse({"services"}).visibility, "all");
   EXPECT_EQ(parse({"services", "--visibility", "private"}).visibility, "private");
