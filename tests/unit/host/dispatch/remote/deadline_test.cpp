@@ -347,21 +347,5 @@ TEST(RemoteCancel, C_R6_C_D8_ReachesTheNodeThatWasChosen) {
   EXPECT_EQ(told, 1);
 }
 
-TEST_P(RemoteDeadline, C_D13_RepliesFromAnotherThreadInTimeOrNotAtAll) {
-  std::vector<std::thread> threads;
-  std::mutex mutex;
-  net.add("b", Script().defer("s", [&](Message& m, Context& c) {
-    const std::lock_guard lock(mutex);
-    threads.emplace_back([handle = c.reply_handle(), after = m.raw_request_as<int>()]() mutable {
-      std::this_thread::sleep_for(std::chrono::milliseconds(after));
-      handle.reply(Response::ok(after));
-    });
-  }));
-  EXPECT_EQ(call(net["a"], Message::of("s", 1), {600'000}).response().value_as<int>(), 1);
-  EXPECT_EQ(call(net["a"], Message::of("s", 200), {10}).response().kind(), Response::Kind::service_timeout);
-  EXPECT_TRUE(net.quiet());
-  for (auto& thread : threads) thread.join();
-}
-
 }  // namespace
 }  // namespace busbar::testing
