@@ -11,6 +11,32 @@ class RemoteDeadline : public RemoteTest {
 };
 BUSBAR_BOTH_FORMS(RemoteDeadline);
 
+class Budget : public HereAndThere {};
+BUSBAR_HERE_AND_THERE(Budget);
+
+// Seen by when the time would be over: no test waits for that long.
+TEST_P(Budget, C_D5_IsFiveSecondsOrWhatTheServiceOrItsCallerSays) {
+  using std::chrono::milliseconds;
+  std::chrono::steady_clock::time_point deadline;
+  const auto tell = [&](Message& m, Context&) {
+    deadline = m.deadline().value();
+    return Response::ok();
+  };
+  net.add(provider(), Script().on("plain", tell).on("patient", tell).timeout_ms(70'000));
+  const auto expect_budget = [&](const char* service, std::uint32_t asked_for, milliseconds expected) {
+    const auto before = std::chrono::steady_clock::now();
+    ASSERT_TRUE(call(Message(service), {asked_for}).response().succeeded()) << service;
+    const auto after = std::chrono::steady_clock::now();
+    // Times are carried in whole microseconds; what it takes to get there does not prolong them.
+    EXPECT_GE(deadline, before + expected - milliseconds(1)) << service << " " << asked_for;
+    EXPECT_LE(deadline, after + expected) << service << " " << asked_for;
+  };
+  expect_budget("plain", 0, milliseconds(5'000));
+  expect_budget("patient", 0, milliseconds(70'000));
+  expect_budget("patient", 60'000, milliseconds(60'000));
+  expect_budget("plain", 90'000, milliseconds(90'000));
+}
+
 TEST_P(RemoteDeadline, C_D5_EndsWithServiceTimeout) {
   Gate gate;
   net.add("b", Script().on("s", [&](Message&, Context&) {

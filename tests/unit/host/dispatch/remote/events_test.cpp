@@ -159,7 +159,9 @@ TEST_P(EventOrder, OfACallThatIsSentOn) {
     EXPECT_TRUE(call(Message("s")).response().succeeded());
     const Events seen = told();
     after_a_refusal = seen.size() > 4;
-    if (after_a_refusal) EXPECT_EQ(seen, both);
+    if (after_a_refusal) {
+      EXPECT_EQ(seen, both);
+    }
   }
 }
 
