@@ -245,11 +245,10 @@ TEST_P(RepliesThere, C_D13_FromAnotherThreadTooLateAreAlwaysTimeouts200Of200) {
 
 TEST(RegisteredByTheCaller, C_G5_IsFoundByItsNextLookup200Of200) {
   LinkedHubs net{{"a", "b"}};
-  std::atomic<bool> over{false};
   std::atomic<int> changes{0};
   // Node b comes and goes, and with it a provider of the same services; a caller keeps looking.
-  std::thread other([&] {
-    for (int i = 0; !over; ++i) {
+  const std::jthread other([&](const std::stop_token& over) {
+    for (int i = 0; !over.stop_requested(); ++i) {
       std::vector<registry::RemoteService> services{{"s_" + std::to_string(i % 200), "elsewhere"}};
       net["a"].registry().put_node(net.link("a", "b").peer(), std::move(services));
       if (i % 3 == 0) net["a"].registry().remove_node(net.link("a", "b").peer());
@@ -269,8 +268,6 @@ TEST(RegisteredByTheCaller, C_G5_IsFoundByItsNextLookup200Of200) {
     ASSERT_TRUE(back.response().succeeded()) << i << " " << shown(back.response());
     EXPECT_EQ(back.response().value_as<std::string>(), "mine");
   }
-  over = true;
-  other.join();
 }
 
 }  // namespace
