@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "dispatch/callback.hpp"
+#include "dispatch/gate.hpp"
 #include "dispatch/instance.hpp"
 #include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
@@ -209,6 +210,21 @@ class Call final : public busbar_call, public Task {
   /// Marks the call as given up if it is this one of the requester. By any thread, for any slot.
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
 
+  // -- its places at the gates of its service and plugin (admission.cpp)
+
+  enum class Place : std::uint8_t { service = 1, plugin = 2 };
+
+  /// Goes on to the pool, through the gates that it has not passed yet. By whoever submits it, or has let it in.
+  void admit(Nanos now) noexcept;
+  /// What a call that this one waits for needs no place of its own at: or it would wait for us.
+  std::vector<const Gate*> places_to_lend() const;
+  /// Whether there is anything to lend.
+  bool has_places() const noexcept { return places_.load(std::memory_order_relaxed) != 0 || !lent_.empty(); }
+  /// Before it is submitted.
+  void take_lent(std::vector<const Gate*> places) noexcept { lent_ = std::move(places); }
+  Call* next_in_list() const noexcept { return next_in_list_; }
+  void set_next_in_list(Call* next) noexcept { next_in_list_ = next; }
+
   // -- references: one for each group, and one for each canceller
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -256,6 +272,16 @@ class Call final : public busbar_call, public Task {
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
   void forget_others() noexcept;
+  Gate& gate(Place place) const noexcept;
+  void take_place(Place place) noexcept;
+  bool has_place(Place place) const noexcept;
+  void leave_places() noexcept {
+    if (places_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      give_places_back();
+  }
+  void give_places_back() noexcept;
+  bool pass_gates(Nanos now) noexcept;
+  void refuse_as_full(Place place) noexcept;
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
   static bool is_number(std::uint64_t attempt) noexcept { return attempt > kMoving; }
@@ -326,6 +352,11 @@ class Call final : public busbar_call, public Task {
   std::atomic<std::uint64_t> requester_attempt_{0};
   std::atomic<std::uint64_t> served_as_{0};  // a number of its own for each such call of this slot; 0: none
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
+
+  // at the gates
+  std::atomic<std::uint8_t> places_{0};  // of Place
+  std::vector<const Gate*> lent_;        // where one of its callers has a place and waits for it; only compared
+  Call* next_in_list_ = nullptr;
 
   Call* next_free_ = nullptr;  // the slab's
 };

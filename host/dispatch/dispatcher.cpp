@@ -118,7 +118,7 @@ void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOpt
   if (Endpoint* endpoint = find(message, options)) [[likely]] {
     const Start start = start_of(endpoint->is_inline(), parent, message, options);
     return endpoint->is_inline() ? serve_inline(*endpoint, message, options, start)
-                                 : serve_pooled(*endpoint, message, options, start);
+                                 : serve_pooled(*endpoint, parent, message, options, start);
   }
   const Candidate provider = find_remote(message, options, nullptr);
   if (provider.peer == nullptr) return settle_unserved(message, options.node);
@@ -170,8 +170,11 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
   if (run.broke_promise(took)) report_slow_run(call, took);
 }
 
-void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
+void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
+                              const Start& start) {
   Entered entered(endpoint);
+  std::vector<const Gate*> lent;
+  if (parent != nullptr && parent->has_places()) lent = parent->places_to_lend();
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(endpoint.default_timeout_ms());
@@ -181,7 +184,8 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, Message& message, DispatchOpti
   entered.taken_over();
   call.heed(Wishes::borrow(options));
   call.own_message(std::move(message));
-  submit(call, start.now);
+  if (!lent.empty()) call.take_lent(std::move(lent));
+  call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
   message = Message::blank();
   finish_blocking(call, message, start, in_time);
@@ -222,6 +226,10 @@ void Dispatcher::submit(Call& call, Nanos now) noexcept {
   }
 }
 
+std::size_t Dispatcher::most_waiting(std::uint32_t max_queued) const noexcept {
+  return std::min<std::size_t>(max_queued, pool_.longest_queue());
+}
+
 // --------------------------------------------------------------------------------------- the asynchronous dispatch
 
 void Dispatcher::dispatch_async_from(const Call* parent, Message message, Callback callback, DispatchOptions options) {
@@ -258,7 +266,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   call.deliver_to(std::move(callback), start.now);
   if (!runs_inline) {
     if (call.watch()) supervisor_.wake_at(budget.deadline);
-    submit(call, start.now);
+    call.admit(start.now);
   } else if (inline_depth >= kMaxInlineDepth) {
     call.refuse(Response::error(code::kOverloaded, "inline services call each other without end"));
   } else {

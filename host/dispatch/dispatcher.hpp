@@ -112,6 +112,10 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
 
   // -- for calls
 
+  /// Gives the call to the pool; where that has no room, it is refused.
+  void submit(Call& call, Nanos now) noexcept;
+  /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
+  std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
   void emit(EventKind kind, const Call& call, Nanos duration = 0) const noexcept {
     if (wants(kind)) emit_about(kind, call, duration);
@@ -142,14 +146,14 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   bool refuse_to_block(Message& message) const;
   static void refuse_as_overloaded(Message& message);
   void serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
-  void serve_pooled(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
+  void serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
+                    const Start& start);
   void finish_blocking(Call& call, Message& message, const Start& start, bool in_time);
   static void conclude(Call& call, Message& message, bool in_time);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
                bool cancellable);
   void run_here(Call& call, const Start& start) const noexcept;
   void report_slow_run(const Call& call, Nanos took) const noexcept;
-  void submit(Call& call, Nanos now) noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,

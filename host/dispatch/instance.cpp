@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dispatch/dispatcher.hpp"
 #include "dispatch/host_table.hpp"
 #include "dispatch/strategy.hpp"
 
@@ -43,13 +44,17 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       response_schema_(to_string(whole_service_.response_schema)),
       example_(to_string(whole_service_.example)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
-      inline_(declared().is_inline) {}
+      is_limited_(whole_service_.max_running != 0 || instance.gate().limits()),
+      inline_(declared().is_inline) {
+  gate_.set(whole_service_.max_running, instance.dispatcher().most_waiting(whole_service_.max_queued));
+}
 
 Instance::Instance(InstanceFacts facts, Dispatcher& dispatcher, Logger log)
     : facts_(std::move(facts)), dispatcher_(dispatcher), log_(std::move(log)), c_host_(make_host_table(*this)) {}
 
 void Instance::adopt(const busbar_router& router) {
   router_ = router;
+  gate_.set(router.max_running, dispatcher_.most_waiting(router.max_queued));
   for (std::uint32_t i = 0; i < router.service_count; ++i)
     endpoints_.emplace_back(*this, *router.services[i], facts_.plugin);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "dispatch/gate.hpp"
 #include "dispatch/inline_watch.hpp"
 #include "log/log.hpp"
 
@@ -47,6 +48,11 @@ class Endpoint final : public registry::LocalProvider {
   }
   InlineRecord& inline_record() noexcept { return inline_record_; }
 
+  /// Of its own limit. Its calls pass it, and then that of the instance.
+  Gate& gate() noexcept { return gate_; }
+  /// Whether there is a limit of its own or of its plugin.
+  bool is_limited() const noexcept { return is_limited_; }
+
  private:
   Instance& instance_;
   const busbar_service* const c_service_;
@@ -56,6 +62,8 @@ class Endpoint final : public registry::LocalProvider {
   const std::string response_schema_;
   const std::string example_;
   const std::uint32_t default_timeout_ms_;
+  Gate gate_;
+  const bool is_limited_;
   std::atomic<bool> inline_;
   InlineRecord inline_record_;
 };
@@ -87,6 +95,8 @@ class Instance {
   std::deque<Endpoint>& endpoints() noexcept { return endpoints_; }
   Dispatcher& dispatcher() const noexcept { return dispatcher_; }
   const Logger& log() const noexcept { return log_; }
+  /// Of the limit of all its services together.
+  Gate& gate() noexcept { return gate_; }
 
   /// A call goes in. In a read section of the registry, so that nobody enters after the withdrawal has returned.
   void enter() noexcept { entered_.fetch_add(1, std::memory_order_relaxed); }
@@ -113,6 +123,7 @@ class Instance {
   const Logger log_;
   busbar_host c_host_;
   busbar_router router_{};
+  Gate gate_;
   std::deque<Endpoint> endpoints_;  // a deque: endpoints do not move
 
   std::atomic<std::uint64_t> entered_{0};

@@ -222,7 +222,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   emit(EventKind::service_request_received, borrowed, endpoint);
   if (!runs_inline) {
     call.own_message(std::move(*owned));
-    return submit(call, start.now);
+    return call.admit(start.now);
   }
   run_here(call, start);
   if (!call.answered_alone()) call.own_copy(borrowed);  // somebody goes on with it

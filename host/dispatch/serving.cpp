@@ -79,6 +79,7 @@ busbar_status Call::reply(const busbar_reply& reply) noexcept {
   if (current_call == this) {
     staged_ = true;
   } else {
+    if ((state_.load(std::memory_order_acquire) & kRunning) == 0) leave_places();
     deliver();
   }
   return BUSBAR_DONE;
@@ -178,7 +179,9 @@ void Call::handle(const busbar_message& view) {
 }
 
 void Call::settle() noexcept {
-  state_.fetch_and(~kRunning, std::memory_order_acq_rel);
+  const std::uint32_t before = state_.fetch_and(~kRunning, std::memory_order_acq_rel);
+  // First: who hears the answer and calls again finds the place free.
+  if ((before & kAnswered) != 0) leave_places();
   if (staged_) deliver();  // an answer from another thread has delivered itself
   release_answerer();
 }
@@ -188,6 +191,7 @@ void Call::release_answerer() noexcept {
   if (claim_answer()) {
     response_ = Response::bad_rpc(badrpc::kBadReturn, "reply dropped");
     assigns_changed_ = false;
+    leave_places();
     deliver();
   }
   release();

@@ -48,6 +48,8 @@ Submitted Pool::submit(Task& task, Nanos now) noexcept { return state_->submit(t
 
 PoolStopped Pool::stop(Nanos deadline) noexcept { return state_->stop(deadline); }
 
+std::size_t Pool::longest_queue() const noexcept { return state_->longest_queue(); }
+
 PoolStats Pool::stats() const noexcept { return state_->stats(); }
 
 YieldGuard& Pool::yield_guard() noexcept { return state_->yield_guard(); }

@@ -94,6 +94,8 @@ class Pool {
   PoolStopped stop(Nanos deadline) noexcept;
 
   PoolStats stats() const noexcept;
+  // How many tasks wait at most, as configured.
+  std::size_t longest_queue() const noexcept;
 
   // For those who wait for tasks. The workers have one of their own: beside a process that keeps the callers' processor
   // busy, workers on another one may go on yielding (0.58 of the time that one guard for both sides takes, measured).

@@ -23,6 +23,7 @@ struct Pool::State : std::enable_shared_from_this<Pool::State> {
   Submitted submit(Task& task, Nanos now) noexcept;
   PoolStopped stop(Nanos deadline) noexcept;
   PoolStats stats() const noexcept;
+  std::size_t longest_queue() const noexcept { return options_.queue; }
   YieldGuard& yield_guard() noexcept { return caller_guard_; }
 
   bool begin_blocking() noexcept;

@@ -122,6 +122,7 @@ class Behaviours final : public busbar::Router {
     service("never_returns", &Behaviours::never_returns);
     service("sleeps", &Behaviours::sleeps);
     service("waits_for", &Behaviours::waits_for);
+    service("waits_in_line", &Behaviours::waits_for).limit(1, 1);
     service("opens", &Behaviours::opens);
     service("answers_later", &Behaviours::answers_later);
     service("late_answers_refused", &Behaviours::late_answers_refused);

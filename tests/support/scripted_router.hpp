@@ -23,6 +23,8 @@ struct Script {
     Deferral deferral;  // the handler returns no_reply
     std::uint32_t flags = 0;
     std::uint32_t timeout_ms = 0;
+    std::uint32_t max_running = 0;
+    std::uint32_t max_queued = 0;
   };
 
   Script& on(std::string name, Answer answer, std::uint32_t flags = 0) {
@@ -37,6 +39,12 @@ struct Script {
     services.back().timeout_ms = timeout;
     return *this;
   }
+  /// Of the service that was added last; before the first one, of all together.
+  Script& limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
+    (services.empty() ? max_running_of_all : services.back().max_running) = max_running;
+    (services.empty() ? max_queued_of_all : services.back().max_queued) = max_queued;
+    return *this;
+  }
   Script& authorize_with(std::function<Authorization(const Message&)> decide) {
     authorize = std::move(decide);
     return *this;
@@ -47,6 +55,8 @@ struct Script {
   }
 
   std::vector<Service> services;
+  std::uint32_t max_running_of_all = 0;
+  std::uint32_t max_queued_of_all = 0;
   std::function<Authorization(const Message&)> authorize = [](const Message&) { return authorized(); };
   std::function<std::string(const Message&)> choose;  // empty: the router has no choose_node of its own
 };
@@ -57,6 +67,7 @@ class ScriptedRouter : public Router {
   inline static Script* next = nullptr;
 
   ScriptedRouter() : script_(*next) {
+    if (script_.max_running_of_all != 0) limit(script_.max_running_of_all, script_.max_queued_of_all);
     for (const auto& s : script_.services) {
       auto& declared = s.answer ? declare(s, &ScriptedRouter::answer) : declare(s, &ScriptedRouter::defer);
       declare_flags(declared, s);
@@ -80,6 +91,7 @@ class ScriptedRouter : public Router {
     if ((s.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0) declared.idempotent();
     if ((s.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0) declared.dry_run_safe();
     if (s.timeout_ms != 0) declared.timeout(std::chrono::milliseconds(s.timeout_ms));
+    if (s.max_running != 0) declared.limit(s.max_running, s.max_queued);
   }
   Message answer(Message& message, Context& context) {
     Response response = by_name_.at(std::string(message.service_name()))->answer(message, context);

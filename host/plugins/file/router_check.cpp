@@ -29,6 +29,14 @@ std::string to_string(busbar_text text) {
   return text.data == nullptr ? std::string() : std::string(text.data, text.size);
 }
 
+/// What contradicts itself in a limit would be found by whoever is overloaded.
+void check_limit(const std::string& whose, std::uint32_t max_running, std::uint32_t max_queued) {
+  if (max_running == 0 && max_queued != 0) {
+    throw PluginError(whose + " has max_queued " + std::to_string(max_queued) +
+                      " without max_running: calls wait for those that run");
+  }
+}
+
 ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   const std::string what = "service " + std::to_string(index + 1) + " of its router";
   if (from == nullptr) throw PluginError(what + " is null");
@@ -41,6 +49,12 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
+  check_limit("service \"" + printable(facts.name) + "\"", service.max_running, service.max_queued);
+  if (facts.is_inline && service.max_running != 0) {
+    throw PluginError("service \"" + printable(facts.name) + "\" is inline and has max_running " +
+                      std::to_string(service.max_running) +
+                      ": an inline service runs on its caller's thread, where no call can wait");
+  }
   facts.request_schema = to_string(service.request_schema);
   facts.response_schema = to_string(service.response_schema);
   facts.example = to_string(service.example);
@@ -115,6 +129,7 @@ busbar_router read_router(const busbar_router& router) {
                       std::to_string(kMostServices) + " are possible");
   }
   if (copy.service_count > 0 && copy.services == nullptr) throw PluginError("its router's services are null");
+  check_limit("its router", copy.max_running, copy.max_queued);
   return copy;
 }
 

@@ -62,6 +62,8 @@ std::vector<BadFile> fixtures() {
       {"bad_service_name.so", {"bad service name", "Bad-Name"}, false},
       {"bad_schema.so", {"the request's schema of service", "no JSON", "line 1, column 18"}, false},
       {"example_unfit.so", {"its example would be refused", "item", "expected a name"}, false},
+      {"inline_limited.so", {"is inline and has max_running 4"}, false},
+      {"queued_behind_none.so", {"its router has max_queued 10 without max_running"}, false},
       {"service_twice.so", {"service_twice", "twice"}, false},
       {"no_service.so", {"offers no service"}, false},
       {"small_router.so", {"router has 16 bytes"}, false},

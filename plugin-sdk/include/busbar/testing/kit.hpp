@@ -49,7 +49,7 @@ class Pending {
 };
 
 /// A host that serves one router. Calls run on the thread that makes them, from `authorize` to the end of the handler,
-/// with every nested call; nothing else has a thread. The watch over inline services is a real
+/// with every nested call; nothing else has a thread. Limits, strategies and the watch over inline services are a real
 /// host's alone. Threads: any, but for the constructor, `stop` and the destructor.
 template <class Plugin>
 class Host {

@@ -1,4 +1,5 @@
 // Which provider is asked, and which one next.
+#include <latch>
 #include <map>
 #include <set>
 
@@ -76,6 +77,30 @@ TEST_P(Failover, C_D4_TheOneThatServesAnswers) {
     EXPECT_EQ(back.response().value_as<int>(), i);
     EXPECT_EQ(back.assigned<std::string>("by"), "d");
   }
+  EXPECT_TRUE(net.quiet());
+}
+
+TEST_P(Failover, C_D15_OneWhoseLimitIsReachedIsPassedOverForTheNext) {
+  std::latch let_go(1);
+  std::atomic<int> held{0};
+  for (const char* node : {"b", "c"}) {
+    net.add(node, Script()
+                      .on("s",
+                          [&, node](Message&, Context&) {
+                            ++held;
+                            let_go.wait();
+                            return Response::ok(std::string(node));
+                          })
+                      .limit(1, 0));
+  }
+  std::vector<std::thread> callers;
+  std::atomic<int> served{0};
+  for (int i = 0; i < 2; ++i) callers.emplace_back([&] { served += call(net["a"], "s").response().succeeded(); });
+  EXPECT_TRUE(eventually([&] { return held == 2; })) << "whoever was picked first, both serve one";
+  EXPECT_THAT(tried(call(net["a"], "s").response()), UnorderedElementsAre("b:overloaded", "c:overloaded"));
+  let_go.count_down();
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(served, 2);
   EXPECT_TRUE(net.quiet());
 }
 

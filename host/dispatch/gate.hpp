@@ -1,0 +1,70 @@
+// How many calls of a service, or of all services of a plugin, run at the same time, and how many more wait for that
+// (`max_running`, `max_queued`; decision 0015).
+//
+// A call passes the gate of its service, then that of its plugin, and only then goes to the pool: what waits here takes
+// no thread and no room in the pool's queue. It holds its places until it is answered and its handler has returned.
+#pragma once
+
+#include <busbar/thread_safety.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pool/clock.hpp"
+
+namespace busbar::host {
+
+class Call;
+
+/// Calls in the order in which they came. Ownership: refers to them. A call is in one list at a time.
+class CallList {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+  std::size_t size() const noexcept { return size_; }
+  void push(Call& call) noexcept;
+  /// Null: it is empty.
+  Call* pop() noexcept;
+
+ private:
+  Call* first_ = nullptr;
+  Call* last_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Threads: any.
+class Gate {
+ public:
+  enum class Entry : std::uint8_t {
+    kIn,     ///< the call has a place
+    kWaits,  ///< it will be handed out by leave(); whoever gave it in must not touch it any more
+    kFull    ///< neither is possible
+  };
+
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  /// Sets how many calls run and wait; 0 running: no limit. Once, before the first call.
+  void set(std::uint32_t max_running, std::size_t max_waiting) noexcept;
+  bool limits() const noexcept { return max_running_ != 0; }
+  std::uint32_t max_running() const noexcept { return max_running_; }
+  std::size_t max_waiting() const noexcept { return max_waiting_; }
+
+  /// Takes the call in, or has it wait its turn. Those who waited and whose callers have gone give their room to it:
+  /// they come back in `gone`, to be ended without the gate.
+  Entry enter(Call& call, Nanos now, CallList& gone) noexcept;
+  /// A call that was in goes. Returns the one that has its place now, or null.
+  Call* leave() noexcept;
+
+ private:
+  void take_out_gone(Nanos now, CallList& gone) noexcept BUSBAR_REQUIRES(mutex_);
+
+  std::uint32_t max_running_ = 0;
+  std::size_t max_waiting_ = 0;
+  Mutex mutex_;
+  std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;
+  CallList waiting_ BUSBAR_GUARDED_BY(mutex_);
+  Nanos first_deadline_ BUSBAR_GUARDED_BY(mutex_) = kNever;  // of those who wait; none of them ends before
+};
+
+}  // namespace busbar::host

@@ -1,0 +1,384 @@
+// max_running and max_queued of services and plugins: how many run, who waits, who is refused (C-D15), and that nobody
+// waits for himself (C-D14).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+#include <semaphore>
+#include <thread>
+
+#include "support/hub.hpp"
+
+namespace busbar::testing {
+namespace {
+
+using host::kMaxTimeoutMs;
+using host::kSecond;
+using std::chrono::hours;
+
+// A service whose calls stay inside until they are let go, and that counts them.
+class Held {
+ public:
+  Script::Answer answer() {
+    return [this](Message& message, Context&) {
+      const int now = ++inside_;
+      for (int most = most_; now > most && !most_.compare_exchange_weak(most, now);) {
+      }
+      {
+        const std::lock_guard lock(mutex_);
+        order_.push_back(std::string(message.id()));
+      }
+      ++started_;
+      let_go_.acquire();
+      --inside_;
+      return Response::ok();
+    };
+  }
+  void let_go(std::ptrdiff_t calls = 1) { let_go_.release(calls); }
+  int inside() const { return inside_; }
+  int started() const { return started_; }
+  int most() const { return most_; }
+  bool reaches(int inside) {
+    return eventually([&] { return inside_ == inside; });
+  }
+  std::vector<std::string> order() const {
+    const std::lock_guard lock(mutex_);
+    return order_;
+  }
+
+ private:
+  std::counting_semaphore<> let_go_{0};
+  std::atomic<int> inside_{0}, started_{0}, most_{0};
+  mutable std::mutex mutex_;
+  std::vector<std::string> order_;
+};
+
+// What came back of calls that nobody waits for.
+class Outcomes {
+ public:
+  host::Callback callback() {
+    return [this](Message&& back) {
+      const Response& response = back.response();
+      if (response.succeeded()) ++ok_;
+      if (response.is_error("no_nodes_available")) ++refused_;
+      if (response.kind() == Response::Kind::service_timeout) ++timed_out_;
+      if (response.is_bad_rpc("unloaded")) ++unloaded_;
+      ++ended_;
+    };
+  }
+  bool reach(int ended) {
+    return eventually([&] { return ended_ == ended; });
+  }
+  int ended() const { return ended_; }
+  int ok() const { return ok_; }
+  int refused() const { return refused_; }
+  int timed_out() const { return timed_out_; }
+  int unloaded() const { return unloaded_; }
+
+ private:
+  std::atomic<int> ok_{0}, refused_{0}, timed_out_{0}, unloaded_{0}, ended_{0};
+};
+
+host::PoolOptions wide_pool() { return {8, 16, 200'000, 1000 * kSecond, kSecond, {}}; }
+
+class Gates : public ::testing::TestWithParam<Form> {};
+INSTANTIATE_TEST_SUITE_P(BothForms, Gates, ::testing::Values(Form::blocking, Form::async),
+                         [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; });
+
+TEST(Gate, NoMoreRunThanMaxRunningAndTheOthersTakeNoThreadOfThePoolAndNoRoomInItsQueue) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p",
+          Script().on("work", held.answer()).limit(2).on("other", [](Message&, Context&) { return Response::ok(); }));
+  for (int i = 0; i < 20; ++i) {
+    hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(held.reaches(2));
+  EXPECT_TRUE(hub.call("other").response().succeeded());
+  EXPECT_TRUE(eventually([&] { return hub.pool().stats().running == 2; }));
+  EXPECT_EQ(hub.pool().stats().queued, 0u);
+  EXPECT_EQ(outcomes.ended(), 0);
+  held.let_go(20);
+  ASSERT_TRUE(outcomes.reach(20));
+  EXPECT_EQ(outcomes.ok(), 20);
+  EXPECT_EQ(held.most(), 2);
+}
+
+TEST(Gate, WhoWaitsIsServedInTheOrderOfComing) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().on("work", held.answer()).limit(1));
+  std::vector<std::string> came;
+  for (int i = 0; i < 50; ++i) {
+    Message message("work");
+    came.push_back(std::string(message.id()));
+    hub.dispatcher().dispatch_async(std::move(message), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  held.let_go(50);
+  ASSERT_TRUE(outcomes.reach(50));
+  EXPECT_EQ(held.order(), came);
+}
+
+TEST_P(Gates, C_D15_PastMaxQueuedItIsOverloadedAtOnceAndSaysWhose) {
+  for (const bool whole_plugin : {false, true}) {
+    Held held;
+    Outcomes outcomes;
+    Hub hub(wide_pool());
+    Script script;
+    if (whole_plugin) script.limit(1, 2);
+    script.on("work", held.answer());
+    if (!whole_plugin) script.limit(1, 2);
+    hub.add("p", script);
+    for (int i = 0; i < 3; ++i) {
+      hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+    }
+    ASSERT_TRUE(held.reaches(1));
+    const Message back = hub.call(Message("work"), {kMaxTimeoutMs}, GetParam());
+    ASSERT_TRUE(back.response().is_error("no_nodes_available")) << back.response().text();
+    EXPECT_EQ(back.response().value().to_json(), (nlohmann::json{{{"node", "local"}, {"reason", "overloaded"}}}));
+    held.let_go(3);
+    ASSERT_TRUE(outcomes.reach(3));
+    EXPECT_EQ(outcomes.ok(), 3);
+  }
+}
+
+TEST_P(Gates, OneCallAfterTheOtherIsNeverRefusedWhereOneMayRunAndNoneWait) {
+  Hub hub;
+  hub.add("p", Script().on("work", [](Message&, Context&) { return Response::ok(); }).limit(1, 0));
+  for (int i = 0; i < 3'000; ++i) {
+    const Message back = hub.call(Message("work"), {kMaxTimeoutMs}, GetParam());
+    ASSERT_TRUE(back.response().succeeded()) << "call " << i << ": " << back.response().text();
+  }
+}
+
+TEST_P(Gates, OneCallAfterTheOtherIsNeverRefusedEitherWhereAnotherThreadAnswers) {
+  Hub hub;
+  std::vector<std::thread> helpers;
+  hub.add("p", Script()
+                   .defer("later",
+                          [&](Message&, Context& context) {
+                            const auto handle = std::make_shared<ReplyHandle>(context.reply_handle());
+                            helpers.emplace_back([handle] { handle->reply(Response::ok()); });
+                          })
+                   .limit(1, 0));
+  for (int i = 0; i < 300; ++i) {
+    const Message back = hub.call(Message("later"), {kMaxTimeoutMs}, GetParam());
+    ASSERT_TRUE(back.response().succeeded()) << "call " << i << ": " << back.response().text();
+    ASSERT_TRUE(hub.quiet()) << "the answer may come before the handler has returned, which still has its place then";
+    helpers.back().join();
+  }
+}
+
+TEST(Gate, APluginsLimitCountsAllItsServicesTogether) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(3).on("a", held.answer()).limit(2).on("b", held.answer()));
+  for (int i = 0; i < 10; ++i) {
+    hub.dispatcher().dispatch_async(Message(i % 2 == 0 ? "a" : "b"), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(held.reaches(3));
+  held.let_go(10);
+  ASSERT_TRUE(outcomes.reach(10));
+  EXPECT_EQ(outcomes.ok(), 10);
+  EXPECT_EQ(held.most(), 3);
+}
+
+TEST(Gate, APlaceIsGivenBackHoweverTheCallEnds) {
+  Hub hub;
+  hub.add("p", Script()
+                   .limit(1, 0)
+                   .on("ok", [](Message&, Context&) { return Response::ok(); })
+                   .on("throws", [](Message&, Context&) -> Response { throw std::runtime_error("no"); })
+                   .on("forbidden", [](Message&, Context&) { return Response::ok(); })
+                   .defer("drops", [](Message&, Context& context) { (void)context.reply_handle(); })
+                   .authorize_with([](const Message& message) {
+                     return message.service_name() == "forbidden" ? forbidden() : authorized();
+                   }));
+  for (const char* ending : {"throws", "forbidden", "drops", "throws"}) {
+    EXPECT_FALSE(hub.call(ending).response().is_error("no_nodes_available")) << ending;
+    EXPECT_TRUE(hub.call("ok").response().succeeded()) << "after " << ending;
+  }
+}
+
+TEST(Gate, ACallThatIsAnsweredLaterKeepsItsPlaceUntilThen) {
+  Outcomes outcomes;
+  std::promise<ReplyHandle> given;
+  Hub hub(wide_pool());
+  hub.add("p", Script()
+                   .limit(1, 0)
+                   .defer("later", [&](Message&, Context& context) { given.set_value(context.reply_handle()); })
+                   .on("ok", [](Message&, Context&) { return Response::ok(); }));
+  hub.dispatcher().dispatch_async(Message("later"), outcomes.callback(), {kMaxTimeoutMs});
+  ReplyHandle handle = given.get_future().get();
+  EXPECT_TRUE(hub.call("ok").response().is_error("no_nodes_available"));
+  handle.reply(Response::ok());
+  ASSERT_TRUE(outcomes.reach(1));
+  EXPECT_TRUE(eventually([&] { return hub.call("ok").response().succeeded(); })) << "once its handler has returned";
+}
+
+TEST_P(Gates, C_D8_WhoWaitsPastItsDeadlineTimesOutAndIsNeverStarted) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().on("work", held.answer()).limit(1));
+  hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  EXPECT_EQ(hub.call(Message("work"), {20}, GetParam()).response().kind(), Response::Kind::service_timeout);
+  held.let_go(2);
+  ASSERT_TRUE(outcomes.reach(1));
+  ASSERT_TRUE(hub.quiet());
+  EXPECT_EQ(held.started(), 1);
+}
+
+TEST(Gate, WhoHasGivenUpLeavesHisRoomToOthers) {
+  Held held;
+  Outcomes patient, impatient;
+  Hub hub(wide_pool());
+  hub.add("p", Script().on("work", held.answer()).limit(1, 2));
+  hub.dispatcher().dispatch_async(Message("work"), patient.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  for (int i = 0; i < 2; ++i) hub.dispatcher().dispatch_async(Message("work"), impatient.callback(), {20});
+  ASSERT_TRUE(impatient.reach(2));
+  for (int i = 0; i < 2; ++i) hub.dispatcher().dispatch_async(Message("work"), patient.callback(), {kMaxTimeoutMs});
+  held.let_go(3);
+  ASSERT_TRUE(patient.reach(3));
+  EXPECT_EQ(patient.ok(), 3);
+  EXPECT_EQ(impatient.timed_out(), 2);
+  EXPECT_EQ(held.started(), 3);
+}
+
+TEST(Gate, C_D14_ACallThatOneOfItsCallersHasAPlaceForNeedsNone) {
+  Hub hub(wide_pool());
+  const auto pass = [](const char* to) {
+    return [to](Message& message, Context& context) {
+      const int depth = message.raw_request_as<int>();
+      return depth == 0 ? Response::ok(1) : context.call(to, depth - 1, hours(24)).response();
+    };
+  };
+  hub.add("p", Script().limit(1, 0).on("ping", pass("pong")).limit(1, 0).on("self", pass("self")).limit(1, 0));
+  hub.add("q", Script().on("pong", pass("ping")));  // has no limit, and hands on what its caller has
+  for (const char* service : {"self", "ping"}) {
+    const Message back = hub.call(Message::of(service, 5), {kMaxTimeoutMs});
+    ASSERT_TRUE(back.response().succeeded()) << service << ": " << back.response().text();
+    EXPECT_EQ(back.response().value_as<int>(), 1);
+  }
+}
+
+TEST(Gate, ANestedCallThatNobodyWaitsForNeedsAPlaceOfItsOwn) {
+  Outcomes outcomes;
+  Held held;
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1).on("inner", held.answer()).on("outer", [&](Message&, Context&) {
+    hub.dispatcher().dispatch_async(Message("inner"), outcomes.callback(), {kMaxTimeoutMs});
+    return Response::ok(held.started());
+  }));
+  const Message back = hub.call(Message("outer"), {kMaxTimeoutMs});
+  EXPECT_EQ(back.response().value_as<int>(), 0);
+  held.let_go();
+  EXPECT_TRUE(outcomes.reach(1));
+}
+
+TEST(Gate, InlineServicesPassBesideThePluginsLimit) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script()
+                   .limit(1, 0)
+                   .on("work", held.answer())
+                   .on(
+                       "quick", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_INLINE));
+  hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  EXPECT_TRUE(hub.call("quick").response().succeeded());
+  held.let_go();
+  ASSERT_TRUE(outcomes.reach(1));
+}
+
+TEST(Gate, C_D11_AskingForLeaveTakesAPlaceToo) {
+  // A limit of one keeps a router to one thread at a time; `authorize` is the router's code.
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1, 0).on("work", held.answer()));
+  hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  const auto asked = hub.dispatcher().authorized(Message("work"), {kMaxTimeoutMs});
+  EXPECT_EQ(asked.kind, host::AuthorizationAnswer::Kind::failed);
+  held.let_go();
+  ASSERT_TRUE(outcomes.reach(1));
+}
+
+TEST(Gate, ALongLineOfWaitersIsRefusedOneAfterTheOtherWhenThePoolStops) {
+  constexpr int kWaiting = 100'000;  // each inside the one before would be more than a stack holds
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().on("work", held.answer()).limit(1));
+  for (int i = 0; i <= kWaiting; ++i) {
+    hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(held.reaches(1));
+  EXPECT_EQ(hub.pool().stop(host::now_ns()).abandoned, 1u);
+  held.let_go();
+  ASSERT_TRUE(outcomes.reach(kWaiting + 1));
+  EXPECT_EQ(outcomes.ok(), 1);
+  EXPECT_EQ(outcomes.unloaded(), kWaiting);
+}
+
+TEST(Gate, NeverMoreThanThePoolsQueueWait) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub({2, 4, 5, 1000 * kSecond, kSecond, {}});
+  hub.add("p", Script().on("work", held.answer()).limit(1));  // without end, says the plugin
+  for (int i = 0; i < 10; ++i) {
+    hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  EXPECT_EQ(outcomes.refused(), 4);
+  held.let_go(6);
+  ASSERT_TRUE(outcomes.reach(10));
+}
+
+// Callers of both forms, some of whom give up, at a plugin with limits whose calls nest.
+TEST(GateHammer, NeverTooManyRunAndEveryCallEnds) {
+  std::atomic<int> inside{0}, most{0}, calls{0};
+  const auto counted = [&](auto body) {
+    return [&, body](Message& message, Context& context) {
+      const int now = ++inside;
+      for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+      }
+      const Response response = body(message, context);
+      --inside;
+      return response;
+    };
+  };
+  Hub hub({4, 32, 1000, host::kMillisecond, kSecond, {}});
+  hub.add("p", Script().limit(4, 20).on("a", counted([](Message&, Context&) { return Response::ok(); })).limit(3, 5));
+  hub.add("q", Script().limit(6).on(
+                   "b", [](Message&, Context& context) { return context.dispatch(Message("a")).response(); }));
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 6; ++c) {
+    callers.emplace_back([&, c] {
+      for (int i = 0; i < 300; ++i) {
+        const char* service = (i + c) % 3 == 0 ? "b" : "a";
+        if (i % 7 == 0) {
+          auto pending = hub.dispatcher().dispatch_cancellable(Message(service), [&](Message&&) { ++calls; });
+          if (pending.cancel()) ++calls;
+        } else {
+          hub.call(Message(service), {i % 11 == 0 ? 1u : 60'000u}, i % 2 == 0 ? Form::blocking : Form::async);
+          ++calls;
+        }
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_TRUE(eventually([&] { return calls == 1800; }));
+  EXPECT_TRUE(hub.quiet());
+  EXPECT_LE(most, 3);
+  EXPECT_TRUE(hub.call("b").response().succeeded()) << "every place has been given back";
+}
+
+}  // namespace
+}  // namespace busbar::testing
