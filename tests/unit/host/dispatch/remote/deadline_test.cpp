@@ -265,7 +265,6 @@ TEST(RemoteCancel, C_D8_IsOfOneCallOnly) {
   auto first = net["a"].dispatcher().dispatch_cancellable(Message("s"), count, {600'000});
   auto second = net["a"].dispatcher().dispatch_cancellable(Message("s"), count, {600'000});
   EXPECT_TRUE(gate.reached(2));
-  std::atomic<int> cancels{0};
   EXPECT_TRUE(first.cancel());
   // A request that is answered has overtaken nothing: the cancellation is there.
   net.add("a", Script());
