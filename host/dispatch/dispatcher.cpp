@@ -138,7 +138,7 @@ bool Dispatcher::refuse_to_block(Message& message) const {
 void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
   Entered entered(endpoint);
   const auto budget = start.budget(endpoint.default_timeout_ms());
-  report_start(endpoint, message);
+  report_start(Purpose::serve, endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
   entered.taken_over();
@@ -178,7 +178,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(endpoint.default_timeout_ms());
-  report_start(endpoint, message);
+  report_start(Purpose::serve, endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   entered.taken_over();
@@ -254,7 +254,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   Entered entered(*endpoint);
   const Start start = start_of(endpoint->is_inline(), parent, message, options);
   const auto budget = start.budget(endpoint->default_timeout_ms());
-  if (purpose == Purpose::serve) report_start(*endpoint, message);
+  report_start(purpose, *endpoint, message);
   const bool runs_inline = endpoint->is_inline();
   Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
@@ -300,6 +300,8 @@ void Dispatcher::validate(Message& message, DispatchOptions options) {
 void Dispatcher::authorized_async(Message message, std::function<void(AuthorizationAnswer)> callback,
                                   DispatchOptions options) {
   using Kind = AuthorizationAnswer::Kind;
+  // What it is halted with is no router's word: an ok would be taken for a yes (C-D1).
+  if (message.halted()) return callback({Kind::failed, message.response()});
   const auto answer = [callback = std::move(callback)](Message&& outcome) {
     const Response& response = outcome.response();
     if (response.kind() == Response::Kind::ok) return callback({Kind::yes, {}});
@@ -349,12 +351,12 @@ void Dispatcher::report_slow_run(const Call& call, Nanos took) const noexcept {
   events_.emit(event);
 }
 
-void Dispatcher::report_start(const Endpoint& endpoint, const Message& message) const noexcept {
+void Dispatcher::report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept {
   constexpr EventMask kAny = mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service) |
                              mask_of(EventKind::service_request_received);
   if (!events_.wants_any(kAny)) return;
   emit(EventKind::service_found, message, &endpoint);
-  emit(EventKind::invoking_service, message, &endpoint);
+  if (purpose == Purpose::serve) emit(EventKind::invoking_service, message, &endpoint);
   emit(EventKind::service_request_received, message, &endpoint);
 }
 

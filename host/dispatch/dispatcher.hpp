@@ -71,7 +71,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Sets dry_run from no to yes, and dispatches (C-D10).
   void validate(Message& message, DispatchOptions options = {});
 
-  /// Whether the provider's router would let the message through, without calling the handler (C-D11).
+  /// Whether the provider's router would let the message through, without calling the handler (C-D11). Of a halted
+  /// message nobody is asked: `failed`, with its response (C-D1).
   void authorized_async(Message message, std::function<void(AuthorizationAnswer)> callback,
                         DispatchOptions options = {});
   AuthorizationAnswer authorized(Message message, DispatchOptions options = {});
@@ -153,7 +154,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
                bool cancellable);
   void run_here(Call& call, const Start& start) const noexcept;
   void report_slow_run(const Call& call, Nanos took) const noexcept;
-  void report_start(const Endpoint& endpoint, const Message& message) const noexcept;
+  void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,
             std::string_view node = {}) const noexcept;
@@ -166,8 +167,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);
   bool ask_others(Call& call, Nanos begun);
-  bool try_next(Call& call) noexcept;
-  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
+  bool try_next(Call& call, Nanos begun) noexcept;
+  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate, Nanos begun);
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 

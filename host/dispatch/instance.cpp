@@ -11,8 +11,6 @@ namespace busbar::host {
 
 namespace {
 
-constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
-
 std::string to_string(busbar_text text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
 
 registry::Visibility visibility_of(const busbar_service& service) {
@@ -43,7 +41,7 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       request_schema_(to_string(whole_service_.request_schema)),
       response_schema_(to_string(whole_service_.response_schema)),
       example_(to_string(whole_service_.example)),
-      default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kDefaultTimeoutMs),
+      default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kUsualTimeoutMs),
       is_limited_(whole_service_.max_running != 0 || instance.gate().limits()),
       inline_(declared().is_inline) {
   gate_.set(whole_service_.max_running, instance.dispatcher().most_waiting(whole_service_.max_queued));

@@ -103,6 +103,7 @@ TEST_F(Describe, SchemasAreValid) {
   EXPECT_THAT(ended.out, HasSubstr("checked 16 schemas, 8 requests and 8 answers"));
 }
 
+// C-R2: what its author wrote of it, too.
 TEST_F(ClusterTest, DescribeTellsOfAServiceElsewhereWhatItsProviderDoes) {
   cluster.add("a", {"typed"});
   cluster.add("b");
@@ -115,6 +116,7 @@ TEST_F(ClusterTest, DescribeTellsOfAServiceElsewhereWhatItsProviderDoes) {
     ASSERT_TRUE(there.contains(key)) << key;
     EXPECT_EQ(there[key], here[key]) << key;
   }
+  EXPECT_EQ(there["doc"], "Takes an order.");
   EXPECT_EQ(cluster["b"].call("typed_order", there["example"]).status, 0);
 }
 

@@ -116,7 +116,7 @@ TEST_F(Shapes, Plugins) {
   EXPECT_THAT(row["since"].get<std::string>(), testing::MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9:.]+Z"));
 }
 
-TEST_F(Shapes, Status) {
+TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   const Json status = host.ask({"status"}).json;
   EXPECT_EQ(keys_of(status),
             (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool", "plugins"}));
@@ -124,6 +124,7 @@ TEST_F(Shapes, Status) {
   EXPECT_EQ(status["ready"], true);
   EXPECT_TRUE(status["uptime_s"].is_number());
   EXPECT_TRUE(status["cluster"].is_object());
+  EXPECT_TRUE(status["cluster"]["table"]["age_ms"].is_number_unsigned()) << status["cluster"];
   EXPECT_TRUE(status["pool"].is_object());
   EXPECT_EQ(status["plugins"], Json({{"serving", 3}}));
 }

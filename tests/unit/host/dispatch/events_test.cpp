@@ -1,4 +1,4 @@
-// The events that a dispatch emits, in their order (contract, "Events for observers").
+// What the events of a dispatch tell, and when there are none. Their order: remote/events_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,8 +11,6 @@
 
 namespace busbar::testing {
 namespace {
-
-using ::testing::ElementsAre;
 
 class DispatchEvents : public ::testing::TestWithParam<std::tuple<Form, bool>> {
  protected:
@@ -31,44 +29,6 @@ INSTANTIATE_TEST_SUITE_P(All, DispatchEvents,
                            return std::string(std::get<0>(tested.param) == Form::blocking ? "Blocking" : "Async") +
                                   (std::get<1>(tested.param) ? "Inline" : "Pooled");
                          });
-
-TEST_P(DispatchEvents, TellACallFromDiscoveryToResponse) {
-  hub.add("p", Script().on(
-                   "work", [](Message&, Context&) { return Response::ok(); }, flags()));
-  Message message("work");
-  message.with_correlation("the-correlation").with_origin_node("elsewhere");
-  call(message);
-  EXPECT_THAT(log->names(), ElementsAre("discovering_service", "service_found", "invoking_service",
-                                        "service_request_received", "checking_if_service_call_is_authorized",
-                                        "executing_service", "execution_finished", "service_responded"));
-  for (const auto& entry : log->entries()) {
-    EXPECT_EQ(entry.service, "work");
-    EXPECT_EQ(entry.message_id, message.id());
-    EXPECT_EQ(entry.correlation_id, "the-correlation");
-    EXPECT_EQ(entry.node, "node-1");
-    EXPECT_EQ(entry.origin, "elsewhere");
-    EXPECT_TRUE(entry.is_public);
-    const bool timed =
-        entry.kind == host::EventKind::execution_finished || entry.kind == host::EventKind::service_responded;
-    EXPECT_EQ(entry.duration > 0, timed) << name_of(entry.kind);
-  }
-}
-
-TEST_P(DispatchEvents, TellThatAServiceWasNotFound) {
-  call(Message("nobody"));
-  EXPECT_THAT(log->names(), ElementsAre("discovering_service", "service_not_found"));
-}
-
-TEST_P(DispatchEvents, TellOfARefusedCallThatItWasNotExecuted) {
-  hub.add("p", Script()
-                   .on(
-                       "work", [](Message&, Context&) { return Response::ok(); }, flags())
-                   .authorize_with([](const Message&) { return forbidden(); }));
-  call(Message("work"));
-  EXPECT_THAT(log->names(),
-              ElementsAre("discovering_service", "service_found", "invoking_service", "service_request_received",
-                          "checking_if_service_call_is_authorized", "service_responded"));
-}
 
 TEST_P(DispatchEvents, TellTheVisibility) {
   CRouter router(
@@ -117,18 +77,6 @@ TEST_P(DispatchEvents, AreNotMadeForNobody) {
                    "work", [](Message&, Context&) { return Response::ok(); }, flags()));
   call(Message("work"));
   EXPECT_TRUE(log->entries().empty());
-}
-
-TEST(AuthorizedEvents, TellThatTheAuthorizationWasCheckedAndNothingExecuted) {
-  Hub hub;
-  const auto log = std::make_shared<EventLog>();
-  hub.events().subscribe(log);
-  hub.add("p", Script().on("work", [](Message&, Context&) { return Response::ok(); }));
-  hub.dispatcher().authorized(Message("work"));
-  EXPECT_EQ(log->names().front(), "discovering_service");
-  EXPECT_EQ(log->count(host::EventKind::checking_if_service_call_is_authorized), 1u);
-  EXPECT_EQ(log->count(host::EventKind::executing_service), 0u);
-  EXPECT_EQ(log->count(host::EventKind::execution_finished), 0u);
 }
 
 }  // namespace

@@ -207,7 +207,7 @@ TEST_P(ChooseNode, C_R6_TheCallersNodeMayBeTheChosenOne) {
   EXPECT_TRUE(net.quiet());
 }
 
-TEST_P(ChooseNode, C_R6_AnInlineServiceChoosesNoOtherNode) {
+TEST_P(ChooseNode, C_R6_C_D17_AnInlineServiceChoosesNoOtherNode) {
   net.add("b", placed("b", BUSBAR_SERVICE_INLINE));
   net.add("c", placed("c"));
   const Message back = ask_b();

@@ -402,6 +402,14 @@ TEST_F(RemoteAuthorized, C_D11_TheNextIsAskedWhereOneFails) {
   EXPECT_GT(failed, 0);
 }
 
+TEST_F(RemoteAuthorized, C_D11_WhereTheOneHereFailsTheOthersAreAsked) {
+  net.add("a", guarded([](const Message&) -> Authorization { throw std::runtime_error("broken"); }));
+  EXPECT_TRUE(ask().response.is_bad_rpc("exit"));
+  net.add("b", guarded([](const Message& m) { return m.assigned<int>("k") == 1 ? authorized() : forbidden(); }));
+  EXPECT_EQ(ask(Message("s").assign("k", 1)).kind, AuthorizationAnswer::Kind::yes);
+  EXPECT_EQ(ask().kind, AuthorizationAnswer::Kind::no) << "a no is an answer";
+}
+
 TEST_F(RemoteAuthorized, C_D11_TheLastBadrpcIsTheAnswerWhenAllFail) {
   for (const char* node : {"b", "c"}) {
     net.add(node, guarded([](const Message&) -> Authorization { throw std::runtime_error("broken"); }));

@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <tuple>
 
 #include "support/linked_hubs.hpp"
 
@@ -23,6 +24,25 @@ class RemoteTest : public ::testing::TestWithParam<Form> {
 #define BUSBAR_BOTH_FORMS(Suite)                                                             \
   INSTANTIATE_TEST_SUITE_P(BothForms, Suite, ::testing::Values(Form::blocking, Form::async), \
                            [](const auto& tested) { return tested.param == Form::blocking ? "Blocking" : "Async"; })
+
+/// A test of node a that calls what is provided here, by a, or there, by b. In both forms (C-D16).
+class HereAndThere : public ::testing::TestWithParam<std::tuple<Form, const char*>> {
+ protected:
+  static Form form() { return std::get<0>(GetParam()); }
+  static std::string provider() { return std::get<1>(GetParam()); }
+  Message call(Message message, host::DispatchOptions options = {}) {
+    return net["a"].call(std::move(message), options, form());
+  }
+  LinkedHubs net{{"a", "b", "c"}};
+};
+
+#define BUSBAR_HERE_AND_THERE(Suite)                                                                               \
+  INSTANTIATE_TEST_SUITE_P(                                                                                        \
+      All, Suite, ::testing::Combine(::testing::Values(Form::blocking, Form::async), ::testing::Values("a", "b")), \
+      [](const auto& tested) {                                                                                     \
+        return std::string(std::get<0>(tested.param) == Form::blocking ? "Blocking" : "Async") +                   \
+               (std::get<1>(tested.param)[0] == 'a' ? "Here" : "There");                                           \
+      })
 
 /// Holds threads up until it is opened.
 class Gate {
