@@ -67,19 +67,17 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     }
     const Nanos now = now_ns();
     if (now >= call.deadline()) return AttemptSent::kOver;
-    if (call.purpose() == Purpose::serve &&
-        events_.wants_any(mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service))) {
-      emit(EventKind::service_found, call.message(), nullptr, 0, candidate.peer->name());
-      emit(EventKind::invoking_service, call.message(), nullptr, 0, candidate.peer->name());
-    }
+    if (wants(EventKind::service_responded)) call.begun_at(ticks());
+    report_start(call, *candidate.peer);
     const AttemptSent sent = call.attempt_at(std::exchange(candidate.peer, nullptr), candidate.idempotent, seat, now);
+    if (sent == AttemptSent::kRefused) report_end(call, call.message());
     if (sent != AttemptSent::kRefused || !call.asks_for_another()) return sent;
     call.prepare_next();
   }
 }
 
 // For a caller that waits on this thread, and whose last attempt asks for another. False: its time is over.
-bool Dispatcher::ask_others(Call& call, Nanos begun) {
+bool Dispatcher::ask_others(Call& call) {
   while (call.asks_for_another()) {
     call.prepare_next();
     Seat seat(call.waiter());
@@ -87,7 +85,7 @@ bool Dispatcher::ask_others(Call& call, Nanos begun) {
     if (sent == AttemptSent::kRefused) return true;
     if (sent == AttemptSent::kOver) return false;
     const bool in_time = call.wait_at_peer(seat);
-    report_end(call, call.message(), begun);
+    report_end(call, call.message());
     if (!in_time) return false;
   }
   return true;
@@ -107,10 +105,10 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
     in_time = sent == AttemptSent::kRefused;
     if (sent == AttemptSent::kUnderWay) {
       in_time = call.wait_at_peer(seat);
-      report_end(call, message, start.now);
+      report_end(call, message);
     }
     if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
-      in_time = ask_others(call, start.now);
+      in_time = ask_others(call);
   }
   conclude(call, message, in_time);
 }
@@ -131,7 +129,7 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   call.heed(std::move(wishes));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
-  call.deliver_to(std::move(callback), start.now);
+  call.deliver_to(std::move(callback));
   call.watch();
   supervisor_.wake_at(budget.deadline);
   if (next_attempt(call, nullptr, std::move(first)) == AttemptSent::kRefused && call.unwatch()) call.finish_callback();
@@ -140,11 +138,11 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   return nullptr;
 }
 
-void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
+void Dispatcher::go_on(Call& call) noexcept {
   // Whoever takes the watched deadline away ends the call: this thread, the supervisor, or a canceller.
   const bool goes_on = call.asks_for_another();
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
-  report_end(call, call.message(), begun);
+  report_end(call, call.message());
   count_end(call, call.response());
   if (goes_on && (!try_next(call) || !call.unwatch())) return;
   call.finish_callback();

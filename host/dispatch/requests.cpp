@@ -219,7 +219,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   entered.taken_over();
   call.answer_to(std::move(requester), attempt);
   if (request.is_forwarded) call.mark_forwarded();
-  emit(EventKind::service_request_received, borrowed, endpoint);
+  if (!request.authorize_only) emit(EventKind::service_request_received, borrowed, endpoint);
   if (!runs_inline) {
     call.own_message(std::move(*owned));
     return submit(call, start.now);

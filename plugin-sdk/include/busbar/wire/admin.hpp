@@ -44,6 +44,7 @@ inline constexpr std::string_view kNodes = "nodes";
 inline constexpr std::string_view kPlugins = "plugins";
 inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
+inline constexpr std::string_view kEvents = "events";
 }  // namespace admin_verb
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.
@@ -69,11 +70,14 @@ struct AdminRequest {
   std::optional<std::string> id;
   std::optional<std::string> correlation_id;
 
+  // for events: what the answer before gave as "next"; absent: the last ones
+  std::optional<Item> after;
+
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
-            CEREAL_NVP(correlation_id));
+            CEREAL_NVP(correlation_id), CEREAL_NVP(after));
   }
 };
 
