@@ -31,6 +31,9 @@ struct Command {
 
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
+
+  bool follow = false;                   // events; of one `service` only, where one is given
+  std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.

@@ -24,7 +24,7 @@ struct Streams {
 /// Asks the host; the connection is made when the request is complete.
 using Ask = std::function<wire::AdminAnswer(const wire::AdminRequest&)>;
 
-/// Does any verb but `check`. Errors: Failure.
+/// Does any verb but `check` and `events`. Errors: Failure.
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams);
 
 /// Tells of a failure: on standard error for people, as a document on standard output with `--json`.

@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes, verb::kPlugins, verb::kStatus, verb::kRescan,
-                                   verb::kEvents};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kPlugins,
+                                   verb::kStatus,   verb::kRescan, verb::kEvents};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -95,8 +95,8 @@ void check_after(const AdminRequest& request) {
   try {
     if (request.after) read_cursor(*request.after);
   } catch (const std::runtime_error& unfit) {
-    refuse(request, "field \"after\": expected what an answer to \"events\" gave as \"next\": " +
-                        std::string(unfit.what()));
+    refuse(request,
+           "field \"after\": expected what an answer to \"events\" gave as \"next\": " + std::string(unfit.what()));
   }
 }
 

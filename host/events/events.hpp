@@ -45,27 +45,26 @@ std::string_view name_of(EventKind kind) noexcept;
 struct Event {
   EventKind kind{};
   bool is_public = true;
-  std::string_view service;
-  std::string_view message_id;
-  std::string_view correlation_id;
-  std::string_view node;  // the provider's, or the one that it happened on
-  std::string_view plugin;
-  std::string_view origin;  // the caller's node
-  std::string_view reason;
-  std::string_view file;
+  std::string_view service{};
+  std::string_view message_id{};
+  std::string_view correlation_id{};
+  std::string_view node{};  // the provider's, or the one that it happened on
+  std::string_view plugin{};
+  std::string_view origin{};  // the caller's node
+  std::string_view reason{};
+  std::string_view file{};
   std::uint64_t begun = 0;  // in ticks: since when `duration` counts; 0 where there is none
 
   /// When it was shown to observers, in ticks (pool/ticks.hpp). Read when the first observer asks, because that is dear
   /// beside the rest of an event; the others see the same.
   std::uint64_t at() const noexcept {
-    if (at_ == 0) at_ = ticks();
-    return at_;
+    if (read_at == 0) read_at = ticks();
+    return read_at;
   }
   /// How long it took; at least 1 ns, or 0 where the event says none.
   Nanos duration() const noexcept { return begun == 0 ? 0 : nanos_between(begun, at()); }
 
- private:
-  mutable std::uint64_t at_ = 0;
+  mutable std::uint64_t read_at = 0;  // what `at` has read
 };
 
 using EventMask = std::uint32_t;
