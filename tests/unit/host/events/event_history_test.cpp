@@ -218,7 +218,9 @@ TEST(EventHistory, IsReadInOrderAndInFullWhileThreadsEmit) {
     for (const KeptEvent& event : page.events) {
       const int number = std::stoi(event.message_id);
       EXPECT_GT(number, last);
-      if (page.missed == 0) EXPECT_EQ(number, last + 1);
+      if (page.missed == 0) {
+        EXPECT_EQ(number, last + 1);
+      }
       page.missed = 0;
       last = number;
     }
