@@ -20,12 +20,9 @@ void end(int) { ::_exit(0); }
 
 void end_quietly_when_interrupted() {
   for (const int number : {SIGINT, SIGTERM, SIGPIPE}) {
-    struct sigaction before {};
-    ::sigaction(number, nullptr, &before);
-    if (before.sa_handler == SIG_IGN && number != SIGPIPE) continue;  // as nohup and shells want it
     struct sigaction ours {};
     ours.sa_handler = end;
-    ::sigaction(number, &ours, nullptr);
+    ::sigaction(number, &ours, nullptr);  // also where it is ignored, as by what a script runs in the background
   }
 }
 

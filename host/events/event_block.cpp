@@ -69,42 +69,49 @@ class In {
   const std::uint8_t* at_;
 };
 
-EventSubject subject_of(const Event& event) noexcept {
-  return {cut(event.service, kLongestName), cut(event.message_id, kLongestName),
-          cut(event.correlation_id, kLongestName), cut(event.node, kLongestName)};
+bool is_about(const Event& event, const EventSubject& subject) noexcept {
+  return event.message_id == subject.message_id && event.service == subject.service &&
+         event.correlation_id == subject.correlation_id && event.node == subject.node;
+}
+
+constexpr std::size_t kLength = sizeof(std::uint16_t);  // what stands before a text
+
+std::size_t room_of(std::string_view text, std::size_t longest) noexcept {
+  return kLength + std::min(text.size(), longest);
+}
+
+std::size_t room_of_subject(const Event& event) noexcept {
+  return room_of(event.service, kLongestName) + room_of(event.message_id, kLongestName) +
+         room_of(event.correlation_id, kLongestName) + room_of(event.node, kLongestName);
+}
+
+std::size_t room_of_details(const Event& event) noexcept {
+  return room_of(event.plugin, kLongestName) + room_of(event.origin, kLongestName) +
+         room_of(event.reason, EventHistory::kLongestText) + room_of(event.file, EventHistory::kLongestText);
 }
 
 }  // namespace
 
 bool EventBlock::append(const Event& event, Nanos at, Nanos duration) noexcept {
-  constexpr std::size_t kLength = sizeof(std::uint16_t);
-  const EventSubject subject = subject_of(event);
-  const bool same = used_ != 0 && subject == last_;
+  const bool same = used_ != 0 && is_about(event, last_);
   const bool details = has_details(event.kind);
-  std::size_t size = sizeof(Head) + (duration != 0 ? sizeof duration : 0);
-  if (!same) {
-    size += 4 * kLength + subject.service.size() + subject.message_id.size() + subject.correlation_id.size() +
-            subject.node.size();
-  }
-  const std::string_view plugin = cut(event.plugin, kLongestName), origin = cut(event.origin, kLongestName);
-  const std::string_view reason = cut(event.reason, EventHistory::kLongestText);
-  const std::string_view file = cut(event.file, EventHistory::kLongestText);
-  if (details) size += 4 * kLength + plugin.size() + origin.size() + reason.size() + file.size();
-  if (used_ + size > kBytes) return false;
-
+  const std::size_t room =
+      sizeof(Head) + sizeof duration + (same ? 0 : room_of_subject(event)) + (details ? room_of_details(event) : 0);
+  if (used_ + room > kBytes) return false;
   Out out(bytes_.data() + used_);
   const int flags = (same ? kSameSubject : 0) | (event.is_public ? kPublic : 0) | (duration != 0 ? kTimed : 0) |
                     (details ? kDetails : 0);
   out.value(Head{event.at(), at, event.kind, static_cast<std::uint8_t>(flags)});
   if (duration != 0) out.value(duration);
   if (!same) {
-    last_.service = out.text(subject.service);
-    last_.message_id = out.text(subject.message_id);
-    last_.correlation_id = out.text(subject.correlation_id);
-    last_.node = out.text(subject.node);
+    last_.service = out.text(cut(event.service, kLongestName));
+    last_.message_id = out.text(cut(event.message_id, kLongestName));
+    last_.correlation_id = out.text(cut(event.correlation_id, kLongestName));
+    last_.node = out.text(cut(event.node, kLongestName));
   }
   if (details) {
-    for (const std::string_view text : {plugin, origin, reason, file}) out.text(text);
+    for (const auto text : {event.plugin, event.origin}) out.text(cut(text, kLongestName));
+    for (const auto text : {event.reason, event.file}) out.text(cut(text, EventHistory::kLongestText));
   }
   used_ = static_cast<std::uint32_t>(out.at() - bytes_.data());
   events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_release);

@@ -38,8 +38,6 @@ busbar::host::Config config_in(const std::filesystem::path& plugins, const std::
                                     {"paths.state", scratch / "state", "state"}});
 }
 
-}  // namespace
-
 /// Counts the answers that it is told of.
 class Answers final : public busbar::host::Observer {
  public:
@@ -48,6 +46,8 @@ class Answers final : public busbar::host::Observer {
   }
   std::atomic<int> count{0};
 };
+
+}  // namespace
 
 int main(int count, char** arguments) {
   if (count != 4) return 2;

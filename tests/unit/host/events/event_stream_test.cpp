@@ -124,7 +124,7 @@ TEST(EventStream, ShowsNothingAnyMoreWhenUnsubscribeHasReturnedHoweverManyThread
     });
   }
   int seen = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 50; ++i) {
     const auto counted = std::make_shared<Counted>();
     counted->subscribed = true;
     stream.subscribe(counted);
