@@ -19,9 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatch/dispatcher.hpp"
-#include "plugins/file/inspect.hpp"
-#include "plugins/file/router_check.hpp"
+#include "local_host.hpp"
 #include "pool/completion_queue.hpp"
 #include "sample.hpp"
 #include "support.hpp"
@@ -53,60 +51,6 @@ struct Options {
   int ms = 300;
   std::string only;
 };
-
-// A host without files, sockets and trial: what a call passes.
-class Bench {
- public:
-  Bench(const std::string& plugin, unsigned threads)
-      : pool_(supervisor_, options(threads)), dispatcher_("bench", registry_, pool_, supervisor_, events_) {
-    const auto path = std::filesystem::absolute(plugin);
-    const auto file = inspect(path);
-    if (!file.ok()) throw std::runtime_error(file.reason());
-    library_ = map_library(path);
-    instance_ = std::make_shared<Instance>(InstanceFacts{file.name, file.version, 1}, dispatcher_, Logger());
-    instance_->adopt(read_router(create_router(find_plugin(library_, *file.descriptor), instance_->c_host())));
-    std::vector<std::shared_ptr<registry::LocalProvider>> services;
-    for (auto& endpoint : instance_->endpoints()) services.emplace_back(instance_, &endpoint);
-    registry_.register_router("bench", services);
-  }
-  ~Bench() {
-    pool_.stop(now_ns() + kSecond);
-    supervisor_.stop();
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  Dispatcher& dispatcher() { return dispatcher_; }
-  registry::Registry& registry() { return registry_; }
-  Pool& pool() { return pool_; }
-
- private:
-  static PoolOptions options(unsigned threads) {
-    PoolOptions options;
-    options.threads = threads;
-    return options;
-  }
-
-  boost::dll::shared_library library_;
-  registry::Registry registry_;
-  EventStream events_;
-  Supervisor supervisor_;
-  Pool pool_;
-  Dispatcher dispatcher_;
-  std::shared_ptr<Instance> instance_;
-};
-
-template <class T>
-void keep(const T& value) {
-  asm volatile("" : : "r"(&value) : "memory");
-}
-
-void check(const Message& message) {
-  if (message.response().succeeded()) return;
-  std::fprintf(stderr, "the benchmark's call failed: %.*s\n", static_cast<int>(message.response().text().size()),
-               message.response().text().data());
-  std::abort();
-}
 
 // ------------------------------------------------------------------------------------------------------- inline calls
 

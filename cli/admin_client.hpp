@@ -17,6 +17,9 @@ class AdminClient final : public HostClient {
   explicit AdminClient(const std::filesystem::path& run_dir);
   ~AdminClient() override;
 
+  /// The connection's socket, to watch for its end.
+  int descriptor() const noexcept { return fd_; }
+
   wire::AdminAnswer ask(const wire::AdminRequest& request) override;
 
  private:

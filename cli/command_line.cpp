@@ -2,6 +2,7 @@
 
 #include <busbar/cbor/text.hpp>
 #include <busbar/names.hpp>
+#include <busbar/wire/event_names.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -101,6 +102,16 @@ Returns when the scan is over, and shows all plugins as they are then.
 Example:
   cp greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";
 
+constexpr const char* kEventsFooter = R"(
+Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json
+each is one JSON document on a line. --follow goes on with those that come until it is interrupted (exit status 0) or
+the host stops (7). It never holds up the host: where it is too slow it misses events, and says how many.
+
+Examples:
+  busbar events --service greet
+  busbar events --follow --json | jq -c 'select(.event == "service_responded" and .duration_us > 100000)'
+  busbar events --follow --event plugin_failed --event node_left)";
+
 constexpr const char* kCheckFooter = R"(
 Nothing of the files is run, and no host is needed. Exits with 1 if any of them would be refused.
 
@@ -175,6 +186,12 @@ void add_verbs(CLI::App& app, Command& command) {
   add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
+  CLI::App& events = add_verb(app, "events", "Show what has happened at the host", kEventsFooter);
+  events.add_flag("--follow,-f", command.follow, "go on with events that come");
+  events.add_option("--service", command.service, "only events of calls of this service")->option_text("NAME");
+  events.add_option("--event", command.event_kinds, "only this kind of event; may be given several times")
+      ->option_text("KIND")
+      ->allow_extra_args(false);
   add_verb(app, "check", "Say whether a host would take plugin files, and what a new version would break", kCheckFooter)
       .add_option("FILE", command.files, "plugin libraries; or an older and a newer version of one")
       ->type_name("")
@@ -299,10 +316,20 @@ void check_choice_of_node(const CLI::App& app, const CLI::App& verb, Command& co
   command.strategy = "sticky";
 }
 
+void check_event_kinds(const CLI::App& app, const Command& command) {
+  for (const std::string& kind : command.event_kinds) {
+    if (std::find(wire::kEventNames.begin(), wire::kEventNames.end(), kind) != wire::kEventNames.end()) continue;
+    std::string list;
+    for (const std::string_view known : wire::kEventNames) list += (list.empty() ? "" : ", ") + std::string(known);
+    refuse(app, "--event: expected one of " + list + ", found " + in_quotes(kind));
+  }
+}
+
 void check(const CLI::App& app, Command& command) {
   const CLI::App& verb = *app.get_subcommands().front();
-  if (const auto* service = verb.get_option_no_throw("SERVICE");
-      service != nullptr && !is_service_name(command.service)) {
+  const auto* service = verb.get_option_no_throw("SERVICE");
+  if (service == nullptr) service = verb.get_option_no_throw("--service");
+  if (service != nullptr && service->count() != 0 && !is_service_name(command.service)) {
     refuse(app,
            "the service's name: expected " + std::string(kServiceNameRule) + ", found " + in_quotes(command.service));
   }
@@ -311,6 +338,7 @@ void check(const CLI::App& app, Command& command) {
                     std::to_string(*command.timeout_ms));
   }
   check_choice_of_node(app, verb, command);
+  check_event_kinds(app, command);
   check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
 }

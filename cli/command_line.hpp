@@ -35,6 +35,9 @@ struct Command {
   std::vector<std::string> files;  // check
   std::string plugin;              // new: its name
   std::string directory;           // new: where the project's directory is made; empty: here
+
+  bool follow = false;                   // events; of one `service` only, where one is given
+  std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.

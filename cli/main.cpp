@@ -10,6 +10,8 @@
 #include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "events.hpp"
+#include "follow.hpp"
 #include "new/verb.hpp"
 #include "verbs.hpp"
 
@@ -32,10 +34,19 @@ std::unique_ptr<HostClient> client_for(const Command& command) {
   return std::make_unique<CallClient>(CallClientOptions{.address = command.connect, .cluster = command.cluster});
 }
 
+ExitStatus show_events(const Command& command, const Streams& streams) {
+  AdminClient host(command.run_dir);
+  if (command.follow) end_quietly_when_interrupted();
+  const auto ask = [&](const busbar::wire::AdminRequest& request) { return host.ask(request); };
+  return run_events(
+      command, ask, [&] { return wait_while_open(host.descriptor()); }, streams);
+}
+
 ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams) {
   const Command command = parse_command_line(arguments, variable);
   if (command.verb == "check") become_check(command, variable);
   if (command.verb == "new") return make_project(command, streams);
+  if (command.verb == "events") return show_events(command, streams);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
   return run_verb(command, ask, streams);
 }

@@ -48,13 +48,6 @@ Colour colour_of_state(std::string_view state) {
   return Colour::cyan;
 }
 
-std::string milliseconds(std::uint64_t duration_us) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%llu.%03llu ms", static_cast<unsigned long long>(duration_us / 1000),
-                static_cast<unsigned long long>(duration_us % 1000));
-  return text;
-}
-
 std::string uptime_text(const Json& document) {
   const auto found = document.find("uptime_s");
   if (found == document.end() || !found->is_number()) return "-";
@@ -138,6 +131,13 @@ std::string shapes_text(const Json& document, const std::string& host_options, c
 }
 
 }  // namespace
+
+std::string milliseconds(std::uint64_t duration_us) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%llu.%03llu ms", static_cast<unsigned long long>(duration_us / 1000),
+                static_cast<unsigned long long>(duration_us % 1000));
+  return text;
+}
 
 std::string response_line(const Response& response, const Palette& palette) {
   switch (response.kind()) {

@@ -18,6 +18,9 @@ namespace busbar::cli {
 std::string reply_text(const wire::AdminReply& reply, const Palette& palette,
                        const std::optional<std::string>& headline = {});
 
+/// `0.140 ms`.
+std::string milliseconds(std::uint64_t duration_us);
+
 /// One line on a response: `validation error`, `error badrpc (exit): …`.
 std::string response_line(const Response& response, const Palette& palette);
 

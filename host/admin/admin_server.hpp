@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "dispatch/dispatcher.hpp"
+#include "events/event_history.hpp"
 #include "log/log.hpp"
 
 namespace busbar::host {
@@ -31,6 +32,9 @@ struct AdminHooks {
   std::function<nlohmann::json()> nodes;             ///< {"nodes": […]}
   std::function<nlohmann::json()> plugins;           ///< {"plugins": […]}
   std::function<nlohmann::json()> status;            ///< {"node": …, "version": …, …}
+
+  /// The last events, or those after `after`.
+  std::function<EventHistory::Page(const EventHistory::Cursor* after)> events;
 
   /// Has the plugin directory scanned, and then calls `done`, once and from any thread, with {"plugins": […]} as it is
   /// afterwards. A host that stops first need not call it.

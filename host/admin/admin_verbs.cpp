@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "admin/describe_elsewhere.hpp"
+#include "admin/events_document.hpp"
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -20,7 +21,8 @@ namespace {
 
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes, verb::kPlugins, verb::kStatus, verb::kRescan};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kPlugins,
+                                   verb::kStatus,   verb::kRescan, verb::kEvents};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -99,6 +101,15 @@ void check_call(const AdminRequest& request) {
   check_strategy(request);
   check_id(request, "id", request.id);
   check_id(request, "correlation_id", request.correlation_id);
+}
+
+void check_after(const AdminRequest& request) {
+  try {
+    if (request.after) read_cursor(*request.after);
+  } catch (const std::runtime_error& unfit) {
+    refuse(request,
+           "field \"after\": expected what an answer to \"events\" gave as \"next\": " + std::string(unfit.what()));
+  }
 }
 
 void check_protocol(std::span<const std::uint8_t> frame) {
@@ -182,6 +193,7 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
     } else if (!is_one_of(kHostVerbs, request.verb)) {
       refuse(request, "field \"verb\": this host does not know " + in_quotes(request.verb));
     }
+    check_after(request);
     return request;
   } catch (const DecodeError& unfit) {
     throw BadRequest(code::kMalformed, 0, unfit.what());
@@ -213,6 +225,7 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
       if (request.verb == verb::kServices) return document_frame(seq, hooks_.services(caller_of(audience)));
       if (request.verb == verb::kNodes) return document_frame(seq, hooks_.nodes());
       if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
+      if (request.verb == verb::kEvents) return document_frame(seq, events(request));
       return document_frame(seq, hooks_.status());
     });
   }
@@ -316,6 +329,12 @@ void AdminVerbs::describe(const AdminRequest& request, Answer answer, Audience a
     }
   }
   describe_elsewhere(dispatcher_, request, std::move(nodes), std::move(answer));
+}
+
+nlohmann::json AdminVerbs::events(const AdminRequest& request) const {
+  std::optional<EventHistory::Cursor> after;
+  if (request.after) after = read_cursor(*request.after);
+  return events_document(hooks_.events(after ? &*after : nullptr));
 }
 
 void AdminVerbs::rescan(std::uint64_t seq, Answer answer) {

@@ -69,6 +69,7 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                 {{"directory", lock->path().string()}, {"node", before->node}, {"pid", before->pid}});
     }
   }
+  node_.events().subscribe(history_);
   node_.events().subscribe(
       std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),
       LogObserver::wanted());
@@ -133,6 +134,7 @@ AdminHooks Host::admin_hooks() {
   hooks.nodes = [this] { return nodes_document(node_); };
   hooks.plugins = [this] { return plugin_list(); };
   hooks.status = [this] { return status(); };
+  hooks.events = [this](const EventHistory::Cursor* after) { return history_->read(after); };
   hooks.rescan = [this](std::function<void(nlohmann::json)> done) {
     plugins_.scan([this, done = std::move(done)] { done(plugin_list()); });
   };

@@ -10,6 +10,7 @@
 #include "admin/admin_server.hpp"
 #include "admin/query_server.hpp"
 #include "config/config.hpp"
+#include "events/event_history.hpp"
 #include "log/log.hpp"
 #include "node/node.hpp"
 #include "plugins/plugin_manager.hpp"
@@ -67,6 +68,7 @@ class Host {
 
   DirectoryLock run_lock_;
   DirectoryLock cache_lock_;
+  const std::shared_ptr<EventHistory> history_ = std::make_shared<EventHistory>();
   Node node_;
   PluginManager plugins_;
   QueryServer queries_;

@@ -56,9 +56,8 @@ void Call::own_copy(const Message& message) noexcept {
   }
 }
 
-void Call::deliver_to(Callback callback, Nanos begun) noexcept {
+void Call::deliver_to(Callback callback) noexcept {
   callback_ = std::move(callback);
-  begun_ = begun;
   ending_ = Ending::callback;
   watched_deadline_.store(kUnwatched, std::memory_order_relaxed);
 }
@@ -184,7 +183,7 @@ void Call::expire_callback() noexcept {
   Message outcome(*message_);
   outcome.strip_for_return();
   outcome.respond(Response::service_timeout(outcome.service_name(), outcome.id(), timeout_ms_));
-  dispatcher().report_end(*this, outcome, begun_);
+  dispatcher().report_end(*this, outcome);
   dispatcher().count_end(*this, outcome.response());
   run_callback(std::move(outcome));
   release();
@@ -216,7 +215,7 @@ void Call::deliver(const Peer* from) noexcept {
       return;
     }
     case Ending::callback:
-      return dispatcher().go_on(*this, begun_);
+      return dispatcher().go_on(*this);
     case Ending::requester:
       return dispatcher().answer(*this);
   }

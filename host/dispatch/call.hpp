@@ -73,9 +73,8 @@ class Call final : public busbar_call, public Task {
   void own_message(Message&& message) noexcept;
   /// The same for a copy, after the handler has run; without memory an empty one: its ids have been kept.
   void own_copy(const Message& message) noexcept;
-  /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller. `begun` is
-  /// when the dispatch began.
-  void deliver_to(Callback callback, Nanos begun) noexcept;
+  /// Has the outcome handed to `callback`, by the thread that ends the call, in place of a waiting caller.
+  void deliver_to(Callback callback) noexcept;
   /// Has the answer sent to whoever asked from another node, in place of a waiting caller. `attempt` is its number.
   void answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt) noexcept;
   /// What else its caller said, where that has a part in which provider is asked.
@@ -107,6 +106,10 @@ class Call final : public busbar_call, public Task {
   bool wait(YieldGuard& guard, Supervisor& supervisor) noexcept;
   /// The same for an attempt at another node that was begun with this seat.
   bool wait_at_peer(Seat& seat) noexcept;
+
+  /// When the attempt was begun, in ticks: for observers.
+  void begun_at(std::uint64_t ticks) noexcept { begun_.store(ticks, std::memory_order_relaxed); }
+  std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
 
   /// For the seat of an attempt at another node.
   Waiter& waiter() noexcept { return waiter_; }
@@ -323,8 +326,8 @@ class Call final : public busbar_call, public Task {
 
   Message owned_message_;
   Callback callback_;
-  Nanos begun_ = 0;  // with a callback: when the dispatch began
-  Text kept_id_;     // for those who hold the call when the message is gone
+  std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at it
+  Text kept_id_;                         // for those who hold the call when the message is gone
   Text kept_correlation_id_;
   Payload kept_metadata_;
 

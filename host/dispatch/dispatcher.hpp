@@ -117,18 +117,19 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
   std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
-  void emit(EventKind kind, const Call& call, Nanos duration = 0) const noexcept {
-    if (wants(kind)) emit_about(kind, call, duration);
+  /// `begun`: since when it took, in ticks.
+  void emit(EventKind kind, const Call& call, std::uint64_t begun = 0) const noexcept {
+    if (wants(kind)) emit_about(kind, call, begun);
   }
   /// Calls a callback with blocking dispatches forbidden.
   void run_callback(const Callback& callback, Message&& outcome) const noexcept;
   /// An attempt of a call with a callback has been answered: goes on to the next provider, or ends the call.
-  void go_on(Call& call, Nanos begun) noexcept;
+  void go_on(Call& call) noexcept;
   /// A call for a requester has been answered: sends the answer, or the call on to the node that was chosen.
   void answer(Call& call) noexcept;
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
-  /// Tells the observers that an attempt of a call that began at `begun` has been answered.
-  void report_end(const Call& call, const Message& message, Nanos begun) const noexcept;
+  /// Tells the observers that an attempt of a call has been answered.
+  void report_end(const Call& call, const Message& message) const noexcept;
   /// Counts an attempt here that failed.
   static void count_end(const Call& call, const Response& response) noexcept;
 
@@ -148,16 +149,17 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
   void serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
                     const Start& start);
-  void finish_blocking(Call& call, Message& message, const Start& start, bool in_time);
+  void finish_blocking(Call& call, Message& message, bool in_time);
   static void conclude(Call& call, Message& message, bool in_time);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
                bool cancellable);
   void run_here(Call& call, const Start& start) const noexcept;
-  void report_slow_run(const Call& call, Nanos took) const noexcept;
+  void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
-  void emit_about(EventKind kind, const Call& call, Nanos duration) const noexcept;
-  void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr, Nanos duration = 0,
-            std::string_view node = {}) const noexcept;
+  void report_start(const Call& call, const Peer& peer) const noexcept;
+  Event event_of(const Message& message, const Endpoint* endpoint) const noexcept;
+  void emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept;
+  void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr) const noexcept;
 
   // remote.cpp
   Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
@@ -166,9 +168,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         DispatchOptions options, bool cancellable);
-  bool ask_others(Call& call, Nanos begun);
-  bool try_next(Call& call, Nanos begun) noexcept;
-  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate, Nanos begun);
+  bool ask_others(Call& call);
+  bool try_next(Call& call) noexcept;
+  AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 

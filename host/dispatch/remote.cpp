@@ -72,7 +72,7 @@ Dispatcher::Candidate Dispatcher::candidate_of(const registry::RemoteProvider* p
 
 // Sends the call to the next provider that takes it. Not under way: the response says that none is left, or the call is
 // over.
-AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate, Nanos begun) {
+AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate) {
   for (;;) {
     if (candidate.peer == nullptr) {
       candidate = find_remote(call.message(), call.wishes().options(), &call);
@@ -86,29 +86,25 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     }
     const Nanos now = now_ns();
     if (now >= call.deadline()) return AttemptSent::kOver;
-    if (call.purpose() != Purpose::query &&
-        events_.wants_any(mask_of(EventKind::service_found) | mask_of(EventKind::invoking_service))) {
-      const std::string& node = candidate.peer->name();
-      emit(EventKind::service_found, call.message(), nullptr, 0, node);
-      if (call.purpose() == Purpose::serve) emit(EventKind::invoking_service, call.message(), nullptr, 0, node);
-    }
+    if (wants(EventKind::service_responded)) call.begun_at(ticks());
+    report_start(call, *candidate.peer);
     const AttemptSent sent = call.attempt_at(std::exchange(candidate.peer, nullptr), candidate.idempotent, seat, now);
-    if (sent == AttemptSent::kRefused) report_end(call, call.message(), begun);
+    if (sent == AttemptSent::kRefused) report_end(call, call.message());
     if (sent != AttemptSent::kRefused || !call.asks_for_another()) return sent;
     call.prepare_next();
   }
 }
 
 // For a caller that waits on this thread, and whose last attempt asks for another. False: its time is over.
-bool Dispatcher::ask_others(Call& call, Nanos begun) {
+bool Dispatcher::ask_others(Call& call) {
   while (call.asks_for_another()) {
     call.prepare_next();
     Seat seat(call.waiter());
-    const AttemptSent sent = next_attempt(call, &seat, {}, begun);
+    const AttemptSent sent = next_attempt(call, &seat, {});
     if (sent == AttemptSent::kRefused) return true;
     if (sent == AttemptSent::kOver) return false;
     const bool in_time = call.wait_at_peer(seat);
-    report_end(call, call.message(), begun);
+    report_end(call, call.message());
     if (!in_time) return false;
   }
   return true;
@@ -124,14 +120,14 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
   bool in_time = false;
   {
     Seat seat(call.waiter());
-    const AttemptSent sent = next_attempt(call, &seat, first, start.now);
+    const AttemptSent sent = next_attempt(call, &seat, first);
     in_time = sent == AttemptSent::kRefused;
     if (sent == AttemptSent::kUnderWay) {
       in_time = call.wait_at_peer(seat);
-      report_end(call, message, start.now);
+      report_end(call, message);
     }
     if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
-      in_time = ask_others(call, start.now);
+      in_time = ask_others(call);
   }
   conclude(call, message, in_time);
 }
@@ -152,34 +148,33 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   call.heed(std::move(wishes));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is
-  call.deliver_to(std::move(callback), start.now);
+  call.deliver_to(std::move(callback));
   call.watch();
   supervisor_.wake_at(budget.deadline);
-  if (next_attempt(call, nullptr, std::move(first), start.now) == AttemptSent::kRefused && call.unwatch())
-    call.finish_callback();
+  if (next_attempt(call, nullptr, std::move(first)) == AttemptSent::kRefused && call.unwatch()) call.finish_callback();
   if (cancellable) return &call;
   call.release();
   return nullptr;
 }
 
-void Dispatcher::go_on(Call& call, Nanos begun) noexcept {
+void Dispatcher::go_on(Call& call) noexcept {
   // Whoever takes the watched deadline away ends the call: this thread, the supervisor, or a canceller.
   const bool goes_on = call.asks_for_another();
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
-  report_end(call, call.message(), begun);
+  report_end(call, call.message());
   count_end(call, call.response());
-  if (goes_on && (!try_next(call, begun) || !call.unwatch())) return;
+  if (goes_on && (!try_next(call) || !call.unwatch())) return;
   call.finish_callback();
 }
 
 // Returns whether nobody else is asked, and nobody else ends the call.
-bool Dispatcher::try_next(Call& call, Nanos begun) noexcept {
+bool Dispatcher::try_next(Call& call) noexcept {
   try {
     call.prepare_next();
     // From here on the deadline may end the call, too; whoever called us holds it.
     if (!call.watch_again()) return false;
     supervisor_.wake_at(call.deadline());
-    return next_attempt(call, nullptr, {}, begun) == AttemptSent::kRefused;
+    return next_attempt(call, nullptr, {}) == AttemptSent::kRefused;
   } catch (const std::bad_alloc&) {
     return true;  // there is no memory to ask another: what the last one said is the answer
   }

@@ -169,10 +169,10 @@ bool Call::chosen_here(const busbar_message& view) {
 void Call::handle(const busbar_message& view) {
   const busbar_router& router = endpoint_->instance().router();
   const bool timed = dispatcher().wants(EventKind::execution_finished);
-  const Nanos begun = timed ? now_ns() : 0;
+  const std::uint64_t begun = timed ? ticks() : 0;
   dispatcher().emit(EventKind::executing_service, *this);
   const std::uint32_t handled = router.handle(router.self, &endpoint_->c_service(), this, &view);
-  if (timed) dispatcher().emit(EventKind::execution_finished, *this, now_ns() - begun);
+  if (timed) dispatcher().emit(EventKind::execution_finished, *this, begun);
   if (handled != BUSBAR_NO_REPLY && (state_.load(std::memory_order_acquire) & kAnswered) == 0) {
     stage(Response::bad_rpc(badrpc::kBadReturn, "the handler said that it had answered, but gave no valid answer"));
   }

@@ -1,81 +1,86 @@
 #include "events/events.hpp"
 
-#include <algorithm>
+#include <busbar/registry/read_section.hpp>
+#include <busbar/wire/event_names.hpp>
+
+#include <bit>
+#include <new>
+#include <utility>
 
 namespace busbar::host {
 
 std::string_view name_of(EventKind kind) noexcept {
-  switch (kind) {
-    case EventKind::discovering_service:
-      return "discovering_service";
-    case EventKind::service_not_found:
-      return "service_not_found";
-    case EventKind::service_found:
-      return "service_found";
-    case EventKind::invoking_service:
-      return "invoking_service";
-    case EventKind::service_responded:
-      return "service_responded";
-    case EventKind::service_request_received:
-      return "service_request_received";
-    case EventKind::executing_service:
-      return "executing_service";
-    case EventKind::execution_finished:
-      return "execution_finished";
-    case EventKind::checking_if_service_call_is_authorized:
-      return "checking_if_service_call_is_authorized";
-    case EventKind::register_local_services:
-      return "register_local_services";
-    case EventKind::inline_service_too_slow:
-      return "inline_service_too_slow";
-    case EventKind::plugin_loaded:
-      return "plugin_loaded";
-    case EventKind::plugin_reloaded:
-      return "plugin_reloaded";
-    case EventKind::plugin_unloaded:
-      return "plugin_unloaded";
-    case EventKind::plugin_failed:
-      return "plugin_failed";
-    case EventKind::node_joined:
-      return "node_joined";
-    case EventKind::node_left:
-      return "node_left";
-  }
-  return "unknown";
+  const auto index = static_cast<std::size_t>(kind);
+  return index < wire::kEventNames.size() ? wire::kEventNames[index] : "unknown";
 }
 
+// What emitting reads: constant once it is published.
+struct EventStream::Subscriptions {
+  struct Row {
+    std::shared_ptr<Observer> observer;
+    EventMask which;
+  };
+  std::vector<Row> rows;
+};
+
+EventStream::EventStream() : owned_(std::make_unique<const Subscriptions>()) {
+  subscriptions_.store(owned_.get(), std::memory_order_release);
+}
+
+EventStream::~EventStream() = default;
+
 void EventStream::subscribe(std::shared_ptr<Observer> observer, EventMask which) {
-  const MutexLock lock(mutex_);
-  auto next = std::make_shared<Subscriptions>(*subscriptions_);
-  next->push_back({std::move(observer), which});
-  replace(std::move(next));
+  change([&](Subscriptions& next) { next.rows.push_back({std::move(observer), which}); });
 }
 
 void EventStream::unsubscribe(const std::shared_ptr<Observer>& observer) {
-  const MutexLock lock(mutex_);
-  auto next = std::make_shared<Subscriptions>(*subscriptions_);
-  std::erase_if(*next, [&](const Subscription& s) { return s.observer == observer; });
-  replace(std::move(next));
+  change([&](Subscriptions& next) {
+    std::erase_if(next.rows, [&](const Subscriptions::Row& row) { return row.observer == observer; });
+  });
 }
 
-void EventStream::replace(std::shared_ptr<const Subscriptions> next) {
-  EventMask wanted = 0;
-  for (const auto& subscription : *next) wanted |= subscription.which;
-  subscriptions_ = std::move(next);
-  wanted_.store(wanted, std::memory_order_relaxed);
-}
-
-std::shared_ptr<const EventStream::Subscriptions> EventStream::current() const noexcept {
-  const MutexLock lock(mutex_);
-  return subscriptions_;
-}
-
-void EventStream::emit(const Event& event) const noexcept {
-  if (!wants(event.kind)) return;
-  const auto subscriptions = current();  // by name: a temporary would be gone before the loop's first turn
-  for (const auto& subscription : *subscriptions) {
-    if ((subscription.which & mask_of(event.kind)) != 0) subscription.observer->on_event(event);
+void EventStream::change(const std::function<void(Subscriptions& next)>& how) {
+  constexpr auto kObservers = registry::Reading::kObservers;
+  const bool inside = registry::is_reading(kObservers);  // then waiting would be for ourselves
+  std::vector<std::unique_ptr<const Subscriptions>> unread;
+  {
+    const MutexLock lock(mutex_);
+    auto next = std::make_unique<Subscriptions>(*owned_);
+    how(*next);
+    EventMask wanted = 0;
+    for (const auto& row : next->rows) wanted |= row.which;
+    retired_.reserve(retired_.size() + 1);
+    subscriptions_.store(next.get(), std::memory_order_release);
+    wanted_.store(wanted, std::memory_order_relaxed);
+    retired_.push_back(std::exchange(owned_, std::move(next)));
+    if (!inside) unread.swap(retired_);
   }
+  if (!inside) registry::wait_for_readers(kObservers);
+  // Here those that nobody reads any more end, without the lock: observers that are let go may do anything.
+}
+
+inline void EventStream::show_to(const Subscriptions& subscriptions, const Event& event) noexcept {
+  for (const auto& row : subscriptions.rows) {
+    if ((row.which & mask_of(event.kind)) != 0) row.observer->on_event(event);
+  }
+}
+
+void EventStream::show(const Event& event) const noexcept try {
+  const registry::BasicReadSection<registry::Reading::kObservers> section;
+  show_to(*subscriptions_.load(std::memory_order_acquire), event);
+} catch (const std::bad_alloc&) {
+  // The first of its thread, and there is no memory for being waited for: nobody sees it.
+}
+
+void EventStream::show_as(EventMask kinds, Event& event) const noexcept try {
+  const registry::BasicReadSection<registry::Reading::kObservers> section;
+  const Subscriptions& subscriptions = *subscriptions_.load(std::memory_order_acquire);
+  for (; kinds != 0; kinds &= kinds - 1) {
+    event.kind = static_cast<EventKind>(std::countr_zero(kinds));
+    show_to(subscriptions, event);
+  }
+} catch (const std::bad_alloc&) {
+  // As above.
 }
 
 }  // namespace busbar::host

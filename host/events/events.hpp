@@ -6,14 +6,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "pool/clock.hpp"
+#include "pool/ticks.hpp"
 
 namespace busbar::host {
 
+/// Their names stand, in this order, in busbar/wire/event_names.hpp.
 enum class EventKind : std::uint8_t {
   discovering_service,
   service_not_found,
@@ -38,56 +41,86 @@ enum class EventKind : std::uint8_t {
 std::string_view name_of(EventKind kind) noexcept;
 
 /// One event. Ownership: its texts are borrowed, valid while the observer runs. What does not apply is empty.
+/// Threads: shown by one.
 struct Event {
   EventKind kind{};
-  std::string_view service;
-  std::string_view message_id;
-  std::string_view correlation_id;
-  std::string_view node;  // the provider's, or the one that it happened on
-  std::string_view plugin;
-  std::string_view origin;  // the caller's node
-  std::string_view reason;
-  std::string_view file;
-  Nanos duration = 0;
   bool is_public = true;
+  std::string_view service{};
+  std::string_view message_id{};
+  std::string_view correlation_id{};
+  std::string_view node{};  // the provider's, or the one that it happened on
+  std::string_view plugin{};
+  std::string_view origin{};  // the caller's node
+  std::string_view reason{};
+  std::string_view file{};
+  std::uint64_t begun = 0;  // in ticks: since when `duration` counts; 0 where there is none
+
+  /// When it was shown to observers, in ticks (pool/ticks.hpp). Read when the first observer asks, because that is dear
+  /// beside the rest of an event; the others see the same.
+  std::uint64_t at() const noexcept {
+    if (read_at == 0) read_at = ticks();
+    return read_at;
+  }
+  /// How long it took; at least 1 ns, or 0 where the event says none.
+  Nanos duration() const noexcept { return begun == 0 ? 0 : nanos_between(begun, at()); }
+
+  mutable std::uint64_t read_at = 0;  // what `at` has read
 };
 
 using EventMask = std::uint32_t;
 constexpr EventMask mask_of(EventKind kind) noexcept { return EventMask{1} << static_cast<unsigned>(kind); }
 inline constexpr EventMask kAllEvents = ~EventMask{0};
 
-/// Receives events. Threads: any, several at once. Must be quick, and must not block or throw.
+/// Receives events. Threads: any, several at once; the one on which it happened, which waits meanwhile. So it must be
+/// quick, and must not throw or wait for anything. It may dispatch, subscribe and unsubscribe.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_event(const Event& event) noexcept = 0;
 };
 
-/// Where events are emitted and observers subscribe. Threads: any.
+/// Where events are emitted and observers subscribe. Showing an event takes no lock (docs/decisions/0004).
+/// Threads: any.
 class EventStream {
  public:
-  /// Ownership: shares the observer until it is unsubscribed; an event under way may still reach it then.
+  EventStream();
+  ~EventStream();
+  EventStream(const EventStream&) = delete;
+  EventStream& operator=(const EventStream&) = delete;
+
+  /// Shows the observer every event of `which` that is emitted from now on.
+  /// Ownership: shares the observer until it is unsubscribed.
   void subscribe(std::shared_ptr<Observer> observer, EventMask which = kAllEvents);
+  /// On return the observer is shown nothing any more, and is let go: the call waits for events under way. Inside an
+  /// observer it cannot: then one on another thread may still be shown, and the observer is let go later.
   void unsubscribe(const std::shared_ptr<Observer>& observer);
 
   /// Whether anybody wants events of this kind: ask before making one. One relaxed load.
   bool wants(EventKind kind) const noexcept { return wants_any(mask_of(kind)); }
   bool wants_any(EventMask kinds) const noexcept { return (wanted_.load(std::memory_order_relaxed) & kinds) != 0; }
-  void emit(const Event& event) const noexcept;
+
+  void emit(const Event& event) const noexcept {
+    if (wants(event.kind)) show(event);
+  }
+  /// What happens in one moment: the event as each of `kinds`, in the order of `EventKind`.
+  void emit_as(EventMask kinds, Event& event) const noexcept {
+    if (wants_any(kinds)) show_as(kinds, event);
+  }
 
  private:
-  struct Subscription {
-    std::shared_ptr<Observer> observer;
-    EventMask which;
-  };
-  using Subscriptions = std::vector<Subscription>;
+  struct Subscriptions;
 
-  std::shared_ptr<const Subscriptions> current() const noexcept;
-  void replace(std::shared_ptr<const Subscriptions> next) BUSBAR_REQUIRES(mutex_);
+  void show(const Event& event) const noexcept;
+  void show_as(EventMask kinds, Event& event) const noexcept;
+  static void show_to(const Subscriptions& subscriptions, const Event& event) noexcept;
+  void change(const std::function<void(Subscriptions& next)>& how);
 
   std::atomic<EventMask> wanted_{0};
-  mutable Mutex mutex_;  // held to copy the pointer only, never while an observer runs
-  std::shared_ptr<const Subscriptions> subscriptions_ BUSBAR_GUARDED_BY(mutex_) = std::make_shared<Subscriptions>();
+  std::atomic<const Subscriptions*> subscriptions_;  // what is read; owned by owned_
+
+  Mutex mutex_;  // of those who change the subscriptions; never held while an observer runs or is let go
+  std::unique_ptr<const Subscriptions> owned_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<const Subscriptions>> retired_ BUSBAR_GUARDED_BY(mutex_);  // by observers
 };
 
 }  // namespace busbar::host

@@ -28,7 +28,7 @@ void LogObserver::on_event(const Event& event) noexcept {
       dispatch_.warn("inline service broke its promise", {{"service", event.service},
                                                           {"plugin", event.plugin},
                                                           {"message_id", event.message_id},
-                                                          {"duration_us", event.duration / kMicrosecond},
+                                                          {"duration_us", event.duration() / kMicrosecond},
                                                           {"reason", event.reason}});
       break;
     case EventKind::plugin_loaded:

@@ -1,6 +1,7 @@
 // A counter that is cheaper to read than any clock, for asking "can that much time have passed at all?".
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "pool/clock.hpp"
@@ -45,14 +46,24 @@ inline Nanos recent_ns(std::uint64_t now) noexcept {
   return last.ns;
 }
 
-/// How long ago `from` was. Worth it only after kTicksBelowAMillisecond. The length of a tick is taken from the time
-/// since the process began: a thread's own last reading may be none, or only just made by a call within the one that is
-/// looked at.
+/// The length of a tick, taken from the time since the process began: a thread's own last reading may be none, or only
+/// just made by a call within the one that is looked at. Reads the clock.
+inline double nanos_per_tick() noexcept {
+  const std::uint64_t now = ticks();
+  return static_cast<double>(now_ns() - detail::first_reading.ns) /
+         static_cast<double>(now - detail::first_reading.at_ticks);
+}
+
+/// How long ago `from` was. Worth it only after kTicksBelowAMillisecond.
 inline Nanos since(std::uint64_t from) noexcept {
   const std::uint64_t now = ticks();
-  const double ns_per_tick = static_cast<double>(now_ns() - detail::first_reading.ns) /
-                             static_cast<double>(now - detail::first_reading.at_ticks);
-  return static_cast<Nanos>(static_cast<double>(now - from) * ns_per_tick);
+  return static_cast<Nanos>(static_cast<double>(now - from) * nanos_per_tick());
+}
+
+/// From one reading to a later one; at least 1 ns, also where two processors' counters differ. Reads the clock.
+inline Nanos nanos_between(std::uint64_t from, std::uint64_t to) noexcept {
+  if (to <= from) return 1;
+  return std::max<Nanos>(static_cast<Nanos>(static_cast<double>(to - from) * nanos_per_tick()), 1);
 }
 
 }  // namespace busbar::host

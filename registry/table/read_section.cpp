@@ -55,7 +55,7 @@ ReaderSlot* take_reader_slot() {
 
 }  // namespace detail
 
-void wait_for_readers() {
+void wait_for_readers(Reading what) {
   // Orders the publisher's swap before its look at the slots; the membarrier does the same for every reader.
   std::atomic<int> order{0};
   order.exchange(1, std::memory_order_seq_cst);
@@ -63,10 +63,11 @@ void wait_for_readers() {
     detail::membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   }
   for (auto* slot = detail::all_slots.load(std::memory_order_acquire); slot != nullptr; slot = slot->next) {
-    const std::uint32_t seen = slot->phase.load(std::memory_order_acquire);
+    const auto& phase = slot->phases[static_cast<unsigned>(what)];
+    const std::uint32_t seen = phase.load(std::memory_order_acquire);
     if ((seen & 1U) == 0) continue;
-    // Only a preempted reader keeps us here; readers never wait inside.
-    while (slot->phase.load(std::memory_order_acquire) == seen) sched_yield();
+    // Only a preempted reader keeps us here; readers do not wait inside.
+    while (phase.load(std::memory_order_acquire) == seen) sched_yield();
   }
 }
 

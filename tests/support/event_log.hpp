@@ -23,7 +23,7 @@ class EventLog final : public host::Observer {
     const std::lock_guard lock(mutex_);
     entries_.push_back({e.kind, std::string(e.service), std::string(e.message_id), std::string(e.correlation_id),
                         std::string(e.node), std::string(e.plugin), std::string(e.origin), std::string(e.reason),
-                        e.duration, e.is_public});
+                        e.duration(), e.is_public});
   }
 
   std::vector<Entry> entries() const {

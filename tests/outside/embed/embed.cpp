@@ -3,7 +3,9 @@
 #include <busbar/message.hpp>
 #include <busbar/registry/registry.hpp>
 
+#include <atomic>
 #include <daemon/host.hpp>
+#include <events/events.hpp>
 #include <filesystem>
 #include <future>
 #include <iostream>
@@ -36,6 +38,15 @@ busbar::host::Config config_in(const std::filesystem::path& plugins, const std::
                                     {"paths.state", scratch / "state", "state"}});
 }
 
+/// Counts the answers that it is told of.
+class Answers final : public busbar::host::Observer {
+ public:
+  void on_event(const busbar::host::Event& event) noexcept override {
+    if (event.service == "greet" && event.duration() > 0) ++count;
+  }
+  std::atomic<int> count{0};
+};
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -45,9 +56,13 @@ int main(int count, char** arguments) {
   host.plugins().when_ready([&] { ready.set_value(); });
   ready.get_future().wait();
 
+  const auto answers = std::make_shared<Answers>();
+  host.events().subscribe(answers, busbar::host::mask_of(busbar::host::EventKind::service_responded));
   auto message = busbar::Message::of("greet", Greet{"embedder"});
   host.dispatcher().dispatch(message);
   if (!message.response().succeeded()) return 1;
+  host.events().unsubscribe(answers);
+  if (answers->count != 1) return 1;
   std::cout << message.response().value_as<Greeting>().text << "\n"
             << host.registry().list(busbar::registry::Listing::private_).size() << " private service(s)\n";
   return host.stop().clean ? 0 : 1;

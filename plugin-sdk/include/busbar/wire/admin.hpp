@@ -44,6 +44,7 @@ inline constexpr std::string_view kNodes = "nodes";
 inline constexpr std::string_view kPlugins = "plugins";
 inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
+inline constexpr std::string_view kEvents = "events";
 }  // namespace admin_verb
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.
@@ -71,11 +72,14 @@ struct AdminRequest {
   std::optional<std::string> strategy;    // "random", "least_pending", "sticky"; absent: as the service says
   std::optional<std::string> sticky_key;  // with "sticky"
 
+  // for events: what the answer before gave as "next"; absent: the last ones
+  std::optional<Item> after;
+
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
-            CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key));
+            CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key), CEREAL_NVP(after));
   }
 };
 

@@ -6,15 +6,24 @@
 // one (membarrier(2), Linux 4.14). Where the kernel has none, readers pay.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
 namespace busbar::registry {
 
+/// What is read. Publishers of one wait for its readers only.
+enum class Reading : unsigned {
+  kTable,      ///< the registry's table
+  kObservers,  ///< a host's list of observers
+};
+
 namespace detail {
 
+inline constexpr unsigned kReadings = 2;
+
 struct alignas(64) ReaderSlot {
-  std::atomic<std::uint32_t> phase{0};  // odd: inside a read section
+  std::array<std::atomic<std::uint32_t>, kReadings> phases{};  // odd: inside a read section
   std::atomic<bool> taken{true};
   ReaderSlot* next = nullptr;  // the list of all slots only grows
 };
@@ -25,30 +34,46 @@ ReaderSlot* take_reader_slot();
 
 }  // namespace detail
 
-/// Marks this thread as reading. Must be short, must not be nested, and must not wait for anything.
+/// Marks this thread as reading. What it waits for its publisher waits for, too: a lookup must be short, and must not
+/// wait for anything. May be nested.
 /// Threads: any; ends on the thread on which it began. Errors: std::bad_alloc for a thread's first one.
-class ReadSection {
+template <Reading kWhat>
+class BasicReadSection {
  public:
-  ReadSection()
-      : slot_(detail::this_threads_slot != nullptr ? detail::this_threads_slot : detail::take_reader_slot()),
-        phase_(slot_->phase.load(std::memory_order_relaxed)) {
+  BasicReadSection()
+      : phase_((detail::this_threads_slot != nullptr ? detail::this_threads_slot : detail::take_reader_slot())
+                   ->phases[static_cast<unsigned>(kWhat)]),
+        outside_(phase_.load(std::memory_order_relaxed)) {
+    const std::uint32_t inside = outside_ | 1U;  // nested: it is that already
     if (detail::readers_need_fence.load(std::memory_order_relaxed)) {
-      slot_->phase.exchange(phase_ + 1, std::memory_order_seq_cst);
+      phase_.exchange(inside, std::memory_order_seq_cst);
     } else {
-      slot_->phase.store(phase_ + 1, std::memory_order_relaxed);
+      phase_.store(inside, std::memory_order_relaxed);
     }
     std::atomic_signal_fence(std::memory_order_seq_cst);  // the mark comes first in the program's order
   }
-  ~ReadSection() { slot_->phase.store(phase_ + 2, std::memory_order_release); }
-  ReadSection(const ReadSection&) = delete;
-  ReadSection& operator=(const ReadSection&) = delete;
+  ~BasicReadSection() {
+    const std::uint32_t ended = (outside_ & 1U) != 0 ? outside_ : outside_ + 2;
+    phase_.store(ended, std::memory_order_release);
+  }
+  BasicReadSection(const BasicReadSection&) = delete;
+  BasicReadSection& operator=(const BasicReadSection&) = delete;
 
  private:
-  detail::ReaderSlot* slot_;
-  std::uint32_t phase_;
+  std::atomic<std::uint32_t>& phase_;
+  const std::uint32_t outside_;
 };
 
-/// Returns when every read section that had begun before the call has ended. Threads: any, outside a read section.
-void wait_for_readers();
+/// A lookup's.
+using ReadSection = BasicReadSection<Reading::kTable>;
+
+/// Whether this thread is inside such a read section.
+inline bool is_reading(Reading what) noexcept {
+  const detail::ReaderSlot* slot = detail::this_threads_slot;
+  return slot != nullptr && (slot->phases[static_cast<unsigned>(what)].load(std::memory_order_relaxed) & 1U) != 0;
+}
+
+/// Returns when every such read section that had begun before the call has ended. Threads: any that is outside of one.
+void wait_for_readers(Reading what = Reading::kTable);
 
 }  // namespace busbar::registry

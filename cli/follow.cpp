@@ -1,0 +1,36 @@
+#include "follow.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace busbar::cli {
+
+namespace {
+
+// Short enough for a busy host to keep all that comes meanwhile, long enough to cost an idle one nothing.
+constexpr int kPauseMs = 20;
+
+void end(int) { ::_exit(0); }
+
+}  // namespace
+
+void end_quietly_when_interrupted() {
+  for (const int number : {SIGINT, SIGTERM, SIGPIPE}) {
+    struct sigaction ours {};
+    ours.sa_handler = end;
+    ::sigaction(number, &ours, nullptr);  // also where it is ignored, as by what a script runs in the background
+  }
+}
+
+bool wait_while_open(int host) {
+  std::array<pollfd, 2> watched = {{{host, POLLIN, 0}, {STDOUT_FILENO, 0, 0}}};  // of the second: its end alone
+  if (::poll(watched.data(), watched.size(), kPauseMs) <= 0) return true;
+  if ((watched[1].revents & (POLLERR | POLLHUP)) != 0) ::_exit(0);
+  return watched[0].revents == 0;
+}
+
+}  // namespace busbar::cli

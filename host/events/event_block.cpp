@@ -1,0 +1,148 @@
+#include "events/event_block.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::uint8_t kSameSubject = 1;  // as the record before
+constexpr std::uint8_t kPublic = 2;
+constexpr std::uint8_t kTimed = 4;    // a duration follows the head
+constexpr std::uint8_t kDetails = 8;  // plugin, origin, reason and file follow at the end
+
+constexpr std::size_t kLongestName = 255;  // of everything but reason and file; no valid one is longer
+
+// The beginning of a text, not cut inside a character.
+std::string_view cut(std::string_view text, std::size_t longest) noexcept {
+  if (text.size() <= longest) return text;
+  while (longest > 0 && (static_cast<unsigned char>(text[longest]) & 0xC0U) == 0x80U) --longest;
+  return text.substr(0, longest);
+}
+
+// What every call emits says no more than its subject, but for who asks.
+bool has_details(EventKind kind) noexcept {
+  return kind == EventKind::service_request_received || kind >= EventKind::register_local_services;
+}
+
+class Out {
+ public:
+  explicit Out(std::uint8_t* to) noexcept : at_(to) {}
+  std::uint8_t* at() const noexcept { return at_; }
+  template <class T>
+  void value(const T& value) noexcept {
+    std::memcpy(at_, &value, sizeof value);
+    at_ += sizeof value;
+  }
+  // Returns it where it lies now.
+  std::string_view text(std::string_view text) noexcept {
+    value(static_cast<std::uint16_t>(text.size()));
+    std::uint8_t* const begin = at_;
+    if (!text.empty()) std::memcpy(begin, text.data(), text.size());
+    at_ += text.size();
+    return {reinterpret_cast<const char*>(begin), text.size()};
+  }
+
+ private:
+  std::uint8_t* at_;
+};
+
+class In {
+ public:
+  explicit In(const std::uint8_t* from) noexcept : at_(from) {}
+  template <class T>
+  T value() noexcept {
+    T value;
+    std::memcpy(&value, at_, sizeof value);
+    at_ += sizeof value;
+    return value;
+  }
+  std::string_view text() noexcept {
+    const auto size = value<std::uint16_t>();
+    const std::string_view text(reinterpret_cast<const char*>(at_), size);
+    at_ += size;
+    return text;
+  }
+
+ private:
+  const std::uint8_t* at_;
+};
+
+bool is_about(const Event& event, const EventSubject& subject) noexcept {
+  return event.message_id == subject.message_id && event.service == subject.service &&
+         event.correlation_id == subject.correlation_id && event.node == subject.node;
+}
+
+constexpr std::size_t kLength = sizeof(std::uint16_t);  // what stands before a text
+
+std::size_t room_of(std::string_view text, std::size_t longest) noexcept {
+  return kLength + std::min(text.size(), longest);
+}
+
+std::size_t room_of_subject(const Event& event) noexcept {
+  return room_of(event.service, kLongestName) + room_of(event.message_id, kLongestName) +
+         room_of(event.correlation_id, kLongestName) + room_of(event.node, kLongestName);
+}
+
+std::size_t room_of_details(const Event& event) noexcept {
+  return room_of(event.plugin, kLongestName) + room_of(event.origin, kLongestName) +
+         room_of(event.reason, EventHistory::kLongestText) + room_of(event.file, EventHistory::kLongestText);
+}
+
+}  // namespace
+
+bool EventBlock::append(const Event& event, Nanos at, Nanos duration) noexcept {
+  const bool same = used_ != 0 && is_about(event, last_);
+  const bool details = has_details(event.kind);
+  const std::size_t room =
+      sizeof(Head) + sizeof duration + (same ? 0 : room_of_subject(event)) + (details ? room_of_details(event) : 0);
+  if (used_ + room > kBytes) return false;
+  Out out(bytes_.data() + used_);
+  const int flags = (same ? kSameSubject : 0) | (event.is_public ? kPublic : 0) | (duration != 0 ? kTimed : 0) |
+                    (details ? kDetails : 0);
+  out.value(Head{event.at(), at, event.kind, static_cast<std::uint8_t>(flags)});
+  if (duration != 0) out.value(duration);
+  if (!same) {
+    last_.service = out.text(cut(event.service, kLongestName));
+    last_.message_id = out.text(cut(event.message_id, kLongestName));
+    last_.correlation_id = out.text(cut(event.correlation_id, kLongestName));
+    last_.node = out.text(cut(event.node, kLongestName));
+  }
+  if (details) {
+    for (const auto text : {event.plugin, event.origin}) out.text(cut(text, kLongestName));
+    for (const auto text : {event.reason, event.file}) out.text(cut(text, EventHistory::kLongestText));
+  }
+  used_ = static_cast<std::uint32_t>(out.at() - bytes_.data());
+  events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  return true;
+}
+
+std::uint64_t EventBlock::read(std::uint64_t from, std::uint64_t cut_at, std::vector<KeptEvent>& out) const {
+  const std::uint64_t there = events();
+  In in(bytes_.data());
+  EventSubject subject;
+  for (std::uint64_t number = 0; number < there; ++number) {
+    const Head head = in.value<Head>();
+    if (head.at_ticks >= cut_at) return number;
+    KeptEvent event;
+    event.kind = head.kind;
+    event.is_public = (head.flags & kPublic) != 0;
+    event.at_ticks = head.at_ticks;
+    event.at = head.at;
+    if ((head.flags & kTimed) != 0) event.duration = in.value<Nanos>();
+    if ((head.flags & kSameSubject) == 0) subject = {in.text(), in.text(), in.text(), in.text()};
+    if ((head.flags & kDetails) != 0) {
+      for (std::string* text : {&event.plugin, &event.origin, &event.reason, &event.file}) *text = in.text();
+    }
+    if (number < from) continue;
+    event.service = subject.service;
+    event.message_id = subject.message_id;
+    event.correlation_id = subject.correlation_id;
+    event.node = subject.node;
+    out.push_back(std::move(event));
+  }
+  return there;
+}
+
+}  // namespace busbar::host
