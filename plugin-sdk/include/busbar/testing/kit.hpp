@@ -199,7 +199,7 @@ class Host {
 
   Pending make(const busbar_service& service, const Message& message, std::chrono::milliseconds timeout,
                detail::Purpose purpose) {
-    const std::uint32_t asked_ms = busbar::detail::options_of(timeout).timeout_ms;
+    const std::uint32_t asked_ms = busbar::detail::timeout_ms_of(timeout);
     const auto budget = detail::budget_of(*state_, nullptr, message, asked_ms, &service);
     auto call = std::make_shared<detail::Call>(state_, service, message, budget);
     call->serve(purpose);
