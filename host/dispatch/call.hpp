@@ -295,7 +295,7 @@ class Call final : public busbar_call, public Task {
   Message owned_message_;
   Callback callback_;
   std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at it
-  Text kept_id_;     // for those who hold the call when the message is gone
+  Text kept_id_;                         // for those who hold the call when the message is gone
   Text kept_correlation_id_;
   Payload kept_metadata_;
 
