@@ -21,11 +21,6 @@ struct Preference {
   std::string_view sticky_key = {};        ///< sticky: empty for the value that the service says
 };
 
-/// The boundary's number; one of a later minor version is standard.
-constexpr Strategy strategy_of(std::uint32_t abi) noexcept {
-  return abi <= BUSBAR_STRATEGY_STICKY ? static_cast<Strategy>(abi) : Strategy::standard;
-}
-
 /// What is decided about one pick, before it is known who is there.
 struct Choice {
   Strategy strategy = Strategy::standard;  ///< standard: random

@@ -1,10 +1,10 @@
 #include "plugins/file/router_check.hpp"
 
+#include <busbar/registry/record.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-
-#include "dispatch/strategy.hpp"
 
 namespace busbar::host {
 
@@ -51,7 +51,7 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
-  facts.strategy = registry::name_of(strategy_of(service.strategy));
+  facts.strategy = registry::name_of(registry::strategy_of(service.strategy));
   facts.sticky_field = to_string(service.sticky_field);
   facts.max_running = service.max_running;
   facts.max_queued = service.max_queued;

@@ -294,7 +294,7 @@ TEST(Envelope, PassesOverUnknownKeysWhateverTheyHold) {
                            "fb3ff199999999999a",
                            "f8ff",
                            "a1f40a"}) {
-    const Octets bytes = from_hex("a5 0007 0101 1828 " + std::string(item) + " 0205 1b00000001000000ff " + item);
+    const Octets bytes = from_hex("a5 0007 0101 185a " + std::string(item) + " 0205 1b00000001000000ff " + item);
     EXPECT_EQ(read(bytes).attempt, 5u) << item;
   }
 }
@@ -393,7 +393,7 @@ TEST(Envelope, WithTextThatIsNotUtf8IsRefused) {
 
 TEST(Envelope, NestedTooDeepInAnUnknownKeyIsRefused) {
   const auto nested = [](std::size_t depth, const char* opening, const char* innermost) {
-    std::string hex = "a3 0007 0101 1828";
+    std::string hex = "a3 0007 0101 185a";
     for (std::size_t i = 0; i < depth; ++i) hex += opening;
     return from_hex(hex + innermost);
   };
@@ -415,8 +415,8 @@ TEST(Envelope, CutOffAnywhereIsRefused) {
 }
 
 TEST(Envelope, WithALengthBeyondItsBytesIsRefused) {
-  for (const char* field : {"03 7b7fffffffffffffff", "08 5bffffffffffffffff", "1828 9bffffffffffffffff",
-                            "1828 bb7fffffffffffffff", "08 5a00000002 01"}) {
+  for (const char* field : {"03 7b7fffffffffffffff", "08 5bffffffffffffffff", "185a 9bffffffffffffffff",
+                            "185a bb7fffffffffffffff", "08 5a00000002 01"}) {
     EXPECT_THAT(complaint("a3 0007 0101 " + std::string(field)), HasSubstr("larger than what is left")) << field;
   }
   EXPECT_THAT(complaint("bbffffffffffffffff 0007 0101"), HasSubstr("larger than what is left"));
@@ -425,7 +425,7 @@ TEST(Envelope, WithALengthBeyondItsBytesIsRefused) {
 TEST(Envelope, WithABreakInTheWrongPlaceIsRefused) {
   EXPECT_NE(complaint("bf 0007 0101 02 ff"), "nothing");
   EXPECT_NE(complaint("a2 0007 ff 0101"), "nothing");
-  EXPECT_THAT(complaint("a3 0007 0101 1828 bf01ff"), HasSubstr("a break stands"));
+  EXPECT_THAT(complaint("a3 0007 0101 185a bf01ff"), HasSubstr("a break stands"));
 }
 
 TEST(Envelope, WithAnyByteChangedIsReadOrRefused) {

@@ -15,6 +15,10 @@ enum class Strategy : std::uint8_t { standard, random, least_pending, sticky };
 std::string_view name_of(Strategy strategy) noexcept;
 /// What is not known is standard: a later version's.
 Strategy strategy_of(std::string_view name) noexcept;
+/// The same of the number that the boundary (busbar_strategy) and the call plane use: the enumerator's own.
+constexpr Strategy strategy_of(std::uint32_t number) noexcept {
+  return number <= static_cast<std::uint32_t>(Strategy::sticky) ? static_cast<Strategy>(number) : Strategy::standard;
+}
 
 /// What others need to know of a service in order to call it.
 struct RemoteService {
