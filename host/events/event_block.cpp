@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t kSameSubject = 1;  // as the record before
 constexpr std::uint8_t kPublic = 2;
-constexpr std::uint8_t kTimed = 4;    // a duration follows the head
+constexpr std::uint8_t kTimed = 4;    // since when its duration counts follows
 constexpr std::uint8_t kDetails = 8;  // plugin, origin, reason and file follow at the end
 
 constexpr std::size_t kLongestName = 255;  // of everything but reason and file; no valid one is longer
@@ -80,6 +80,9 @@ std::size_t room_of(std::string_view text, std::size_t longest) noexcept {
   return kLength + std::min(text.size(), longest);
 }
 
+// Of what every record begins with: when, what, its flags, and since when.
+constexpr std::size_t kRoomOfTimes = 2 * sizeof(std::uint64_t) + sizeof(EventKind) + sizeof(std::uint8_t);
+
 std::size_t room_of_subject(const Event& event) noexcept {
   return room_of(event.service, kLongestName) + room_of(event.message_id, kLongestName) +
          room_of(event.correlation_id, kLongestName) + room_of(event.node, kLongestName);
@@ -92,17 +95,18 @@ std::size_t room_of_details(const Event& event) noexcept {
 
 }  // namespace
 
-bool EventBlock::append(const Event& event, Nanos at, Nanos duration) noexcept {
+bool EventBlock::append(const Event& event) noexcept {
   const bool same = used_ != 0 && is_about(event, last_);
   const bool details = has_details(event.kind);
-  const std::size_t room =
-      sizeof(Head) + sizeof duration + (same ? 0 : room_of_subject(event)) + (details ? room_of_details(event) : 0);
+  const std::size_t room = kRoomOfTimes + (same ? 0 : room_of_subject(event)) + (details ? room_of_details(event) : 0);
   if (used_ + room > kBytes) return false;
   Out out(bytes_.data() + used_);
-  const int flags = (same ? kSameSubject : 0) | (event.is_public ? kPublic : 0) | (duration != 0 ? kTimed : 0) |
+  const int flags = (same ? kSameSubject : 0) | (event.is_public ? kPublic : 0) | (event.begun != 0 ? kTimed : 0) |
                     (details ? kDetails : 0);
-  out.value(Head{event.at(), at, event.kind, static_cast<std::uint8_t>(flags)});
-  if (duration != 0) out.value(duration);
+  out.value(event.at());
+  out.value(event.kind);
+  out.value(static_cast<std::uint8_t>(flags));
+  if (event.begun != 0) out.value(event.begun);
   if (!same) {
     last_.service = out.text(cut(event.service, kLongestName));
     last_.message_id = out.text(cut(event.message_id, kLongestName));
@@ -120,27 +124,32 @@ bool EventBlock::append(const Event& event, Nanos at, Nanos duration) noexcept {
 
 std::uint64_t EventBlock::read(std::uint64_t from, std::uint64_t cut_at, std::vector<KeptEvent>& out) const {
   const std::uint64_t there = events();
+  if (from >= there) return there;
   In in(bytes_.data());
   EventSubject subject;
   for (std::uint64_t number = 0; number < there; ++number) {
-    const Head head = in.value<Head>();
-    if (head.at_ticks >= cut_at) return number;
-    KeptEvent event;
-    event.kind = head.kind;
-    event.is_public = (head.flags & kPublic) != 0;
-    event.at_ticks = head.at_ticks;
-    event.at = head.at;
-    if ((head.flags & kTimed) != 0) event.duration = in.value<Nanos>();
-    if ((head.flags & kSameSubject) == 0) subject = {in.text(), in.text(), in.text(), in.text()};
-    if ((head.flags & kDetails) != 0) {
-      for (std::string* text : {&event.plugin, &event.origin, &event.reason, &event.file}) *text = in.text();
-    }
+    const auto at = in.value<std::uint64_t>();
+    if (at >= cut_at) return number;
+    const auto kind = in.value<EventKind>();
+    const auto flags = in.value<std::uint8_t>();
+    const std::uint64_t begun = (flags & kTimed) != 0 ? in.value<std::uint64_t>() : 0;
+    if ((flags & kSameSubject) == 0) subject = {in.text(), in.text(), in.text(), in.text()};
+    std::array<std::string_view, 4> details;
+    if ((flags & kDetails) != 0) details = {in.text(), in.text(), in.text(), in.text()};
     if (number < from) continue;
+    KeptEvent& event = out.emplace_back();
+    event.kind = kind;
+    event.is_public = (flags & kPublic) != 0;
+    event.at_ticks = at;
+    event.begun_ticks = begun;
     event.service = subject.service;
     event.message_id = subject.message_id;
     event.correlation_id = subject.correlation_id;
     event.node = subject.node;
-    out.push_back(std::move(event));
+    event.plugin = details[0];
+    event.origin = details[1];
+    event.reason = details[2];
+    event.file = details[3];
   }
   return there;
 }

@@ -26,21 +26,15 @@ class EventBlock {
   std::uint64_t events() const noexcept { return events_.load(std::memory_order_acquire); }
 
   /// False: there is no room.
-  bool append(const Event& event, Nanos at, Nanos duration) noexcept;
+  bool append(const Event& event) noexcept;
 
-  /// Appends the events from the one with this number on to `out`, as far as they happened before `cut` (ticks).
-  /// Returns how many of the block have been seen then.
+  /// Appends the events from the one with this number on to `out`, as far as they happened before `cut` (ticks); their
+  /// times are ticks, too: `at` and `duration` are left to who reads all blocks. Returns how many of the block have
+  /// been seen then.
   std::uint64_t read(std::uint64_t from, std::uint64_t cut, std::vector<KeptEvent>& out) const;
 
  private:
   static constexpr std::size_t kBytes = 4'000;
-
-  struct Head {
-    std::uint64_t at_ticks;
-    Nanos at;
-    EventKind kind;
-    std::uint8_t flags;
-  };
 
   const std::uint64_t serial_;
   std::atomic<std::uint32_t> events_{0};  // as many as are written to their end

@@ -18,10 +18,48 @@ namespace {
 
 // Beyond what is shown, because threads do not fill their blocks at one pace: a slow one's full block has old events.
 constexpr std::size_t kKept = 2 * EventHistory::kShown;
+// Threads that end early leave blocks with little in them.
+constexpr std::size_t kFullBlocks = 128;
+
+// What ticks are in time. All events of a page are told by one, so their times are in the order of their ticks.
+class TickClock {
+ public:
+  TickClock() noexcept : nanos_per_tick_(nanos_per_tick()) {
+    auto shortest = ~std::uint64_t{0};
+    for (int i = 0; i < 3; ++i) {  // whoever is interrupted between the two readings shows a wrong time
+      const std::uint64_t begun = ticks();
+      timespec now{};
+      ::clock_gettime(CLOCK_REALTIME, &now);
+      const std::uint64_t took = ticks() - begun;
+      if (took >= shortest) continue;
+      shortest = took;
+      at_ticks_ = begun;
+      at_ = now.tv_sec * kSecond + now.tv_nsec;
+    }
+  }
+
+  std::uint64_t ticks_now() const noexcept { return at_ticks_; }
+
+  /// Fills in the time and the duration.
+  void tell(KeptEvent& event) const noexcept {
+    event.at = at_ + nanos_of(event.at_ticks - at_ticks_);
+    if (event.begun_ticks != 0) event.duration = std::max<Nanos>(nanos_of(event.at_ticks - event.begun_ticks), 1);
+  }
+
+ private:
+  Nanos nanos_of(std::uint64_t passed) const noexcept {  // may be below zero
+    return static_cast<Nanos>(static_cast<double>(static_cast<std::int64_t>(passed)) * nanos_per_tick_);
+  }
+
+  const double nanos_per_tick_;
+  std::uint64_t at_ticks_ = 0;
+  Nanos at_ = 0;
+};
 
 }  // namespace
 
-// All blocks: those that threads write to, and the full ones of the last `kKept` events.
+// All blocks: those that threads write to, and of those that are full, or whose thread has ended, the last
+// `kFullBlocks` at most, as far as they are needed for the last `kKept` events.
 class EventHistory::Shelf {
  public:
   /// A block to write to. Errors: std::bad_alloc.
@@ -43,7 +81,7 @@ class EventHistory::Shelf {
       gone_ += block->events();
     }
     written_.erase(found);
-    while (!full_.empty() && full_events_ - full_.front()->events() >= kKept) {
+    while (!full_.empty() && (full_.size() > kFullBlocks || full_events_ - full_.front()->events() >= kKept)) {
       full_events_ -= full_.front()->events();
       gone_ += full_.front()->events();
       full_.pop_front();
@@ -78,7 +116,7 @@ class EventHistory::Shelf {
   std::uint64_t begun_ BUSBAR_GUARDED_BY(mutex_) = 0;
 };
 
-// A thread's block, and its clock.
+// A thread's block.
 class EventHistory::Writer {
  public:
   /// This thread's, or null: it is about to end.
@@ -101,13 +139,11 @@ class EventHistory::Writer {
       leave();
       shelf_ = shelf;
     }
-    const Nanos at = time_of(event.at());
-    const Nanos duration = event.begun == 0 ? 0 : std::max<Nanos>(nanos_of(event.at() - event.begun), 1);
-    if (block_ && block_->append(event, at, duration)) [[likely]]
+    if (block_ && block_->append(event)) [[likely]]
       return true;
     end_block();
     block_ = shelf_->begin();
-    return block_->append(event, at, duration);
+    return block_->append(event);
   } catch (const std::bad_alloc&) {
     return false;
   }
@@ -122,31 +158,11 @@ class EventHistory::Writer {
     shelf_.reset();
   }
 
-  // A reading of the clock would cost more than all else that is done for an event.
-  Nanos time_of(std::uint64_t at) noexcept {
-    if (static_cast<std::int64_t>(at - read_at_) >= kReadEvery) [[unlikely]] {
-      timespec now{};
-      ::clock_gettime(CLOCK_REALTIME, &now);
-      read_ = now.tv_sec * kSecond + now.tv_nsec;
-      read_at_ = ticks();
-      nanos_per_tick_ = nanos_per_tick();
-    }
-    return read_ + nanos_of(at - read_at_);
-  }
-  Nanos nanos_of(std::uint64_t passed) const noexcept {  // may be below zero
-    return static_cast<Nanos>(static_cast<double>(static_cast<std::int64_t>(passed)) * nanos_per_tick_);
-  }
-
-  static constexpr std::int64_t kReadEvery = 50 * kTicksBelowAMillisecond;
-
   static thread_local constinit Writer* mine_;
   static thread_local constinit bool ended_;
 
   std::shared_ptr<Shelf> shelf_;
   std::shared_ptr<EventBlock> block_;
-  std::uint64_t read_at_ = 0;
-  Nanos read_ = 0;
-  double nanos_per_tick_ = 0;
 };
 
 thread_local constinit EventHistory::Writer* EventHistory::Writer::mine_ = nullptr;
@@ -168,7 +184,8 @@ EventHistory::Page EventHistory::read(const Cursor* after) const {
   }
   // What happens while this reads is left for the next time, also where it is seen: what has caused it, on another
   // thread, may just have been missed.
-  const std::uint64_t cut = ticks();
+  const TickClock clock;
+  const std::uint64_t cut = clock.ticks_now();
   const Shelf::Contents contents = shelf_->contents();
   Page page;
   page.next.total = contents.gone;
@@ -183,6 +200,7 @@ EventHistory::Page EventHistory::read(const Cursor* after) const {
   if (page.events.size() > kShown) {
     page.events.erase(page.events.begin(), page.events.end() - static_cast<std::ptrdiff_t>(kShown));
   }
+  for (KeptEvent& event : page.events) clock.tell(event);
   if (after != nullptr && page.next.total >= after->total + page.events.size()) {
     page.missed = page.next.total - after->total - page.events.size();
   }

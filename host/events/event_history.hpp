@@ -16,9 +16,10 @@ namespace busbar::host {
 struct KeptEvent {
   EventKind kind{};
   bool is_public = true;
-  std::uint64_t at_ticks = 0;  ///< what orders them
-  Nanos at = 0;                ///< nanoseconds since 1970, UTC
-  Nanos duration = 0;          ///< 0: it has none
+  std::uint64_t at_ticks = 0;     ///< what orders them
+  std::uint64_t begun_ticks = 0;  ///< since when `duration` counts; 0: it has none
+  Nanos at = 0;                   ///< nanoseconds since 1970, UTC
+  Nanos duration = 0;             ///< 0: it has none
   std::string service, message_id, correlation_id, node, plugin, origin, reason, file;
 };
 
@@ -51,7 +52,9 @@ class EventHistory final : public Observer {
   void on_event(const Event& event) noexcept override;
 
   /// The last `kShown` events; with `after` the last `kShown` of those that came since. What one event has caused is
-  /// never shown without it, or before it. With a cursor that was made up it gives nothing worse than other events.
+  /// never shown without it, or before it. The times of a page are in its order; those of an event, read again, may
+  /// differ a little: they are told from the clock as it is now. With a cursor that was made up it gives nothing worse
+  /// than other events.
   Page read(const Cursor* after = nullptr) const;
 
  private:
