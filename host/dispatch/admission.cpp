@@ -42,13 +42,17 @@ void Call::admit(Nanos now) noexcept {
 bool Call::pass_gates(Nanos now) noexcept {
   for (const Place place : {Place::service, Place::plugin}) {
     Gate& gate = this->gate(place);
-    if (!gate.limits() || has_place(place) || std::find(lent_.begin(), lent_.end(), &gate) != lent_.end()) continue;
+    if (!gate.limits() || has_place(place)) continue;
+    if (std::find(waited_for_at_.begin(), waited_for_at_.end(), &gate) != waited_for_at_.end()) {
+      gate.enter_nested();
+      take_place(place);
+      continue;
+    }
     CallList gone;
     const Gate::Entry entry = gate.enter(*this, now, gone);
     if (entry == Gate::Entry::kIn) take_place(place);
     while (Call* const late = gone.pop()) {
-      late->run();  // finds that nobody waits for it
-      late->finish();
+      late->refuse_as_late();
     }
     if (entry == Gate::Entry::kFull) refuse_as_full(place);
     if (entry != Gate::Entry::kIn) return false;
@@ -87,14 +91,14 @@ void Call::give_places_back() noexcept {
   }
 }
 
-std::vector<const Gate*> Call::places_to_lend() const {
-  // One that has answered goes on beside its caller, which has its places no longer to itself.
-  if ((state_.load(std::memory_order_acquire) & kAnswered) != 0) return {};
-  std::vector<const Gate*> places = lent_;
+std::vector<const Gate*> Call::gates_held() const {
+  // Of a handler that waits, on its own thread. One that has answered goes on beside its caller, which waits no more.
+  if (current() != this || (state_.load(std::memory_order_acquire) & kAnswered) != 0) return {};
+  std::vector<const Gate*> gates = waited_for_at_;
   for (const Place place : {Place::service, Place::plugin}) {
-    if (has_place(place)) places.push_back(&gate(place));
+    if (has_place(place)) gates.push_back(&gate(place));
   }
-  return places;
+  return gates;
 }
 
 }  // namespace busbar::host

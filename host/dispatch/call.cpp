@@ -275,7 +275,7 @@ void Call::forget_others() noexcept {
   lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
   if (!tried_.empty()) tried_.clear();
   if (wishes_.any()) wishes_ = {};
-  if (!lent_.empty()) lent_.clear();
+  if (!waited_for_at_.empty()) waited_for_at_.clear();
 }
 
 }  // namespace busbar::host

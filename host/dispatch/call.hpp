@@ -224,12 +224,15 @@ class Call final : public busbar_call, public Task {
 
   /// Goes on to the pool, through the gates that it has not passed yet. By whoever submits it, or has let it in.
   void admit(Nanos now) noexcept;
-  /// What a call that this one waits for needs no place of its own at: or it would wait for us.
-  std::vector<const Gate*> places_to_lend() const;
-  /// Whether there is anything to lend.
-  bool has_places() const noexcept { return places_.load(std::memory_order_relaxed) != 0 || !lent_.empty(); }
-  /// Before it is submitted.
-  void take_lent(std::vector<const Gate*> places) noexcept { lent_ = std::move(places); }
+  /// The gates at which this call, or one that waits for it, has a place: a call that its handler is about to wait for
+  /// passes them at once.
+  std::vector<const Gate*> gates_held() const;
+  /// Whether there may be any.
+  bool may_hold_gates() const noexcept {
+    return places_.load(std::memory_order_relaxed) != 0 || !waited_for_at_.empty();
+  }
+  /// The same of the call that waits for this one. Before it is submitted.
+  void waited_for_at(std::vector<const Gate*> gates) noexcept { waited_for_at_ = std::move(gates); }
   Call* next_in_list() const noexcept { return next_in_list_; }
   void set_next_in_list(Call* next) noexcept { next_in_list_ = next; }
 
@@ -268,6 +271,7 @@ class Call final : public busbar_call, public Task {
   Dispatcher& dispatcher() const noexcept { return *dispatcher_.load(std::memory_order_relaxed); }
   bool claim_answer() noexcept { return (state_.fetch_or(kAnswered, std::memory_order_acq_rel) & kAnswered) == 0; }
   void stage(Response response) noexcept;  // by the runner
+  void stage_as_late() noexcept;
   void authorize_and_handle();
   bool authorize(const busbar_message& view);
   bool chosen_here(const busbar_message& view);
@@ -290,6 +294,7 @@ class Call final : public busbar_call, public Task {
   void give_places_back() noexcept;
   bool pass_gates(Nanos now) noexcept;
   void refuse_as_full(Place place) noexcept;
+  void refuse_as_late() noexcept;
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
   static bool is_number(std::uint64_t attempt) noexcept { return attempt > kMoving; }
@@ -363,8 +368,8 @@ class Call final : public busbar_call, public Task {
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
 
   // at the gates
-  std::atomic<std::uint8_t> places_{0};  // of Place
-  std::vector<const Gate*> lent_;        // where one of its callers has a place and waits for it; only compared
+  std::atomic<std::uint8_t> places_{0};     // of Place
+  std::vector<const Gate*> waited_for_at_;  // gates where one of its callers has a place, and waits; only compared
   Call* next_in_list_ = nullptr;
 
   Call* next_free_ = nullptr;  // the slab's

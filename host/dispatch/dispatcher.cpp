@@ -174,8 +174,8 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
 void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
                               const Start& start) {
   Entered entered(endpoint);
-  std::vector<const Gate*> lent;
-  if (parent != nullptr && parent->has_places()) lent = parent->places_to_lend();
+  std::vector<const Gate*> held;
+  if (parent != nullptr && parent->may_hold_gates()) held = parent->gates_held();
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(endpoint.default_timeout_ms());
@@ -186,7 +186,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   entered.taken_over();
   call.heed_borrowed(options);
   call.own_message(std::move(message));
-  if (!lent.empty()) call.take_lent(std::move(lent));
+  if (!held.empty()) call.waited_for_at(std::move(held));
   call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
   message = Message::blank();

@@ -31,6 +31,10 @@ Call* CallList::pop() noexcept {
 
 // ------------------------------------------------------------------------------------------------------------ the gate
 
+namespace {
+constexpr std::size_t kWorthALook = 64;  // that many calls may keep what nobody waits for
+}  // namespace
+
 void Gate::set(std::uint32_t max_running, std::size_t max_waiting) noexcept {
   max_running_ = max_running;
   max_waiting_ = max_waiting;
@@ -42,22 +46,37 @@ Gate::Entry Gate::enter(Call& call, Nanos now, CallList& gone) noexcept {
     ++running_;
     return Entry::kIn;
   }
-  if (waiting_.size() >= max_waiting_ && now >= first_deadline_) take_out_gone(now, gone);
+  if (is_time_to_look(now)) take_out_gone(now, gone);
   if (waiting_.size() >= max_waiting_) return Entry::kFull;
   first_deadline_ = std::min(first_deadline_, call.deadline());
   waiting_.push(call);
   return Entry::kWaits;
 }
 
+void Gate::enter_nested() noexcept {
+  const MutexLock lock(mutex_);
+  ++running_;
+}
+
 Call* Gate::leave() noexcept {
   const MutexLock lock(mutex_);
-  Call* const next = waiting_.pop();
+  Call* const next = running_ > max_running_ ? nullptr : waiting_.pop();
   if (next == nullptr) --running_;  // else the place goes from hand to hand: nobody who comes later is quicker
   if (waiting_.empty()) first_deadline_ = kNever;
   return next;
 }
 
+// Going through the line costs its length, so it is done seldom enough not to matter: when it has doubled and somebody
+// has timed out; and where it is full, also for those who were cancelled or whose node is gone.
+bool Gate::is_time_to_look(Nanos now) const noexcept {
+  constexpr Nanos kSoon = 10 * kMillisecond;
+  const bool is_full = waiting_.size() >= max_waiting_;
+  if (now >= first_deadline_) return is_full || waiting_.size() >= std::max(look_from_, kWorthALook);
+  return is_full && now - looked_at_ >= kSoon;
+}
+
 void Gate::take_out_gone(Nanos now, CallList& gone) noexcept {
+  looked_at_ = now;
   CallList stay;
   first_deadline_ = kNever;
   while (Call* const call = waiting_.pop()) {
@@ -69,6 +88,7 @@ void Gate::take_out_gone(Nanos now, CallList& gone) noexcept {
     }
   }
   waiting_ = std::exchange(stay, {});
+  look_from_ = 2 * waiting_.size();
 }
 
 }  // namespace busbar::host

@@ -50,21 +50,26 @@ class Gate {
   std::uint32_t max_running() const noexcept { return max_running_; }
   std::size_t max_waiting() const noexcept { return max_waiting_; }
 
-  /// Takes the call in, or has it wait its turn. Those who waited and whose callers have gone give their room to it:
+  /// Takes the call in, or has it wait its turn. Now and then those are taken out of the line whose callers have gone:
   /// they come back in `gone`, to be ended without the gate.
   Entry enter(Call& call, Nanos now, CallList& gone) noexcept;
+  /// Takes in one that a call which is in waits for, though the gate be full: or it would wait for itself.
+  void enter_nested() noexcept;
   /// A call that was in goes. Returns the one that has its place now, or null.
   Call* leave() noexcept;
 
  private:
+  bool is_time_to_look(Nanos now) const noexcept BUSBAR_REQUIRES(mutex_);
   void take_out_gone(Nanos now, CallList& gone) noexcept BUSBAR_REQUIRES(mutex_);
 
   std::uint32_t max_running_ = 0;
   std::size_t max_waiting_ = 0;
   Mutex mutex_;
-  std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;
+  std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;  // nested ones are on top of max_running_
   CallList waiting_ BUSBAR_GUARDED_BY(mutex_);
-  Nanos first_deadline_ BUSBAR_GUARDED_BY(mutex_) = kNever;  // of those who wait; none of them ends before
+  Nanos first_deadline_ BUSBAR_GUARDED_BY(mutex_) = kNever;  // of those who wait; none of them times out before
+  Nanos looked_at_ BUSBAR_GUARDED_BY(mutex_) = 0;            // when the line was gone through
+  std::size_t look_from_ BUSBAR_GUARDED_BY(mutex_) = 0;      // how long it must be to be gone through again
 };
 
 }  // namespace busbar::host

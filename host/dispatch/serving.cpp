@@ -198,12 +198,18 @@ void Call::release_answerer() noexcept {
 }
 
 void Call::run() noexcept {
-  if (caller_gone()) {
-    // C-D8: what ran out of time while it queued is not started.
-    stage(Response::service_timeout(message_->service_name(), message_->id(), timeout_ms_));
-    return;
-  }
-  serve();
+  if (!caller_gone()) return serve();
+  stage_as_late();
+}
+
+// C-D8: what ran out of time while it queued is not started.
+void Call::stage_as_late() noexcept {
+  stage(Response::service_timeout(message_->service_name(), message_->id(), timeout_ms_));
+}
+
+void Call::refuse_as_late() noexcept {
+  stage_as_late();
+  settle();
 }
 
 bool Call::caller_gone() const noexcept {

@@ -2,6 +2,7 @@
 // waits for himself (C-D14).
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <latch>
 #include <semaphore>
@@ -267,6 +268,127 @@ TEST(Gate, C_D14_ACallThatOneOfItsCallersHasAPlaceForNeedsNone) {
   }
 }
 
+TEST(Gate, C_D6_ANestedCallThatTimedOutKeepsThePlaceUntilItEnds) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1, 0).on("inner", held.answer()).on("outer", [](Message&, Context& context) {
+    return Response::ok(context.dispatch(Message("inner"), std::chrono::milliseconds(20)).response().kind() ==
+                        Response::Kind::service_timeout);
+  }));
+  EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().value_as<bool>());
+  ASSERT_TRUE(held.reaches(1));
+  EXPECT_TRUE(hub.call(Message("inner"), {kMaxTimeoutMs}).response().is_error("no_nodes_available"));
+  held.let_go(2);
+  ASSERT_TRUE(hub.quiet());
+  EXPECT_TRUE(hub.call(Message("inner"), {kMaxTimeoutMs}).response().succeeded());
+}
+
+TEST(Gate, ACallByAReplyHandleOnAnotherThreadWaitsLikeAnyOther) {
+  std::thread helper;
+  Held held;
+  std::promise<Response> nested;
+  std::latch asked(1);
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1, 0).on("inner", held.answer()).defer("outer", [&](Message&, Context& context) {
+    const auto handle = std::make_shared<ReplyHandle>(context.reply_handle());
+    helper = std::thread([&, handle] {
+      nested.set_value(handle->dispatch(Message("inner"), hours(24)).response());
+      asked.count_down();
+      handle->reply(Response::ok());
+    });
+    asked.wait();  // it runs at the same time
+  }));
+  EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
+  EXPECT_TRUE(nested.get_future().get().is_error("no_nodes_available"));
+  EXPECT_EQ(held.started(), 0);
+  helper.join();
+}
+
+TEST(Gate, WhoeverWasCancelledLeavesHisRoomToOthersToo) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script().on("work", held.answer()).limit(1, 1));
+  hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  auto waiting = hub.dispatcher().dispatch_cancellable(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(waiting.cancel());
+  // The line is gone through now and then, not for each that is refused.
+  EXPECT_TRUE(eventually([&] {
+    const int before = outcomes.refused();
+    hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+    return outcomes.refused() == before;
+  }));
+  held.let_go(2);
+  ASSERT_TRUE(eventually([&] { return outcomes.ok() == 2; }));
+  EXPECT_EQ(held.started(), 2);
+}
+
+TEST(Gate, ALongLineDoesNotKeepWhatNobodyWaitsFor) {
+  Held held;
+  Outcomes outcomes, impatient;
+  Hub hub(wide_pool());
+  host::Instance& instance = hub.add("p", Script().on("work", held.answer()).limit(1));
+  hub.dispatcher().dispatch_async(Message("work"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  for (int round = 1; round <= 20; ++round) {
+    for (int i = 0; i < 100; ++i) hub.dispatcher().dispatch_async(Message("work"), impatient.callback(), {1});
+    ASSERT_TRUE(impatient.reach(100 * round));
+  }
+  EXPECT_LT(instance.calls_inside(), 1'000u) << "of 2,000 that have timed out";
+  held.let_go(1);
+  ASSERT_TRUE(outcomes.reach(1));
+  ASSERT_TRUE(hub.quiet());
+  EXPECT_EQ(held.started(), 1);
+}
+
+TEST(Gate, WhoIsRefusedByThePluginsGateGivesTheServicesPlaceBack) {
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("p", Script()
+                   .limit(1, 0)
+                   .on("held", held.answer())
+                   .on("work", [](Message&, Context&) { return Response::ok(); })
+                   .limit(1, 5));
+  hub.dispatcher().dispatch_async(Message("held"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(hub.call("work").response().is_error("no_nodes_available"));
+  held.let_go();
+  ASSERT_TRUE(outcomes.reach(1));
+  EXPECT_TRUE(hub.call("work").response().succeeded());
+}
+
+TEST(Gate, WhoIsLetInAndFindsThePoolFullLetsTheNextIn) {
+  Held blocked;
+  Outcomes outcomes, others;
+  std::promise<ReplyHandle> given;
+  Hub hub({2, 2, 3, 1000 * kSecond, kSecond, {}});
+  hub.add("p", Script()
+                   .defer("later", [&](Message&, Context& context) { given.set_value(context.reply_handle()); })
+                   .limit(1)
+                   .on("block", blocked.answer()));
+  hub.dispatcher().dispatch_async(Message("later"), outcomes.callback(), {kMaxTimeoutMs});
+  ReplyHandle handle = given.get_future().get();
+  ASSERT_TRUE(hub.idle());
+  for (int i = 0; i < 3; ++i) hub.dispatcher().dispatch_async(Message("later"), outcomes.callback(), {kMaxTimeoutMs});
+  for (int i = 0; i < 2; ++i) hub.dispatcher().dispatch_async(Message("block"), others.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(blocked.reaches(2));
+  for (int i = 0; i < 3; ++i) hub.dispatcher().dispatch_async(Message("block"), others.callback(), {kMaxTimeoutMs});
+  handle.reply(Response::ok());
+  ASSERT_TRUE(outcomes.reach(4));
+  EXPECT_EQ(outcomes.ok(), 1);
+  EXPECT_EQ(outcomes.refused(), 3);
+  blocked.let_go(5);
+  ASSERT_TRUE(others.reach(5));
+  given = {};
+  hub.dispatcher().dispatch_async(Message("later"), outcomes.callback(), {kMaxTimeoutMs});
+  given.get_future().get().reply(Response::ok());  // the place is free
+  ASSERT_TRUE(outcomes.reach(5));
+  EXPECT_EQ(outcomes.ok(), 2);
+}
+
 TEST(Gate, ANestedCallThatNobodyWaitsForNeedsAPlaceOfItsOwn) {
   Outcomes outcomes;
   Held held;
@@ -356,14 +478,19 @@ TEST(GateHammer, NeverTooManyRunAndEveryCallEnds) {
     };
   };
   Hub hub({4, 32, 1000, host::kMillisecond, kSecond, {}});
-  hub.add("p", Script().limit(4, 20).on("a", counted([](Message&, Context&) { return Response::ok(); })).limit(3, 5));
+  hub.add("p", Script()
+                   .limit(3, 20)
+                   .on("a", counted([](Message&, Context&) { return Response::ok(); }))
+                   .limit(2, 5)
+                   .on("c", counted([](Message&, Context&) { return Response::ok(); }))
+                   .limit(2, 5));
   hub.add("q", Script().limit(6).on(
                    "b", [](Message&, Context& context) { return context.dispatch(Message("a")).response(); }));
   std::vector<std::thread> callers;
   for (int c = 0; c < 6; ++c) {
     callers.emplace_back([&, c] {
       for (int i = 0; i < 300; ++i) {
-        const char* service = (i + c) % 3 == 0 ? "b" : "a";
+        const char* service = std::array{"a", "b", "c"}[static_cast<std::size_t>(i + c) % 3];
         if (i % 7 == 0) {
           auto pending = hub.dispatcher().dispatch_cancellable(Message(service), [&](Message&&) { ++calls; });
           if (pending.cancel()) ++calls;
