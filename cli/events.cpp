@@ -15,6 +15,7 @@ namespace {
 namespace verb = wire::admin_verb;
 
 constexpr std::string_view kMissed = "missed";
+constexpr std::size_t kFullPage = 1'000;  // a host shows no more at a time
 
 /// The same with its members in the order in which they are documented.
 Json in_order(const Json& event) {
@@ -33,8 +34,9 @@ class Events {
   Events(const Command& command, const Ask& ask, const Streams& streams)
       : command_(command), ask_(ask), streams_(streams), palette_(streams.coloured_out) {}
 
-  /// Shows what has come since the last time; at first what the host has kept.
-  void show_more() {
+  /// Shows what has come since the last time; at first what the host has kept. Returns whether it was as much as an
+  /// answer holds: then the next may be full already.
+  bool show_more() {
     const wire::AdminAnswer answer = ask_(request());
     const Json page = payload_json(wire::payload_of(answer.document));
     const auto next = page.find("next");
@@ -53,6 +55,7 @@ class Events {
     }
     if (!text.empty()) streams_.out << text << std::flush;
     after_ = cbor::from_json(nlohmann::json(*next));
+    return events->size() >= kFullPage;
   }
 
  private:
@@ -123,13 +126,13 @@ std::string event_line(const Json& event, const Palette& palette) {
 
 ExitStatus run_events(const Command& command, const Ask& ask, const Pause& pause, const Streams& streams) {
   Events events(command, ask, streams);
-  events.show_more();
+  bool full = events.show_more();
   if (!command.follow) return ExitStatus::ok;
   const Failure stopped(ExitStatus::no_host, failure_code::kNoHost, "the host has stopped: no more events will come");
   while (streams.out) {
-    if (!pause()) throw stopped;
+    if (!pause(full)) throw stopped;
     try {
-      events.show_more();
+      full = events.show_more();
     } catch (const Failure& failure) {
       if (failure.status() == ExitStatus::no_host) throw stopped;
       throw;

@@ -12,8 +12,8 @@
 
 namespace busbar::cli {
 
-/// Lets a moment pass. False: the host is gone.
-using Pause = std::function<bool()>;
+/// Lets a moment pass, or none where more has come already (`at_once`). False: the host is gone.
+using Pause = std::function<bool(bool at_once)>;
 
 /// Shows the last events, as far as the command asks for them; with `follow` it goes on with those that come until the
 /// host is gone. Errors: Failure; of status no_host when a host that was followed stops.

@@ -39,7 +39,7 @@ ExitStatus show_events(const Command& command, const Streams& streams) {
   if (command.follow) end_quietly_when_interrupted();
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return host.ask(request); };
   return run_events(
-      command, ask, [&] { return wait_while_open(host.descriptor()); }, streams);
+      command, ask, [&](bool at_once) { return wait_while_open(host.descriptor(), at_once); }, streams);
 }
 
 ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams) {

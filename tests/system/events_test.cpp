@@ -87,6 +87,43 @@ TEST_F(Events, TellOfPlugins) {
   EXPECT_THAT(host.busbar({"events"}).out, HasSubstr("plugin_loaded"));
 }
 
+// The event of this kind about this file, once it has happened; null where it does not.
+Json event_about(const TestHost& host, const std::string& kind, const std::string& file) {
+  Json found;
+  EXPECT_TRUE(eventually([&] {
+    for (const Json& row : events_of(host, {"--event", kind})) {
+      if (row.value("file", "") == file) found = row;
+    }
+    return !found.is_null();
+  })) << kind
+      << " of " << file;
+  return found;
+}
+
+TEST_F(Events, TellOfPluginsThatAreReplacedRemovedAndBroken) {
+  const auto rescan = [&] { ASSERT_EQ(host.ask({"rescan"}).status, 0); };
+  host.add("good");
+  rescan();
+  EXPECT_EQ(event_about(host, "plugin_loaded", "good.so").value("plugin", ""), "good");
+  EXPECT_TRUE(events_of(host, {"--event", "plugin_reloaded"}).empty());
+  EXPECT_TRUE(events_of(host, {"--event", "plugin_unloaded"}).empty());
+  EXPECT_TRUE(events_of(host, {"--event", "plugin_failed"}).empty());
+
+  host.add("good_again", "good.so");
+  rescan();
+  EXPECT_FALSE(event_about(host, "plugin_reloaded", "good.so").is_null());
+
+  std::filesystem::remove(host.plugins() / "greeter.so");
+  rescan();
+  EXPECT_EQ(event_about(host, "plugin_unloaded", "greeter.so").value("plugin", ""), "greeter");
+
+  write_file(host.root() / "broken", "no plugin at all");
+  std::filesystem::rename(host.root() / "broken", host.plugins() / "broken.so");
+  rescan();
+  const Json failed = event_about(host, "plugin_failed", "broken.so");
+  EXPECT_EQ(failed.value("reason", ""), host.plugin("broken.so").value("reason", "-"));
+}
+
 TEST_F(Events, AreTheLastThousand) {
   for (int i = 0; i < 130; ++i) host.call("greet", {{"name", "x"}});
   EXPECT_EQ(rows_in(host.busbar({"--json", "events"}).out).size(), 1'000u);
@@ -104,6 +141,20 @@ TEST_F(Events, FollowShowsThoseThatComeUntilItIsInterrupted) {
   EXPECT_TRUE(eventually([&] { return rows_in(follower.out()).size() == 8; })) << follower.out();
   follower.signal(SIGINT);
   EXPECT_EQ(follower.wait().value().status, 0);
+}
+
+TEST_F(Events, FollowEndsWellWhenNobodyReadsItAnyMore) {
+  const auto status = host.root() / "status";
+  Command piped;
+  piped.arguments = {
+      "/bin/sh",     "-c",           R"({ "$0" --run-dir "$1" events --follow; echo $? >"$2"; } | head -n 1)",
+      BUSBAR_BUSBAR, host.run_dir(), status};
+  piped.scratch = host.root();
+  const Ended ended = run(piped);
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(std::count(ended.out.begin(), ended.out.end(), '\n'), 1) << ended.out;
+  EXPECT_EQ(ended.err, "");
+  ASSERT_TRUE(eventually([&] { return read_file(status) == "0\n"; })) << read_file(status);
 }
 
 TEST_F(Events, FollowSaysThatTheHostHasStopped) {

@@ -1,5 +1,7 @@
 #include "cli/command_line.hpp"
 
+#include <busbar/wire/event_names.hpp>
+
 #include "unit/cli/cli_testing.hpp"
 
 namespace busbar::cli {
@@ -33,6 +35,26 @@ TEST(CommandLine, ReadsACallWithAllThatItMayHave) {
   EXPECT_EQ(command.assigns, (std::vector<std::string>{"a=1", "b=[1,2]"}));
   EXPECT_EQ(command.dry_run, "verbose");
   EXPECT_FALSE(command.json);
+}
+
+TEST(CommandLine, ReadsWhichEventsAreAskedFor) {
+  const Command all = parse({"events"});
+  EXPECT_EQ(all.verb, "events");
+  EXPECT_FALSE(all.follow);
+  EXPECT_TRUE(all.event_kinds.empty());
+  const Command some =
+      parse({"events", "-f", "--service", "greet", "--event", "plugin_failed", "--event", "node_left"});
+  EXPECT_TRUE(some.follow);
+  EXPECT_EQ(some.service, "greet");
+  EXPECT_EQ(some.event_kinds, (std::vector<std::string>{"plugin_failed", "node_left"}));
+}
+
+TEST(CommandLine, RefusesAKindOfEventThatThereIsNotAndListsThoseThatThereAre) {
+  const Failure failure = refusal({"events", "--event", "plugin_failed", "--event", "plugin_lost"});
+  EXPECT_EQ(failure.status(), ExitStatus::usage);
+  const std::string all = std::string(failure.what()) + failure.hint();
+  EXPECT_THAT(all, HasSubstr("plugin_lost"));
+  for (const std::string_view known : wire::kEventNames) EXPECT_THAT(all, HasSubstr(std::string(known)));
 }
 
 TEST(CommandLine, ACallNeedsNoRequest) {

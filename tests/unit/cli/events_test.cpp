@@ -26,7 +26,12 @@ class EventsTest : public ::testing::Test {
       pages.pop_front();
       return answer;
     };
-    return run_events(command, ask, [this] { return pauses-- > 0; }, {in, out, err, false, false});
+    return run_events(command, ask,
+                      [this](bool at_once) {
+                        hurried.push_back(at_once);
+                        return pauses-- > 0;
+                      },
+                      {in, out, err, false, false});
   }
   static nlohmann::json page(std::vector<std::string> services, int number, int missed = 0) {
     nlohmann::json events = nlohmann::json::array();
@@ -38,6 +43,7 @@ class EventsTest : public ::testing::Test {
   Command command;
   std::deque<nlohmann::json> pages;
   std::vector<wire::AdminRequest> asked;
+  std::vector<bool> hurried;  // of each pause: whether it was to be none
   int pauses = 100;
   std::istringstream in;
   std::ostringstream out, err;
@@ -73,6 +79,13 @@ TEST_F(EventsTest, AreAskedForFromWhereTheLastAnswerEnded) {
   EXPECT_EQ(asked[2].after, cbor::from_json({{"total", 2}}));
   EXPECT_THAT(out.str(), HasSubstr("one"));
   EXPECT_THAT(out.str(), HasSubstr("two"));
+}
+
+TEST_F(EventsTest, AreAskedForAtOnceAfterAnAnswerThatWasFull) {
+  command.follow = true;
+  pages = {page({"one"}, 1), page(std::vector<std::string>(1'000, "many"), 1'001), page({"last"}, 1'002)};
+  EXPECT_EQ(failure_of([&] { run(); }).status(), ExitStatus::no_host);
+  EXPECT_EQ(hurried, (std::vector<bool>{false, true, false}));
 }
 
 TEST_F(EventsTest, EndWhereTheHostIsSeenToHaveGone) {

@@ -178,6 +178,51 @@ TEST(EventHistory, KeepsWhatThreadsWroteThatHaveEnded) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(page.events[static_cast<std::size_t>(i)].message_id, std::to_string(i));
 }
 
+TEST(EventHistory, ForgetsTheOldestBlocksOfThreadsThatEndAfterOneEventAndCountsThem) {
+  constexpr std::size_t kThreads = 200;
+  EventHistory history;
+  const EventHistory::Page before = history.read();
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    std::thread([&] { history.on_event(about(EventKind::executing_service, "s", std::to_string(i))); }).join();
+  }
+  const auto page = history.read(&before.next);
+  EXPECT_EQ(page.events.size(), 128u);
+  EXPECT_EQ(page.missed, kThreads - 128);
+  EXPECT_EQ(page.events.back().message_id, std::to_string(kThreads - 1));
+}
+
+TEST(EventHistory, TellsTimesInTheOrderOfTheEventsOnWhateverThreadTheyHappened) {
+  EventHistory history;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 400; ++i) history.on_event(about(EventKind::executing_service, "s", std::to_string(i)));
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const auto page = history.read();
+  ASSERT_EQ(page.events.size(), EventHistory::kShown);
+  for (std::size_t i = 1; i < page.events.size(); ++i) EXPECT_LE(page.events[i - 1].at, page.events[i].at);
+}
+
+TEST(EventHistory, TellsADurationByTheClockAndNoEventEndsBeforeItBegan) {
+  EventHistory history;
+  Event event = about(EventKind::service_responded, "s", "id");
+  const Nanos begun = now_ns();
+  event.begun = ticks();
+  while (now_ns() - begun < 5 * kMillisecond) {
+  }
+  history.on_event(event);
+  const Nanos ended = now_ns();
+  event.begun = ticks() + 1'000'000'000;  // as where two processors' counters differ
+  event.read_at = 0;
+  history.on_event(event);
+  const auto page = history.read();
+  EXPECT_GE(page.events.at(0).duration, 4 * kMillisecond);  // the counter is not the clock
+  EXPECT_LE(page.events.at(0).duration, ended - begun + kMillisecond);
+  EXPECT_EQ(page.events.at(1).duration, 1);
+}
+
 TEST(EventHistory, MayGoBeforeTheThreadsThatWroteToIt) {
   std::latch written(1), gone(1);
   auto history = std::make_unique<EventHistory>();
