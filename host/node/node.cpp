@@ -121,7 +121,7 @@ host::DispatchOptions options_of(const CallOptions& given) {
   return {detail::timeout_ms_of(given.timeout),
           {},
           host::CallerIs::here,
-          {host::strategy_of(detail::strategy_of(given)), given.sticky_key}};
+          {registry::strategy_of(detail::strategy_of(given)), given.sticky_key}};
 }
 
 std::string in_words(const Response& response) {
