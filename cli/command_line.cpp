@@ -141,7 +141,8 @@ void add_request(CLI::App& verb, Command& command) {
                   "the request: JSON, @FILE to read it from a file, - from standard input; {} if it is left out")
       ->type_name("");
   verb.add_option("--timeout", command.timeout_ms,
-                  "milliseconds that the whole call may take, 1 to 86400000 (default: as the service says, else 5000)")
+                  "milliseconds that the whole call may take, 1 to " + std::to_string(kMaxTimeoutMs) +
+                      " (default: as the service says, else " + std::to_string(kUsualTimeoutMs) + ")")
       ->option_text("MS");
   verb.add_option("--assign", command.assigns, "a value for those who handle the call; may be given several times")
       ->option_text("KEY=JSON")

@@ -1,6 +1,8 @@
 // What was asked for on the command line.
 #pragma once
 
+#include <busbar/limits.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -11,8 +13,6 @@
 #include "failure.hpp"
 
 namespace busbar::cli {
-
-inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
 
 struct Command {
   std::string verb;

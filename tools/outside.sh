@@ -20,7 +20,7 @@ call() { busbar_json call "$@"; }
 
 install_busbar
 for file in bin/busbar bin/busbard lib/busbar/plugins/greeter.so lib/busbar/plugins/echo.so etc/busbar/busbar.toml \
-    include/busbar/abi.h include/busbar/plugin.hpp; do
+    include/busbar/abi.h include/busbar/plugin.hpp share/doc/busbar/{authors,contract,protocol}.md; do
   [[ -e $prefix/$file ]] || { echo "outside.sh: \"$file\" was not installed" >&2; exit 1; }
 done
 

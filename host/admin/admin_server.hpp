@@ -48,9 +48,6 @@ struct AdminHooks {
 
   /// What this host knows of a service that it offers itself to such a caller; nothing where it does not.
   std::function<std::optional<nlohmann::json>(std::string_view service, CallerIs)> describe;
-
-  /// Whether a service declares itself dry-run safe, wherever it may run; nothing where nobody provides it (C-D10).
-  std::function<std::optional<bool>(std::string_view service)> dry_run_safe;
 };
 
 struct AdminOptions {

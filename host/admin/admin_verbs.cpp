@@ -243,16 +243,9 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
   return message;
 }
 
-std::optional<std::string> AdminVerbs::dry_run_warning(const Message& message) const {
-  if (message.dry_run() == DryRun::no || hooks_.dry_run_safe(message.service_name()).value_or(true))
-    return std::nullopt;
-  return "service \"" + std::string(message.service_name()) +
-         "\" does not declare itself dry-run safe: it may have done what a real call does";
-}
-
 PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
-  auto warning = dry_run_warning(message);
+  std::string warning = dispatcher_.dry_run_warning(message.service_name(), message.dry_run(), CallerIs::here);
   const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_, start = now_ns(),
                          warning = std::move(warning)](Message&& outcome) {
     answer_with(answer, seq, [&] {
@@ -266,7 +259,7 @@ PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
       reply.correlation_id = outcome.correlation_id();
       reply.assigns = readable(outcome.assigns());
       reply.events = readable(outcome.events());
-      reply.warning = warning;
+      if (!warning.empty()) reply.warning = warning;
       return wire::frame_of(out);
     });
   };

@@ -66,7 +66,6 @@ class AdminVerbs {
   void rescan(std::uint64_t seq, Answer answer);
 
   Message message_of(const wire::AdminRequest& request) const;
-  std::optional<std::string> dry_run_warning(const Message& message) const;
 
   Dispatcher& dispatcher_;
   const AdminHooks hooks_;

@@ -133,14 +133,4 @@ json cluster_status(const Node& node) {
             {"unanswerable", calls.unanswerable}}}};
 }
 
-std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service) {
-  return node.registry().lookup(service, [](const ServiceEntry* entry) -> std::optional<bool> {
-    const Reachable there = reachable(entry, CallerIs::here);
-    if (there.nobody()) return std::nullopt;
-    if (there.local != nullptr && !endpoint_of(there).dry_run_safe()) return false;
-    return std::all_of(there.remote.begin(), there.remote.end(),
-                       [](const auto& remote) { return remote.service->dry_run_safe; });
-  });
-}
-
 }  // namespace busbar::host

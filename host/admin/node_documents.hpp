@@ -22,8 +22,4 @@ nlohmann::json nodes_document(const Node& node);
 /// The member "cluster" of the status.
 nlohmann::json cluster_status(const Node& node);
 
-/// Whether every provider that a call from here may reach declares the service dry-run safe; nothing where there is
-/// none.
-std::optional<bool> is_dry_run_safe(const Node& node, std::string_view service);
-
 }  // namespace busbar::host

@@ -4,6 +4,7 @@
 #include "config/units.hpp"
 #include "log/text.hpp"
 
+#include <busbar/limits.hpp>
 #include <busbar/names.hpp>
 #include <busbar/registry/net/address.hpp>
 
@@ -20,8 +21,8 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMillisecond = 1;
 constexpr std::uint64_t kShortestHeartbeat = 10;
-constexpr std::uint64_t kHour = 3'600'000;  // ZeroMQ counts heartbeats in an int of milliseconds, and so on
-constexpr std::uint64_t kDay = 86'400'000;  // the longest timeout that a call may have, too
+constexpr std::uint64_t kHour = 3'600'000;     // ZeroMQ counts heartbeats in an int of milliseconds, and so on
+constexpr std::uint64_t kDay = kMaxTimeoutMs;  // none of these waits longer than a call may
 constexpr std::uint64_t kMostThreads = 10'000;
 constexpr std::uint64_t kLongestQueue = 10'000'000;
 constexpr std::uint64_t kKiB = 1024;

@@ -141,7 +141,6 @@ AdminHooks Host::admin_hooks() {
   hooks.ready = [this] { return ready(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
   hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
-  hooks.dry_run_safe = [this](std::string_view service) { return is_dry_run_safe(node_, service); };
   return hooks;
 }
 

@@ -80,6 +80,11 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Who provides the message's service to such a caller; nobody: not found (C-D12).
   std::vector<Provider> discover_service(const Message& message, CallerIs caller = CallerIs::here) const;
 
+  /// What the people behind such a caller are to be told of a dry run of this service; empty: nothing. Not every
+  /// service heeds one (C-D10). A provider here is the one that serves: its word counts alone, else those of all
+  /// others.
+  std::string dry_run_warning(std::string_view service, DryRun dry_run, CallerIs caller) const;
+
   const std::string& node() const noexcept { return node_; }
   /// Inside a callback: the node that has answered; this one, where nobody else was asked.
   std::string_view answering_node() const noexcept;
@@ -91,9 +96,6 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
-  /// What a client's people are to be told of a dry run of this service, if anything: not every service heeds one
-  /// (C-D10).
-  std::string dry_run_warning(std::string_view service, DryRun dry_run) const;
   /// Until `let_clients_in` what clients ask waits: a request for as long as it may take (5 s, where it does not say),
   /// a query for 9 s. What other nodes ask does not: they know from this one's record what is there. Before the first
   /// request.

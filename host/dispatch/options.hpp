@@ -1,6 +1,7 @@
 // What a caller may say beside the message.
 #pragma once
 
+#include <busbar/limits.hpp>
 #include <busbar/text.hpp>
 
 #include <cstdint>
@@ -28,9 +29,6 @@ struct DispatchOptions {
     return !node.empty() || caller != CallerIs::here || prefer.strategy != Strategy::standard;
   }
 };
-
-inline constexpr std::uint32_t kUsualTimeoutMs = 5'000;  ///< where neither the caller nor the service says (C-D5)
-inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;
 
 /// What of it counts again when the call goes on to another provider. Most callers wish nothing.
 /// Ownership: its texts are borrowed for a caller that waits, else copied.

@@ -275,10 +275,10 @@ void Dispatcher::forward(Call& call) {
 
 // --------------------------------------------------------------------------------------------------------- for clients
 
-std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run) const {
+std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run, CallerIs caller) const {
   if (dry_run == DryRun::no) return {};
-  const bool safe = registry_.lookup(service, [](const registry::ServiceEntry* entry) {
-    const Reachable there = reachable(entry, CallerIs::outside);
+  const bool safe = registry_.lookup(service, [caller](const registry::ServiceEntry* entry) {
+    const Reachable there = reachable(entry, caller);
     if (there.local != nullptr) return static_cast<const Endpoint&>(*there.local).dry_run_safe();
     return std::all_of(there.remote.begin(), there.remote.end(),
                        [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
@@ -299,7 +299,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   message.with_origin_node(node_);
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
-    const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run());
+    const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run(), CallerIs::outside);
     answer_or_say_why(*client, attempt, write_client_answer(attempt, outcome, answering_node(), warning), false);
   };
   DispatchOptions options;

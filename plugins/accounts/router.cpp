@@ -33,10 +33,24 @@ void Movement::validate(busbar::Problems& problems) const {
 // ---- the router
 
 Accounts::Accounts() {
-  service("open_account", &Accounts::open).doc("Opens an account for the user who asks.").dry_run_safe();
-  service("deposit", &Accounts::deposit).doc("Brings money to an account.").dry_run_safe();
-  service("withdraw", &Accounts::withdraw).doc("Takes money from an account; its owner's alone.").dry_run_safe();
-  service("balance", &Accounts::balance).doc("What is in an account; its owner's alone.").dry_run_safe().idempotent();
+  const std::string as_user = R"( Needs a user: --assign 'user="ann"'.)";  // an example has the request alone
+  service("open_account", &Accounts::open)
+      .doc("Opens an account for the user who asks." + as_user)
+      .example(Named{"a-1"})
+      .dry_run_safe();
+  service("deposit", &Accounts::deposit)
+      .doc("Brings money to an account." + as_user)
+      .example(Movement{"a-1", 500, {}})
+      .dry_run_safe();
+  service("withdraw", &Accounts::withdraw)
+      .doc("Takes money from an account; its owner's alone." + as_user)
+      .example(Movement{"a-1", 200, {}})
+      .dry_run_safe();
+  service("balance", &Accounts::balance)
+      .doc("What is in an account; its owner's alone." + as_user)
+      .example(Named{"a-1"})
+      .dry_run_safe()
+      .idempotent();
 }
 
 void Accounts::start(const Payload& config) {

@@ -1,5 +1,6 @@
 #include "record/record_check.hpp"
 
+#include <busbar/limits.hpp>
 #include <busbar/names.hpp>
 
 #include <algorithm>
@@ -7,7 +8,6 @@
 namespace busbar::registry {
 namespace {
 
-constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
 constexpr std::size_t kLongestText = 1024;
 
 /// What somebody sent, fit to be printed: at most 64 bytes of it, and no control characters.
@@ -30,8 +30,9 @@ std::string service_fault(const RemoteService& service) {
   if (!is_service_name(service.name)) return fault("name of a service", kServiceNameRule, quoted(service.name));
   if (!is_plugin_name(service.router))
     return fault("router of " + service.name, "a plugin's name", quoted(service.router));
-  if (service.timeout_ms > kLongestTimeoutMs)
-    return fault("timeout of " + service.name, "at most 86400000 ms", std::to_string(service.timeout_ms));
+  if (service.timeout_ms > kMaxTimeoutMs)
+    return fault("timeout of " + service.name, "at most " + std::to_string(kMaxTimeoutMs) + " ms",
+                 std::to_string(service.timeout_ms));
   if (service.sticky_field.size() > kLongestText)
     return fault("sticky field of " + service.name, "at most 1024 bytes", std::to_string(service.sticky_field.size()));
   return {};

@@ -1,4 +1,5 @@
 #include <busbar/abi.h>
+#include <busbar/limits.hpp>
 #include <busbar/registry/record.hpp>
 
 #include <algorithm>
@@ -12,8 +13,6 @@ namespace busbar::host {
 using nlohmann::json;
 
 namespace {
-
-constexpr std::uint32_t kDefaultTimeoutMs = 5'000;  // C-D5
 
 std::map<std::string, const ServiceFacts*> by_name(const std::vector<ServiceFacts>& services) {
   std::map<std::string, const ServiceFacts*> out;
@@ -37,7 +36,7 @@ class ServiceComparison {
       add(Weight::fine, new_.is_inline ? "is inline now: no timeout can hold" : "is not inline any more");
     }
     const auto timeout = [](const ServiceFacts& facts) {
-      return facts.timeout_ms == 0 ? kDefaultTimeoutMs : facts.timeout_ms;
+      return facts.timeout_ms == 0 ? kUsualTimeoutMs : facts.timeout_ms;
     };
     if (timeout(old_) != timeout(new_)) {
       add(timeout(new_) < timeout(old_) ? Weight::warns : Weight::fine,

@@ -3,6 +3,7 @@
 #include <busbar/abi.h>
 #include <busbar/cbor/json_text.hpp>
 #include <busbar/cbor/text.hpp>
+#include <busbar/limits.hpp>
 #include <busbar/names.hpp>
 #include <set>
 #include <stdexcept>
@@ -11,7 +12,6 @@ namespace busbar::host {
 
 namespace {
 
-constexpr std::uint32_t kLongestTimeoutMs = 86'400'000;
 constexpr std::size_t kLongestField = 1024;  // as records have it
 constexpr std::size_t kLongestDoc = 16 * 1024;
 constexpr std::size_t kLongestJson = 64 * 1024;
@@ -66,7 +66,7 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
   facts.request_schema = text(json, "request_schema", "");
   facts.response_schema = text(json, "response_schema", "");
   facts.example = text(json, "example", "");
-  facts.timeout_ms = number(json, "timeout_ms", 0, kLongestTimeoutMs);
+  facts.timeout_ms = number(json, "timeout_ms", 0, kMaxTimeoutMs);
   facts.strategy = text(json, "strategy", "");
   facts.sticky_field = text(json, "sticky_field", "");
   facts.max_running = number(json, "max_running", 0, BUSBAR_NO_LIMIT);
@@ -200,9 +200,9 @@ std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services) 
     judge_json("request's schema", facts.request_schema, true);
     judge_json("response's schema", facts.response_schema, true);
     judge_json("example", facts.example, false);
-    if (facts.timeout_ms > kLongestTimeoutMs) {
+    if (facts.timeout_ms > kMaxTimeoutMs) {
       problems.push_back("the timeout of service " + quoted + " is " + std::to_string(facts.timeout_ms) +
-                         " ms, at most " + std::to_string(kLongestTimeoutMs) + " is possible");
+                         " ms, at most " + std::to_string(kMaxTimeoutMs) + " is possible");
     }
   }
   return problems;

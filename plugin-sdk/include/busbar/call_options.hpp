@@ -2,6 +2,7 @@
 #pragma once
 
 #include <busbar/abi.h>
+#include <busbar/limits.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -31,7 +32,7 @@ namespace detail {
 /// In whole milliseconds as a host takes them. A time that is over already is the shortest one, not the longest.
 inline std::uint32_t timeout_ms_of(std::chrono::milliseconds timeout) noexcept {
   if (timeout.count() == 0) return 0;
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, 86'400'000));
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, kMaxTimeoutMs));
 }
 
 /// As the boundary numbers them.

@@ -4,6 +4,7 @@
 #include <busbar/context.hpp>
 #include <busbar/detail/handler.hpp>
 #include <busbar/detail/signature.hpp>
+#include <busbar/limits.hpp>
 #include <busbar/message.hpp>
 #include <busbar/names.hpp>
 
@@ -128,9 +129,9 @@ class ServiceDeclaration {
   /// The timeout for callers that name none: 1 ms to 24 h.
   /// Errors: std::invalid_argument beyond that.
   ServiceDeclaration& timeout(std::chrono::milliseconds timeout) {
-    if (timeout.count() < 1 || timeout.count() > 86'400'000) {
+    if (timeout.count() < 1 || timeout.count() > kMaxTimeoutMs) {
       throw std::invalid_argument("service \"" + name_ + "\": timeout is " + std::to_string(timeout.count()) +
-                                  " ms, expected 1 to 86400000");
+                                  " ms, expected 1 to " + std::to_string(kMaxTimeoutMs));
     }
     timeout_ms_ = static_cast<std::uint32_t>(timeout.count());
     return *this;

@@ -294,10 +294,6 @@ class AdminServerTest : public ::testing::Test {
     };
     hooks.ready = [this] { return ready; };
     hooks.when_ready = [this](std::function<void()> tell) { tell_ = std::move(tell); };
-    hooks.dry_run_safe = [](std::string_view service) -> std::optional<bool> {
-      if (service == "absent") return std::nullopt;
-      return service == "echo";
-    };
     return hooks;
   }
   /// Ends a scan that was asked for.

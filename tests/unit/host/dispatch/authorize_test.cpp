@@ -86,7 +86,7 @@ TEST_P(Authorize, C_R3_NeverLetsThroughWhatIsNotAuthorized) {
 
 TEST_P(Authorize, C_D7_AnswersBadRpcExitWhenItThrows) {
   hub.add("p", guarded([](const Message&) -> Authorization { throw std::runtime_error("cannot decide"); }));
-  const Message back = call(Message("guarded"), {host::kMaxTimeoutMs});
+  const Message back = call(Message("guarded"), {kMaxTimeoutMs});
   EXPECT_TRUE(back.response().is_bad_rpc("exit"));
   EXPECT_EQ(runs, 0);
 }
@@ -174,7 +174,7 @@ TEST_F(Authorized, C_D11_DoesNotAnswerNoForANameThatNoServiceMayHave) {
 
 TEST_F(Authorized, C_D11_AnswersTheBadRpcWhereTheRouterThrows) {
   hub.add("p", deciding([](const Message&) -> Authorization { throw std::runtime_error("cannot decide"); }));
-  const auto answer = ask(Message("guarded"), {host::kMaxTimeoutMs});
+  const auto answer = ask(Message("guarded"), {kMaxTimeoutMs});
   EXPECT_EQ(answer.kind, AuthorizationAnswer::Kind::failed);
   EXPECT_TRUE(answer.response.is_bad_rpc("exit"));
 }

@@ -31,7 +31,7 @@ busbar_reply reply_of(const busbar_response& response) {
 class CRouters : public ::testing::TestWithParam<std::tuple<Form, bool>> {
  protected:
   static std::uint32_t flags() { return std::get<1>(GetParam()) ? BUSBAR_SERVICE_INLINE : 0; }
-  Message call(Message message) { return hub.call(std::move(message), {host::kMaxTimeoutMs}, std::get<0>(GetParam())); }
+  Message call(Message message) { return hub.call(std::move(message), {kMaxTimeoutMs}, std::get<0>(GetParam())); }
   void serve(CRouter::Function handle) {
     router = std::make_unique<CRouter>("service", std::move(handle), flags());
     c_host = &hub.add("p", *router).c_host();

@@ -156,7 +156,7 @@ TEST_P(Deadline, C_D8_ACallWhoseTimeRanOutInTheQueueIsNotStarted) {
                      return Response::ok();
                    }));
   std::promise<void> done;
-  one.dispatcher().dispatch_async(Message("hold"), [&](Message&&) { done.set_value(); }, {host::kMaxTimeoutMs});
+  one.dispatcher().dispatch_async(Message("hold"), [&](Message&&) { done.set_value(); }, {kMaxTimeoutMs});
   busy.get_future().wait();
   const Message back = one.call(Message("work"), {2}, GetParam());
   EXPECT_EQ(back.response().kind(), Response::Kind::service_timeout);
@@ -174,7 +174,7 @@ TEST_P(Deadline, C_D8_AMessageWhoseDeadlineIsOverIsNotStarted) {
   }));
   Message message("work");
   message.with_deadline_us(1);  // long ago
-  EXPECT_EQ(call(message, {host::kMaxTimeoutMs}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_EQ(call(message, {kMaxTimeoutMs}).response().kind(), Response::Kind::service_timeout);
   ASSERT_TRUE(hub.quiet());
   EXPECT_EQ(started, 0);
 }

@@ -85,10 +85,10 @@ TEST_P(Dispatch, C_D7_AnswersBadRpcExitAtOnceWhenTheHandlerThrows) {
                    .on("throws", [](Message&, Context&) -> Response { throw std::runtime_error("no luck"); })
                    .on("throws_int", [](Message&, Context&) -> Response { throw 5; }));
   // A whole day: an answer that waited for the timeout would never come.
-  const Message back = call(Message("throws"), {host::kMaxTimeoutMs});
+  const Message back = call(Message("throws"), {kMaxTimeoutMs});
   EXPECT_TRUE(back.response().is_bad_rpc("exit"));
   EXPECT_THAT(std::string(back.response().text()), HasSubstr("no luck"));
-  EXPECT_TRUE(call(Message("throws_int"), {host::kMaxTimeoutMs}).response().is_bad_rpc("exit"));
+  EXPECT_TRUE(call(Message("throws_int"), {kMaxTimeoutMs}).response().is_bad_rpc("exit"));
 }
 
 TEST_P(Dispatch, C_D7_WhatAnExceptionSaysIsShownAlsoWhereItIsNotUtf8) {
@@ -115,7 +115,7 @@ TEST_P(Dispatch, C_D7_AnErrorWithoutAProperCodeIsABadReturn) {
 
 TEST_P(Dispatch, C_D7_AnswersBadReturnForAHandlerThatAnswersNoResponse) {
   hub.add("p", Script().on("nothing", [](Message&, Context&) { return Response(); }));
-  EXPECT_TRUE(call(Message("nothing"), {host::kMaxTimeoutMs}).response().is_bad_rpc("bad_return"));
+  EXPECT_TRUE(call(Message("nothing"), {kMaxTimeoutMs}).response().is_bad_rpc("bad_return"));
 }
 
 TEST_P(Dispatch, C_D12_DiscoversTheLocalProviderPublicOrPrivateOrNobody) {

@@ -13,7 +13,6 @@
 namespace busbar::testing {
 namespace {
 
-using host::kMaxTimeoutMs;
 using host::kSecond;
 using std::chrono::hours;
 

@@ -32,7 +32,7 @@ TEST_P(Limits, C_D14_APoolOfOneThreadServesNestedCallsOfDepthThree) {
   Hub hub({1, 16, 100, 10 * kSecond, kSecond, {}});
   hub.add("p", Script().on("nest", nesting()));
   for (int round = 0; round < 20; ++round) {
-    const Message back = hub.call(Message::of("nest", 3), {host::kMaxTimeoutMs}, GetParam());
+    const Message back = hub.call(Message::of("nest", 3), {kMaxTimeoutMs}, GetParam());
     ASSERT_TRUE(back.response().succeeded()) << back.response().text();
     EXPECT_EQ(back.response().value_as<int>(), 3);
   }
@@ -43,13 +43,13 @@ TEST_P(Limits, C_D14_ReachesAnyDepthThatThePoolsMaximumAllowsAndIsOverloadedBeyo
   Hub hub({1, kMax, 100, 10 * kSecond, kSecond, {}});
   hub.add("p", Script().on("nest", nesting()));
   // A depth of n takes n + 1 threads.
-  const Message deepest = hub.call(Message::of("nest", static_cast<int>(kMax) - 1), {host::kMaxTimeoutMs}, GetParam());
+  const Message deepest = hub.call(Message::of("nest", static_cast<int>(kMax) - 1), {kMaxTimeoutMs}, GetParam());
   EXPECT_TRUE(deepest.response().succeeded()) << deepest.response().error_code() << deepest.response().text();
-  const Message beyond = hub.call(Message::of("nest", 50), {host::kMaxTimeoutMs}, GetParam());
+  const Message beyond = hub.call(Message::of("nest", 50), {kMaxTimeoutMs}, GetParam());
   const bool said = beyond.response().is_error("overloaded") || beyond.response().is_error("no_nodes_available");
   EXPECT_TRUE(said) << beyond.response().error_code();
   // And it recovers.
-  EXPECT_TRUE(hub.call(Message::of("nest", 3), {host::kMaxTimeoutMs}, GetParam()).response().succeeded());
+  EXPECT_TRUE(hub.call(Message::of("nest", 3), {kMaxTimeoutMs}, GetParam()).response().succeeded());
 }
 
 TEST_P(Limits, C_D14_TheNestedCallItselfIsAnsweredOverloaded) {
@@ -61,7 +61,7 @@ TEST_P(Limits, C_D14_TheNestedCallItselfIsAnsweredOverloaded) {
                      inner.set_value(context.dispatch(Message("leaf"), hours(24)).response());
                      return Response::ok();
                    }));
-  EXPECT_TRUE(hub.call(Message("outer"), {host::kMaxTimeoutMs}, GetParam()).response().succeeded());
+  EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}, GetParam()).response().succeeded());
   EXPECT_TRUE(inner.get_future().get().is_error("overloaded"));
   EXPECT_TRUE(hub.quiet());
 }
@@ -74,7 +74,7 @@ TEST_P(Limits, C_D14_ManyCallersNestingAtOnceAreAllAnswered) {
   for (int c = 0; c < 8; ++c) {
     callers.emplace_back([&] {
       for (int i = 0; i < 10; ++i) {
-        const Message back = hub.call(Message::of("nest", 3), {host::kMaxTimeoutMs}, GetParam());
+        const Message back = hub.call(Message::of("nest", 3), {kMaxTimeoutMs}, GetParam());
         const auto& response = back.response();
         if (response.succeeded() || response.is_error("overloaded") || response.is_error("no_nodes_available")) {
           ++answered;
@@ -138,10 +138,10 @@ TEST_P(Limits, C_D15_AFullQueueIsNoNodesAvailableWithLocalOverloadedAtOnce) {
     EXPECT_TRUE(m.response().succeeded());
     ended.count_down();
   };
-  hub.dispatcher().dispatch_async(Message("hold"), count_down, {host::kMaxTimeoutMs});
+  hub.dispatcher().dispatch_async(Message("hold"), count_down, {kMaxTimeoutMs});
   busy.get_future().wait();
-  for (int i = 0; i < 2; ++i) hub.dispatcher().dispatch_async(Message("work"), count_down, {host::kMaxTimeoutMs});
-  const Message back = hub.call(Message("work"), {host::kMaxTimeoutMs}, GetParam());
+  for (int i = 0; i < 2; ++i) hub.dispatcher().dispatch_async(Message("work"), count_down, {kMaxTimeoutMs});
+  const Message back = hub.call(Message("work"), {kMaxTimeoutMs}, GetParam());
   ASSERT_TRUE(back.response().is_error("no_nodes_available"));
   EXPECT_EQ(back.response().value().to_json(), (nlohmann::json{{{"node", "local"}, {"reason", "overloaded"}}}));
   let_go.count_down();
@@ -160,7 +160,7 @@ TEST_P(Limits, AnswersUnloadedOnceThePoolHasStopped) {
   Hub hub;
   hub.add("p", Script().on("work", [](Message&, Context&) { return Response::ok(); }));
   hub.pool().stop(host::now_ns() + kSecond);
-  EXPECT_TRUE(hub.call(Message("work"), {host::kMaxTimeoutMs}, GetParam()).response().is_bad_rpc("unloaded"));
+  EXPECT_TRUE(hub.call(Message("work"), {kMaxTimeoutMs}, GetParam()).response().is_bad_rpc("unloaded"));
 }
 
 TEST(Callbacks, ABlockingDispatchInOneAnswersWouldBlock) {

@@ -41,7 +41,7 @@ TEST_P(Replies, C_D13_FromAnotherThreadInTimeAreAlwaysReceived500Of500) {
                    },
                    flags()));
   for (int i = 0; i < 500; ++i) {
-    const Message back = call(Message::of("later", i), {host::kMaxTimeoutMs});
+    const Message back = call(Message::of("later", i), {kMaxTimeoutMs});
     ASSERT_EQ(back.response().kind(), Response::Kind::ok) << i << " " << back.response().text();
     ASSERT_EQ(back.response().value_as<int>(), i + 1);
   }
@@ -125,7 +125,7 @@ TEST_P(Replies, C_R4_OfManyThreadsThatAnswerAtOnceExactlyOneIsTaken) {
                    flags()));
   for (int round = 0; round < 50; ++round) {
     taken = 0;
-    const Message back = call(Message("race"), {host::kMaxTimeoutMs});
+    const Message back = call(Message("race"), {kMaxTimeoutMs});
     for (auto& thread : threads) thread.join();
     threads.clear();
     ASSERT_EQ(taken, 1);
@@ -136,7 +136,7 @@ TEST_P(Replies, C_R4_OfManyThreadsThatAnswerAtOnceExactlyOneIsTaken) {
 TEST_P(Replies, C_R4_ADroppedHandleAnswersAtOnceInTheHandler) {
   hub.add("p", Script().defer(
                    "drop", [](Message&, Context& context) { context.reply_handle(); }, flags()));
-  const Message back = call(Message("drop"), {host::kMaxTimeoutMs});
+  const Message back = call(Message("drop"), {kMaxTimeoutMs});
   EXPECT_TRUE(back.response().is_bad_rpc("bad_return"));
   EXPECT_EQ(back.response().text(), "reply dropped");
 }
@@ -144,7 +144,7 @@ TEST_P(Replies, C_R4_ADroppedHandleAnswersAtOnceInTheHandler) {
 TEST_P(Replies, C_R4_NoReplyWithoutAHandleAnswersAtOnce) {
   hub.add("p", Script().defer(
                    "forget", [](Message&, Context&) {}, flags()));
-  EXPECT_EQ(call(Message("forget"), {host::kMaxTimeoutMs}).response().text(), "reply dropped");
+  EXPECT_EQ(call(Message("forget"), {kMaxTimeoutMs}).response().text(), "reply dropped");
 }
 
 TEST_P(Replies, C_R4_ADroppedHandleAnswersAtOnceFromAnyThread) {
@@ -155,7 +155,7 @@ TEST_P(Replies, C_R4_ADroppedHandleAnswersAtOnceFromAnyThread) {
                    },
                    flags()));
   for (int i = 0; i < 100; ++i) {
-    const Message back = call(Message("drop"), {host::kMaxTimeoutMs});
+    const Message back = call(Message("drop"), {kMaxTimeoutMs});
     ASSERT_TRUE(back.response().is_bad_rpc("bad_return"));
     ASSERT_EQ(back.response().text(), "reply dropped");
   }
@@ -170,7 +170,7 @@ TEST_P(Replies, C_R4_TheLastOfSeveralHandlesDecides) {
                      answerer.later([handle] { ReplyHandle(std::move(*handle)).reply(Response::ok(1)); });
                    },
                    flags()));
-  EXPECT_TRUE(call(Message("two"), {host::kMaxTimeoutMs}).response().succeeded());
+  EXPECT_TRUE(call(Message("two"), {kMaxTimeoutMs}).response().succeeded());
 }
 
 TEST_P(Replies, C_R4_AnswersAtOnceWhenTheHandlerThrowsThoughSomebodyHoldsAHandle) {
@@ -182,7 +182,7 @@ TEST_P(Replies, C_R4_AnswersAtOnceWhenTheHandlerThrowsThoughSomebodyHoldsAHandle
                      throw std::runtime_error("after all");
                    },
                    flags()));
-  EXPECT_TRUE(call(Message("throws"), {host::kMaxTimeoutMs}).response().is_bad_rpc("exit"));
+  EXPECT_TRUE(call(Message("throws"), {kMaxTimeoutMs}).response().is_bad_rpc("exit"));
   EXPECT_FALSE(held->reply(Response::ok())) << "the call has had its answer";
   held.reset();
 }
@@ -231,7 +231,7 @@ TEST_P(Replies, C_D6_LateOnesReachNoLaterCallAlsoNotOfTheSameMessage) {
     // The same message again: while it is under way, the earlier call is answered late.
     const auto outcome = std::make_shared<std::promise<Message>>();
     auto pending = hub.dispatcher().dispatch_cancellable(
-        message, [outcome](Message&& m) { outcome->set_value(std::move(m)); }, {host::kMaxTimeoutMs});
+        message, [outcome](Message&& m) { outcome->set_value(std::move(m)); }, {kMaxTimeoutMs});
     ASSERT_TRUE(eventually([&] { return count() == known + 1; }));
     {
       const std::lock_guard lock(mutex);
@@ -284,7 +284,7 @@ TEST(Cancel, TellsTheHandlerThatItsCallerIsGoneAndNeverCallsBack) {
     return Response::ok();
   }));
   auto pending = hub.dispatcher().dispatch_cancellable(
-      Message("work"), [](Message&&) { ADD_FAILURE() << "called back after it was cancelled"; }, {host::kMaxTimeoutMs});
+      Message("work"), [](Message&&) { ADD_FAILURE() << "called back after it was cancelled"; }, {kMaxTimeoutMs});
   started.get_future().wait();
   EXPECT_TRUE(pending.cancel());
   EXPECT_FALSE(pending.cancel()) << "it has been given up already";

@@ -1,6 +1,7 @@
 // A call as a test's host serves it: authorized, handled, and answered once, in time or too late.
 #pragma once
 
+#include <busbar/limits.hpp>
 #include <busbar/names.hpp>
 #include <busbar/testing/detail/state.hpp>
 
@@ -15,9 +16,9 @@ struct Budget {
   std::int64_t deadline_us;
   std::uint32_t timeout_ms;
 
-  /// `asked_ms` 0: `usual_ms`, and where that is 0 the 5,000 of C-D5. Never beyond `latest_us` (C-D8).
+  /// `asked_ms` 0: `usual_ms`, and where that is 0 kUsualTimeoutMs (C-D5). Never beyond `latest_us` (C-D8).
   static Budget of(std::int64_t now_us, std::uint32_t asked_ms, std::uint32_t usual_ms, std::int64_t latest_us) {
-    const std::uint32_t timeout_ms = asked_ms != 0 ? asked_ms : usual_ms != 0 ? usual_ms : 5000;
+    const std::uint32_t timeout_ms = asked_ms != 0 ? asked_ms : usual_ms != 0 ? usual_ms : kUsualTimeoutMs;
     const std::int64_t wanted = now_us + std::int64_t{timeout_ms} * 1000;
     if (wanted <= latest_us) return {wanted, timeout_ms};
     const std::int64_t left = std::max<std::int64_t>(latest_us - now_us, 0);

@@ -116,6 +116,29 @@ TEST_F(Clients, C_D10_AreWarnedOfADryRunThatMayNotBeOne) {
   EXPECT_EQ(dispatched(safe.with_dry_run(DryRun::yes), ++attempt).warning, "");
 }
 
+// Which serves, because it is here; what others say of theirs does not matter then.
+TEST_F(Clients, C_D10_AProvidersWordOnDryRunsCountsAloneWhereItIsHere) {
+  net.add("a", Script()
+                   .on(
+                       "safe", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_DRY_RUN_SAFE)
+                   .on(
+                       "hidden", [](Message&, Context&) { return Response::ok(); },
+                       BUSBAR_SERVICE_DRY_RUN_SAFE | BUSBAR_SERVICE_PRIVATE));
+  net.add("b",
+          Script().on("safe", [](Message&, Context&) { return Response::ok(); }).on("hidden", [](Message&, Context&) {
+            return Response::ok();
+          }));
+  const auto warned = [&](const char* node, const char* service, host::CallerIs caller) {
+    return !net[node].dispatcher().dry_run_warning(service, DryRun::yes, caller).empty();
+  };
+  for (const auto caller : {host::CallerIs::here, host::CallerIs::outside}) {
+    EXPECT_FALSE(warned("a", "safe", caller));
+    EXPECT_TRUE(warned("b", "safe", caller));
+  }
+  EXPECT_FALSE(warned("a", "hidden", host::CallerIs::here));
+  EXPECT_TRUE(warned("a", "hidden", host::CallerIs::outside)) << "a client gets the other one";
+}
+
 TEST_F(Clients, C_D11_AskForLeaveAlone) {
   net.add("b", Script()
                    .on("s",

@@ -20,7 +20,7 @@ class Halted : public HereAndThere {
   static std::vector<host::DispatchOptions> all_options() {
     return {{},
             {1},
-            {host::kMaxTimeoutMs},
+            {kMaxTimeoutMs},
             {0, "a"},
             {0, "b"},
             {0, "nobody"},
@@ -132,7 +132,7 @@ class Twice : public HereAndThere {
     }
     const auto outcome = std::make_shared<std::promise<Message>>();
     net["a"].dispatcher().dispatch_async(message, [outcome](Message&& back) { outcome->set_value(std::move(back)); },
-                                         {host::kMaxTimeoutMs});
+                                         {kMaxTimeoutMs});
     return outcome->get_future();
   }
   bool arrived(std::size_t count) {
