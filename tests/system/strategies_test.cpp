@@ -139,7 +139,8 @@ TEST_F(Strategies, DescribeTellsThem) {
   EXPECT_EQ(plain.json["strategy"], "random");
   EXPECT_FALSE(plain.json.contains("sticky_field"));
   EXPECT_THAT(caller().busbar({"describe", "where_by_key"}).out, HasSubstr("sticky by \"key\""));
-  for (const Json& row : caller().ask({"services"}).json["services"]) {
+  const Json services = caller().ask({"services"}).json["services"];
+  for (const Json& row : services) {
     if (row["name"] != "where_by_key") continue;
     EXPECT_EQ(row["sticky_field"], "key") << "from the record alone";
   }
