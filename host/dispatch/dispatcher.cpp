@@ -70,15 +70,21 @@ Dispatcher::Start Dispatcher::start_of(bool may_be_inexact, const Call* parent, 
 
 // ------------------------------------------------------------------------------------------------------ discovery
 
-// Enters the instance that provides the service here, so that it cannot go away; null where nobody does.
+// Enters the instance that provides the service here, so that it cannot go away; null where none does for such a
+// caller.
+Endpoint* Dispatcher::enter(std::string_view service, CallerIs caller) const {
+  return registry_.lookup_local(service, [caller](registry::LocalProvider* local) -> Endpoint* {
+    if (local == nullptr || !is_for(*local, caller)) return nullptr;
+    auto* endpoint = static_cast<Endpoint*>(local);
+    endpoint->instance().enter();
+    return endpoint;
+  });
+}
+
 Endpoint* Dispatcher::find(const Message& message, const DispatchOptions& options) const {
   if (wants(EventKind::discovering_service)) emit(EventKind::discovering_service, message);
   if (!options.node.empty() && options.node != node_) return nullptr;
-  return registry_.lookup(message.service_name(), [&](const registry::ServiceEntry* entry) -> Endpoint* {
-    auto* endpoint = static_cast<Endpoint*>(reachable(entry, options.caller).local);
-    if (endpoint != nullptr) endpoint->instance().enter();
-    return endpoint;
-  });
+  return enter(message.service_name(), options.caller);
 }
 
 void Dispatcher::settle_unserved(Message& message, std::string_view only_node) const {

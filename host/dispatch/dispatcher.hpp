@@ -144,6 +144,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   };
 
   Start start_of(bool may_be_inexact, const Call* parent, const Message& message, DispatchOptions options) const;
+  Endpoint* enter(std::string_view service, CallerIs caller) const;
   Endpoint* find(const Message& message, const DispatchOptions& options) const;
   void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;

@@ -19,14 +19,19 @@ struct Reachable {
   bool nobody() const noexcept { return local == nullptr && remote.empty(); }
 };
 
-/// For callers here a private service hides those of its name at other nodes (C-D12); for all others it is not there
-/// (C-R1), and so hides nothing.
+/// Whether such a caller may call it: private ones are for callers here alone (C-R1).
+inline bool is_for(const registry::LocalProvider& local, CallerIs caller) noexcept {
+  return caller == CallerIs::here || local.visibility() == registry::Visibility::public_;
+}
+
+/// A private service that is for the caller hides those of its name at other nodes (C-D12); for all others it is not
+/// there, and so hides nothing.
 inline Reachable reachable(const registry::ServiceEntry* entry, CallerIs caller) noexcept {
   if (entry == nullptr) return {};
   registry::LocalProvider* const local = entry->local.get();
-  if (local == nullptr || local->visibility() == registry::Visibility::public_) return {local, entry->remote};
-  if (caller == CallerIs::here) return {local, {}};
-  return {nullptr, entry->remote};
+  if (local == nullptr || !is_for(*local, caller)) return {nullptr, entry->remote};
+  if (local->visibility() == registry::Visibility::private_) return {local, {}};
+  return {local, entry->remote};
 }
 
 }  // namespace busbar::host

@@ -202,11 +202,7 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
 // Serves what another node asks for: by a router of this one, and only what is public (C-R1).
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
   const Message borrowed = Message::borrow(message_view(request));  // first: it may be malformed
-  Endpoint* endpoint = registry_.lookup(request.service, [](const registry::ServiceEntry* entry) -> Endpoint* {
-    auto* found = static_cast<Endpoint*>(reachable(entry, CallerIs::outside).local);
-    if (found != nullptr) found->instance().enter();
-    return found;
-  });
+  Endpoint* endpoint = enter(request.service, CallerIs::outside);
   if (endpoint == nullptr) {
     return answer_bare(*requester, attempt, Response::service_unavailable(request.service), true);
   }

@@ -55,27 +55,28 @@ bool same(const char* a, const char* b, std::size_t size) noexcept {
 }  // namespace
 
 ServiceTable::ServiceTable(std::vector<ServiceEntry> entries)
-    : entries_(std::move(entries)), slots_(std::bit_ceil(2 * entries_.size() + 2)) {
+    : entries_(std::move(entries)), slots_(std::bit_ceil(4 * entries_.size() + 2)) {
   std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const auto& entry : entries_) {
     const std::uint32_t hash = hash_of(entry.name);
     std::size_t i = hash & (slots_.size() - 1);
     while (slots_[i].entry != nullptr) i = (i + 1) & (slots_.size() - 1);
     slots_[i].entry = &entry;
+    slots_[i].local = entry.local.get();
     slots_[i].hash = hash;
     slots_[i].size = static_cast<std::uint8_t>(entry.name.size());
     std::memcpy(slots_[i].name, entry.name.data(), std::min(entry.name.size(), kNameInSlot));
   }
 }
 
-const ServiceEntry* ServiceTable::find(std::string_view name) const noexcept {
+const ServiceTable::Slot* ServiceTable::slot_of(std::string_view name) const noexcept {
   if (name.size() > 255) return nullptr;
   const std::uint32_t hash = hash_of(name);
   for (std::size_t i = hash & (slots_.size() - 1); slots_[i].entry != nullptr; i = (i + 1) & (slots_.size() - 1)) {
     const Slot& slot = slots_[i];
     if (slot.hash != hash || slot.size != name.size()) continue;
     const char* candidate = name.size() <= kNameInSlot ? slot.name : slot.entry->name.data();
-    if (same(candidate, name.data(), name.size())) return slot.entry;
+    if (same(candidate, name.data(), name.size())) return &slot;
   }
   return nullptr;
 }

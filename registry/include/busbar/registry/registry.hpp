@@ -80,6 +80,13 @@ class Registry {
     return use(table_.load(std::memory_order_acquire)->find(service));
   }
 
+  /// The same with who provides it here, or null.
+  template <class Use>
+  decltype(auto) lookup_local(std::string_view service, Use&& use) const {
+    const ReadSection section;
+    return use(table_.load(std::memory_order_acquire)->find_local(service));
+  }
+
   /// The registered services, in the order of their names.
   std::vector<std::shared_ptr<LocalProvider>> list(Listing which) const;
 
