@@ -51,13 +51,8 @@ install_busbar() {
 # Over the host's run directory, as scripts do.
 busbar_json() { "$prefix/bin/busbar" --run-dir "$scratch/run" --json "$@"; }
 
-# Returns once the host answers; every verb but `status` then waits by itself for its first scan.
-start_host() {
-  step "starting the installed host"
-  mkdir -p "$plugins"
-  "$prefix/bin/busbard" --node "$script" --plugins "$plugins" --run-dir "$scratch/run" --state-dir "$scratch/state" \
-    >"$scratch/host.log" 2>&1 &
-  host_pid=$!
+# Returns once the host of `host_pid` answers; every verb but `status` then waits by itself for its first scan.
+wait_for_host() {
   for _ in $(seq 300); do
     if busbar_json status >/dev/null 2>&1; then return; fi
     kill -0 "$host_pid"
@@ -65,6 +60,15 @@ start_host() {
   done
   echo "$script.sh: the host has not answered for 30 seconds" >&2
   return 1
+}
+
+start_host() {
+  step "starting the installed host"
+  mkdir -p "$plugins"
+  "$prefix/bin/busbard" --node "$script" --plugins "$plugins" --run-dir "$scratch/run" --state-dir "$scratch/state" \
+    >"$scratch/host.log" 2>&1 &
+  host_pid=$!
+  wait_for_host
 }
 
 stop_host() {
