@@ -245,9 +245,8 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
 
 PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
-  std::string warning = dispatcher_.dry_run_warning(message.service_name(), message.dry_run(), CallerIs::here);
-  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_, start = now_ns(),
-                         warning = std::move(warning)](Message&& outcome) {
+  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_,
+                         start = now_ns()](Message&& outcome) {
     answer_with(answer, seq, [&] {
       AdminAnswer out;
       out.seq = seq;
@@ -259,7 +258,9 @@ PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
       reply.correlation_id = outcome.correlation_id();
       reply.assigns = readable(outcome.assigns());
       reply.events = readable(outcome.events());
-      if (!warning.empty()) reply.warning = warning;
+      if (std::string warning = dispatcher.dry_run_warning(outcome); !warning.empty()) {
+        reply.warning = std::move(warning);
+      }
       return wire::frame_of(out);
     });
   };

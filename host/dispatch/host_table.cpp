@@ -11,6 +11,7 @@
 #include "dispatch/call.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/instance.hpp"
+#include "dispatch/plugin_step.hpp"
 
 // The outcome of a nested dispatch: the message, and its view in C.
 struct busbar_result {
@@ -115,7 +116,10 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     Message message = take_message(*view, instance, cause);
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
-      done(user, new busbar_result(std::move(outcome)));
+      {
+        const PluginStep step(instance, "callback");
+        done(user, new busbar_result(std::move(outcome)));
+      }
       instance.callback_ended();
     };
     instance.expect_callback();

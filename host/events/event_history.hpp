@@ -20,7 +20,8 @@ struct KeptEvent {
   std::uint64_t begun_ticks = 0;  ///< since when `duration` counts; 0: it has none
   Nanos at = 0;                   ///< nanoseconds since 1970, UTC
   Nanos duration = 0;             ///< 0: it has none
-  std::string service, message_id, correlation_id, node, plugin, origin, reason, file;
+  Response::Kind response{};
+  std::string service, message_id, correlation_id, node, plugin, origin, reason, file, code;
 };
 
 /// Keeps the last events, and costs who emits them as little as it can: each thread writes them, one after the other

@@ -4,6 +4,7 @@
 
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
+#include "pool/alternate_stack.hpp"
 
 namespace busbar::host {
 
@@ -62,6 +63,7 @@ PluginManager::~PluginManager() {
 void PluginManager::start() {
   scan();
   thread_ = std::thread([this] {
+    const AlternateStack stack;
     pthread_setname_np(pthread_self(), "busbar-loader");
     run();
   });
