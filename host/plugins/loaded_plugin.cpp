@@ -84,7 +84,8 @@ void LoadedPlugin::start(const Payload& config) {
   const auto bytes = config.bytes();
   const PluginStep step(*instance_, "start");
   if (router.start(router.self, {bytes.data(), bytes.size()}, &error) != BUSBAR_DONE) {
-    throw PluginError("its start failed: " + printable(text_of(error)));
+    throw PluginError("its start failed: " + printable(text_of(error)) + " (its settings are the table [plugin." +
+                      instance_->facts().plugin + "])");
   }
   started_ = true;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/nearest.hpp"
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
 #include "pool/alternate_stack.hpp"
@@ -108,11 +109,13 @@ void PluginManager::run() {
     for (const auto& tell : errand->tell) tell();
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
+    bool first = false;
     {
       const MutexLock lock(mutex_);
-      ready_ = true;
+      first = !std::exchange(ready_, true);
       tell = std::exchange(when_ready_, {});
     }
+    if (first) look_for_stray_tables();
     for (const auto& one : tell) one();
   }
 }
@@ -144,6 +147,21 @@ void PluginManager::scan_now() {
   for (const auto& candidate : listing.candidates) {
     if (stop_trials_.stop_requested()) return;  // the host is stopping
     consider(candidate);
+  }
+}
+
+// Tells of settings for plugins that are not there: most often a name is mistyped.
+void PluginManager::look_for_stray_tables() const {
+  if (stop_trials_.stop_requested() || !directory_problem().empty()) return;  // not all plugins were seen
+  std::vector<std::string> names;
+  for (const auto& [file, slot] : slots_) {
+    if (!slot.row.name.empty()) names.push_back(slot.row.name);
+  }
+  for (const auto& [name, table] : options_.tables) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string nearest_name = names.empty() ? "none" : nearest(name, names);
+    log_.warn("the configuration has settings for a plugin that is not there",
+              {{"table", "[plugin." + name + "]"}, {"nearest_plugin", nearest_name}});
   }
 }
 
