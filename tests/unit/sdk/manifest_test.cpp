@@ -45,6 +45,7 @@ void expect_refused(const std::string& name, const std::string& crash, const std
 TEST(Manifest, SaysWhereAPluginCrashes) {
   expect_refused("crashes_in_create", "crashed with SIGABRT", "while its router was made (its constructor)");
   expect_refused("crashes_in_initialiser", "crashed with SIGSEGV", "while it was loaded and its static initialisers");
+  expect_refused("crashes_in_destroy", "crashed with SIGBUS", "while its router was destroyed");
   expect_refused("exits_in_create", "ended its process with status 0", "while its router was made (its constructor)");
 }
 
