@@ -55,7 +55,7 @@ struct Event {
   std::string_view reason{};
   std::string_view file{};
   std::string_view code{};    // of an error
-  Response::Kind response{};  // none: there is none; the call was sent on (C-R6)
+  Response::Kind response{};  // none: it has none, or the call was sent on (C-R6)
   std::uint64_t begun = 0;    // in ticks: since when `duration` counts; 0 where there is none
 
   /// When it was shown to observers, in ticks (pool/ticks.hpp). Read when the first observer asks, because that is dear

@@ -43,7 +43,7 @@ class Crash : public SystemTest {
   /// Calls a service that crashes the host, and returns the line.
   std::string line_of(const std::string& service, int signal) {
     host.start();
-    host.busbar({"call", service});  // it may be answered before the host has crashed
+    host.busbar({"call", service, "{}"});  // it may be answered before the host has crashed
     return line_in(ended_by(signal).err);
   }
 };
@@ -61,7 +61,7 @@ TEST_F(Crash, OfAHandlerIsToldWithItsSignalItsPluginAndItsService) {
 
 TEST_F(Crash, IsWhatTheLogSaysToWhichTheCallerIsPointed) {
   host.start();
-  const Ended call = host.busbar({"call", "reads_null"});
+  const Ended call = host.busbar({"call", "reads_null", "{}"});
   EXPECT_EQ(call.status, 7) << call.out;
   EXPECT_THAT(call.err, HasSubstr("its log says why"));
   line_in(ended_by(SIGSEGV).err);
