@@ -6,7 +6,9 @@
 #include "json_argument.hpp"
 #include "one_node.hpp"
 #include "people.hpp"
+#include "rescan.hpp"
 #include "response_json.hpp"
+#include "similar.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
@@ -37,6 +39,16 @@ class Run {
     return request;
   }
 
+  /// Looks at what a rescan will change, which is told to people afterwards.
+  void look_before() {
+    if (command_.verb != verb::kRescan || command_.json) return;
+    wire::AdminRequest request;
+    request.seq = 1;
+    request.verb = verb::kPlugins;
+    const wire::AdminAnswer answer = ask_(request);
+    if (answer.document) before_ = payload_json(wire::payload_of(answer.document));
+  }
+
   ExitStatus show(const wire::AdminAnswer& answer) const {
     if (command_.verb == verb::kAuthorized) return show_authorized(answer);
     if (answer.reply) return show_reply(*answer.reply);
@@ -62,6 +74,7 @@ class Run {
                      << "\n";
       }
     }
+    if (response.kind() == Response::Kind::service_unavailable) hint_at_similar();
     return exit_status_of(response);
   }
 
@@ -88,7 +101,9 @@ class Run {
       if (command_.verb == verb::kRescan) return ExitStatus::error;
     }
     const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
-    return none_found ? ExitStatus::service_unavailable : ExitStatus::ok;
+    if (!none_found) return ExitStatus::ok;
+    hint_at_similar();
+    return ExitStatus::service_unavailable;
   }
 
   std::string document_text(const Json& document) const {
@@ -97,7 +112,17 @@ class Run {
     if (command_.verb == verb::kDescribe) return description_text(document, command_.host_options, palette_);
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
-    return plugins_text(document, palette_);  // plugins, rescan
+    if (command_.verb == verb::kRescan) {
+      return rescan_text(before_, document, palette_) + "\n" + plugins_text(document, palette_);
+    }
+    return plugins_text(document, palette_);
+  }
+
+  void hint_at_similar() const {
+    if (command_.json) return;
+    if (const auto name = similar_service(command_.service, ask_)) {
+      streams_.err << "hint: did you mean " << in_quotes(*name) << "?\n";
+    }
   }
 
   void keep_visible(Json& document) const {  // C-R7
@@ -113,12 +138,14 @@ class Run {
   const Ask& ask_;
   const Streams& streams_;
   const Palette palette_;
+  Json before_;
 };
 
 }  // namespace
 
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
-  const Run run(command, ask, streams);
+  Run run(command, ask, streams);
+  run.look_before();
   return run.show(ask(run.request()));
 }
 

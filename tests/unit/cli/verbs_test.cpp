@@ -218,8 +218,36 @@ TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
   EXPECT_FALSE(asked.service);
   EXPECT_EQ(run({"rescan", "--json"}, documented({{"plugins", json::array()}})), 0);
   EXPECT_EQ(out, "{\"plugins\":[]}\n");
-  EXPECT_EQ(run({"rescan"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(run({"plugins"}, documented({{"plugins", json::array()}})), 0);
   EXPECT_EQ(out, "no plugins\n");
+}
+
+TEST_F(VerbsTest, ARescanSaysWhatItHasDone) {
+  const json row = {{"file", "g.so"}, {"name", "greeter"}, {"version", "1.0.0"}, {"state", "serving"}};
+  answers["plugins"] = documented({{"plugins", json::array()}});
+  EXPECT_EQ(run({"rescan"}, documented({{"plugins", {row}}})), 0);
+  EXPECT_THAT(out, StartsWith("loaded    greeter 1.0.0\n\nPLUGIN "));
+  EXPECT_EQ(asked.verb, "rescan");
+  answers["plugins"] = documented({{"plugins", {row}}});
+  EXPECT_EQ(run({"rescan"}, documented({{"plugins", {row}}})), 0);
+  EXPECT_THAT(out, StartsWith("nothing has changed\n\nPLUGIN "));
+}
+
+TEST_F(VerbsTest, PeopleAreToldWhichServiceTheyProbablyMeant) {
+  answers["services"] = documented({{"services", {{{"name", "wave"}}, {{"name", "greet"}}}}});
+  const auto unavailable = replied(Response::service_unavailable("gret"));
+  for (const char* verb : {"call", "validate", "authorized", "describe"}) {
+    EXPECT_EQ(run({verb, "gret"}, unavailable), 3) << verb;
+    EXPECT_THAT(out, StartsWith("service unavailable: nobody offers \"gret\"\n")) << verb;
+    EXPECT_EQ(err, "hint: did you mean \"greet\"?\n") << verb;
+  }
+  EXPECT_EQ(run({"discover", "gret"}, documented({{"providers", json::array()}})), 3);
+  EXPECT_EQ(err, "hint: did you mean \"greet\"?\n");
+  EXPECT_EQ(run({"call", "gret", "--json"}, unavailable), 3);
+  EXPECT_EQ(err, "");
+  EXPECT_EQ(asked.verb, "call") << "a program is told as ever, and nothing more is asked for it";
+  EXPECT_EQ(run({"call", "elephant"}, replied(Response::service_unavailable("elephant"))), 3);
+  EXPECT_EQ(err, "");
 }
 
 TEST_F(VerbsTest, AnAnswerWithNothingInItIsAFailure) {
