@@ -281,29 +281,28 @@ class Message {
 
   /// The message as C structs. Ownership: points into this message and into `response`, which receives the response.
   busbar_message c_view(busbar_response& response) const noexcept {
-    busbar_message out{};
-    out.struct_size = sizeof out;
-    out.dry_run = static_cast<std::uint8_t>(dry_run_);
-    out.valid = valid_;
-    out.halted = halted_;
-    out.service_name = service_name_.c_text();
-    out.id = id_.c_text();
-    out.correlation_id = correlation_id_.empty() ? out.id : correlation_id_.c_text();
-    out.causation_id = causation_id_.empty() ? out.correlation_id : causation_id_.c_text();
-    out.origin_node = origin_node_.c_text();
-    out.invoked_at_us = invoked_at_us_;
-    out.raw_request = c_bytes(raw_request_.bytes());
-    out.request = c_bytes(request_.bytes());
-    out.assigns = c_bytes(assigns_.bytes());
-    out.events = c_bytes(events_);
-    out.logger_metadata = c_bytes(logger_metadata_.bytes());
-    out.aggregate_meta = c_bytes(aggregate_meta_.bytes());
-    if (response_) {
-      response = response_.c_view();
-      out.response = &response;
-    }
-    out.deadline_us = deadline_us_;
-    return out;
+    if (response_) response = response_.c_view();
+    const Text& correlation_id = correlation_id_.empty() ? id_ : correlation_id_;
+    // Each field is written once, where it lies: clearing them first would take longer than the rest.
+    return {.struct_size = sizeof(busbar_message),
+            .dry_run = static_cast<std::uint8_t>(dry_run_),
+            .valid = valid_,
+            .halted = halted_,
+            .reserved = 0,
+            .service_name = service_name_.c_text(),
+            .id = id_.c_text(),
+            .correlation_id = correlation_id.c_text(),
+            .causation_id = (causation_id_.empty() ? correlation_id : causation_id_).c_text(),
+            .origin_node = origin_node_.c_text(),
+            .invoked_at_us = invoked_at_us_,
+            .raw_request = c_bytes(raw_request_.bytes()),
+            .request = c_bytes(request_.bytes()),
+            .assigns = c_bytes(assigns_.bytes()),
+            .events = c_bytes(events_),
+            .logger_metadata = c_bytes(logger_metadata_.bytes()),
+            .aggregate_meta = c_bytes(aggregate_meta_.bytes()),
+            .response = response_ ? &response : nullptr,
+            .deadline_us = deadline_us_};
   }
 
   /// A message over C structs. Ownership: borrows from `view`, but for its events; a copy of the result owns.
