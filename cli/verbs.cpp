@@ -49,6 +49,13 @@ class Run {
     if (answer.document) before_ = payload_json(wire::payload_of(answer.document));
   }
 
+  /// The failure as it is told: where the host knows no such service, with the one that was probably meant.
+  Failure explained(const Failure& failure) const {
+    if (failure.status() != ExitStatus::service_unavailable) return failure;
+    const std::string hint = hint_at_similar();
+    return hint.empty() ? failure : Failure(failure.status(), failure.code(), failure.what(), hint);
+  }
+
   ExitStatus show(const wire::AdminAnswer& answer) const {
     if (command_.verb == verb::kAuthorized) return show_authorized(answer);
     if (answer.reply) return show_reply(*answer.reply);
@@ -74,7 +81,7 @@ class Run {
                      << "\n";
       }
     }
-    if (response.kind() == Response::Kind::service_unavailable) hint_at_similar();
+    if (response.kind() == Response::Kind::service_unavailable) write_hint();
     return exit_status_of(response);
   }
 
@@ -102,7 +109,7 @@ class Run {
     }
     const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
     if (!none_found) return ExitStatus::ok;
-    hint_at_similar();
+    write_hint();
     return ExitStatus::service_unavailable;
   }
 
@@ -118,11 +125,15 @@ class Run {
     return plugins_text(document, palette_);
   }
 
-  void hint_at_similar() const {
-    if (command_.json) return;
-    if (const auto name = similar_service(command_.service, ask_)) {
-      streams_.err << "hint: did you mean " << in_quotes(*name) << "?\n";
-    }
+  /// Empty for programs, and where there is none.
+  std::string hint_at_similar() const {
+    if (command_.json) return {};
+    const auto name = similar_service(command_.service, ask_);
+    return name ? "did you mean " + in_quotes(*name) + "?" : std::string();
+  }
+
+  void write_hint() const {
+    if (const std::string hint = hint_at_similar(); !hint.empty()) streams_.err << "hint: " << hint << "\n";
   }
 
   void keep_visible(Json& document) const {  // C-R7
@@ -146,7 +157,11 @@ class Run {
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
   Run run(command, ask, streams);
   run.look_before();
-  return run.show(ask(run.request()));
+  try {
+    return run.show(ask(run.request()));
+  } catch (const Failure& failure) {
+    throw run.explained(failure);
+  }
 }
 
 ExitStatus report(const Failure& failure, bool json, const Streams& streams) {

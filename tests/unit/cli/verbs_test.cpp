@@ -22,6 +22,7 @@ class VerbsTest : public ::testing::Test {
         parse_command_line(std::move(arguments), [](const char*) -> const char* { return nullptr; });
     const auto ask = [&](const wire::AdminRequest& request) {
       asked = request;
+      if (refused && request.verb == refused->first) throw refused->second;
       const auto own = answers.find(request.verb);
       return own == answers.end() ? answer : own->second;
     };
@@ -51,7 +52,8 @@ class VerbsTest : public ::testing::Test {
     return answer;
   }
 
-  std::map<std::string, wire::AdminAnswer> answers;  // of verbs that are answered otherwise
+  std::map<std::string, wire::AdminAnswer> answers;        // of verbs that are answered otherwise
+  std::optional<std::pair<std::string, Failure>> refused;  // a verb that is not answered
   wire::AdminRequest asked;
   std::string input, out, err;
 };
@@ -236,11 +238,15 @@ TEST_F(VerbsTest, ARescanSaysWhatItHasDone) {
 TEST_F(VerbsTest, PeopleAreToldWhichServiceTheyProbablyMeant) {
   answers["services"] = documented({{"services", {{{"name", "wave"}}, {{"name", "greet"}}}}});
   const auto unavailable = replied(Response::service_unavailable("gret"));
-  for (const char* verb : {"call", "validate", "authorized", "describe"}) {
+  for (const char* verb : {"call", "validate", "authorized"}) {
     EXPECT_EQ(run({verb, "gret"}, unavailable), 3) << verb;
     EXPECT_THAT(out, StartsWith("service unavailable: nobody offers \"gret\"\n")) << verb;
     EXPECT_EQ(err, "hint: did you mean \"greet\"?\n") << verb;
   }
+  refused = {"describe", Failure(ExitStatus::service_unavailable, "service_unavailable", "nobody provides it")};
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret"}, {}); }).hint(), "did you mean \"greet\"?");
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret"}, {}); }).status(), ExitStatus::service_unavailable);
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret", "--json"}, {}); }).hint(), "");
   EXPECT_EQ(run({"discover", "gret"}, documented({{"providers", json::array()}})), 3);
   EXPECT_EQ(err, "hint: did you mean \"greet\"?\n");
   EXPECT_EQ(run({"call", "gret", "--json"}, unavailable), 3);
