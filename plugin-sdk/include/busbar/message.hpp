@@ -145,10 +145,11 @@ class Message {
     raw_request_ = Payload::own(cbor::with_field(raw_request_.bytes(), field, Payload::of(value).bytes()));
     return *this;
   }
-  /// One field of the raw request, or nothing where it is missing. Errors: DecodeError where it is no T.
+  /// One field of the raw request, or nothing where it is missing. Errors: DecodeError, which names it, where it is no
+  /// T.
   template <class T>
   std::optional<T> raw_field(std::string_view field) const {
-    return find<T>(raw_request_, field);
+    return find<T>(raw_request_, field, "field");
   }
 
   /// The structured, validated request, where one was put.
@@ -179,10 +180,11 @@ class Message {
     assigns_changed_ = true;
     return *this;
   }
-  /// The value under `key`, or nothing. Errors: DecodeError where it is no T.
+  /// The value under `key`, or nothing. Errors: DecodeError, which names the assign, where it is no T. Whoever calls
+  /// says what stands there: where it is asked for in `authorize`, such a call is answered badrpc(exit) with that text.
   template <class T>
   std::optional<T> assigned(std::string_view key) const {
-    return find<T>(assigns_, key);
+    return find<T>(assigns_, key, "assign");
   }
   const Payload& assigns() const noexcept { return assigns_; }
   Message& with_assigns(Payload assigns) {
@@ -206,7 +208,7 @@ class Message {
     return *this;
   }
   std::optional<std::string> aggregate_id() const {
-    const auto id = find<nlohmann::json>(aggregate_meta_, "id");
+    const auto id = find<nlohmann::json>(aggregate_meta_, "id", "field");
     if (!id) return std::nullopt;
     return id->is_string() ? id->get<std::string>() : id->dump();
   }
@@ -346,11 +348,15 @@ class Message {
   static Payload borrow(busbar_bytes bytes) noexcept { return Payload::borrow({bytes.data, bytes.size}); }
 
   template <class T>
-  static std::optional<T> find(const Payload& map, std::string_view key) {
+  static std::optional<T> find(const Payload& map, std::string_view key, const char* what) {
     if (map.empty()) return std::nullopt;
     const auto item = cbor::find_field(map.bytes(), key);
     if (!item) return std::nullopt;
-    return cbor::decode<T>(*item);
+    try {
+      return cbor::decode<T>(*item);
+    } catch (const DecodeError& error) {
+      throw error.of(std::string(what) + " \"" + std::string(key) + "\"");
+    }
   }
   void take_events(busbar_bytes events) {
     cbor::detail::Reader reader({events.data, events.size});
