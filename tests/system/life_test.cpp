@@ -134,6 +134,14 @@ TEST_F(Life, AHostThatWasKilledLeavesNothingInTheWayOfTheNext) {
   EXPECT_FALSE(fs::exists(host.cache() / "greeter-999-0123456789abcdef.so"));
 }
 
+TEST_F(Life, AHostThatStoppedInOrderIsNotTakenForOneThatWasKilled) {
+  start({"greeter"});
+  host.stop();
+  host.start();
+  EXPECT_EQ(host.call("greet", {{"name", "Ada"}}).status, 0);
+  EXPECT_THAT(host.log(), Not(HasSubstr("took over")));
+}
+
 TEST_F(Life, AHostThatIsKilledInTheMiddleOfATrialLeavesNoChildBehind) {
   host.configure("[plugins]\ntrial_timeout = \"10m\"\n");
   host.add("hangs_in_initialiser");
