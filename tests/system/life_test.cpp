@@ -370,6 +370,18 @@ TEST_F(Life, ANewerFileThatCannotBeUsedLeavesTheOlderServing) {
   }
 }
 
+TEST_F(Life, TheFileThatServesBackInItsPlaceEndsTheComplaintAboutANewerOne) {
+  start({"good"});
+  const Json before = host.plugin("good.so");
+  host.add("start_fails", "good.so");
+  rescan();
+  EXPECT_NE(host.plugin("good.so")["reason"], "");
+  host.add("good", "good.so");
+  rescan();
+  EXPECT_EQ(host.plugin("good.so")["reason"], "");
+  EXPECT_EQ(host.plugin("good.so")["generation"], before["generation"]);
+}
+
 TEST_F(Life, ANewerFileThatCouldNotBeUsedIsTriedAgainWhenItsReasonIsGone) {
   start({"greeter", "good"});
   host.add("claims_good", "greeter.so");
