@@ -27,7 +27,7 @@ TEST(ServiceFacts, SurviveJson) {
 }
 
 TEST(RouterFacts, KeepTheirLimitInJson) {
-  for (const wire::CallLimit limit : {wire::CallLimit{}, {8, 0}, {8, 5}, {8, BUSBAR_NO_LIMIT}}) {
+  for (const auto& limit : std::vector<wire::CallLimit>{{}, {8, 0}, {8, 5}, {8, BUSBAR_NO_LIMIT}}) {
     const RouterFacts router = {limit, {named("a")}};
     EXPECT_EQ(router_from_json(to_json(router)), router) << to_text(limit);
   }
