@@ -97,7 +97,8 @@ Example:
   until busbar status --json | jq -e .ready; do sleep 0.1; done)";
 
 constexpr const char* kRescanFooter = R"(
-Returns when the scan is over, and shows all plugins as they are then.
+Returns when the scan is over. Says what it has loaded, replaced, unloaded, kept as its newer file is refused, or
+refused, and shows all plugins as they are then.
 
 Example:
   cp greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";

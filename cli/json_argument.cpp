@@ -10,19 +10,22 @@
 #include <iterator>
 
 #include "failure.hpp"
+#include "response_json.hpp"
+#include "schema_text.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
 
 namespace {
 
-wire::Item parse(std::string_view text, const std::string& what) {
+wire::Item parse(std::string_view text, const std::string& what, const std::string& hint = {}) {
   try {
     return cbor::from_json_text(text);
   } catch (const JsonSyntaxError& error) {
     throw Failure(ExitStatus::usage, failure_code::kJson,
                   "could not read " + what + ": line " + std::to_string(error.line()) + ", column " +
-                      std::to_string(error.column()) + ": " + printable(error.text()))
+                      std::to_string(error.column()) + ": " + printable(error.text()),
+                  hint)
         .at(error.line(), error.column());
   }
 }
@@ -45,6 +48,13 @@ std::string read_file(const std::string& path) {
   return text;
 }
 
+/// Where it looks as if the quotes of a text were left out, or taken by the shell.
+std::string hint_at_quotes(const std::string& key, const std::string& value) {
+  if (value.empty() || std::string_view("{[\"").find(value.front()) != std::string_view::npos) return {};
+  const std::string text = Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return "a text has quotes of its own: --assign " + shell_word(key + "=" + text);
+}
+
 }  // namespace
 
 wire::Item read_json_argument(const std::string& argument, std::istream& standard_input) {
@@ -64,7 +74,8 @@ wire::Item read_assigns(const std::vector<std::string>& arguments) {
       throw usage_failure("could not read --assign " + in_quotes(argument) + ": expected KEY=JSON");
     }
     const std::string key = argument.substr(0, equals);
-    const wire::Item item = parse(std::string_view(argument).substr(equals + 1), "--assign " + in_quotes(key));
+    const std::string value = argument.substr(equals + 1);
+    const wire::Item item = parse(value, "--assign " + in_quotes(key), hint_at_quotes(key, value));
     try {
       map = cbor::with_field(map, key, item);
     } catch (const EncodeError&) {

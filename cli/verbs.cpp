@@ -6,7 +6,9 @@
 #include "json_argument.hpp"
 #include "one_node.hpp"
 #include "people.hpp"
+#include "rescan.hpp"
 #include "response_json.hpp"
+#include "similar.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
@@ -37,6 +39,23 @@ class Run {
     return request;
   }
 
+  /// Looks at what a rescan will change, which is told to people afterwards.
+  void look_before() {
+    if (command_.verb != verb::kRescan || command_.json) return;
+    wire::AdminRequest request;
+    request.seq = 1;
+    request.verb = verb::kPlugins;
+    const wire::AdminAnswer answer = ask_(request);
+    if (answer.document) before_ = payload_json(wire::payload_of(answer.document));
+  }
+
+  /// The failure as it is told: where the host knows no such service, with the one that was probably meant.
+  Failure explained(const Failure& failure) const {
+    if (failure.status() != ExitStatus::service_unavailable) return failure;
+    const std::string hint = hint_at_similar();
+    return hint.empty() ? failure : Failure(failure.status(), failure.code(), failure.what(), hint);
+  }
+
   ExitStatus show(const wire::AdminAnswer& answer) const {
     if (command_.verb == verb::kAuthorized) return show_authorized(answer);
     if (answer.reply) return show_reply(*answer.reply);
@@ -62,6 +81,7 @@ class Run {
                      << "\n";
       }
     }
+    if (response.kind() == Response::Kind::service_unavailable) write_hint();
     return exit_status_of(response);
   }
 
@@ -88,7 +108,9 @@ class Run {
       if (command_.verb == verb::kRescan) return ExitStatus::error;
     }
     const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
-    return none_found ? ExitStatus::service_unavailable : ExitStatus::ok;
+    if (!none_found) return ExitStatus::ok;
+    write_hint();
+    return ExitStatus::service_unavailable;
   }
 
   std::string document_text(const Json& document) const {
@@ -97,7 +119,21 @@ class Run {
     if (command_.verb == verb::kDescribe) return description_text(document, command_.host_options, palette_);
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
-    return plugins_text(document, palette_);  // plugins, rescan
+    if (command_.verb == verb::kRescan) {
+      return rescan_text(before_, document, palette_) + "\n" + plugins_text(document, palette_);
+    }
+    return plugins_text(document, palette_);
+  }
+
+  /// Empty for programs, and where there is none.
+  std::string hint_at_similar() const {
+    if (command_.json) return {};
+    const auto name = similar_service(command_.service, ask_);
+    return name ? "did you mean " + in_quotes(*name) + "?" : std::string();
+  }
+
+  void write_hint() const {
+    if (const std::string hint = hint_at_similar(); !hint.empty()) streams_.err << "hint: " << hint << "\n";
   }
 
   void keep_visible(Json& document) const {  // C-R7
@@ -113,13 +149,19 @@ class Run {
   const Ask& ask_;
   const Streams& streams_;
   const Palette palette_;
+  Json before_;
 };
 
 }  // namespace
 
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
-  const Run run(command, ask, streams);
-  return run.show(ask(run.request()));
+  Run run(command, ask, streams);
+  run.look_before();
+  try {
+    return run.show(ask(run.request()));
+  } catch (const Failure& failure) {
+    throw run.explained(failure);
+  }
 }
 
 ExitStatus report(const Failure& failure, bool json, const Streams& streams) {

@@ -1,23 +1,29 @@
-# busbar_add_plugin(NAME sources… [LIBRARIES …] [OUTPUT_DIRECTORY dir] [NO_MANIFEST])
+# busbar_add_plugin(NAME sources… [LIBRARIES …] [OUTPUT_DIRECTORY dir] [OUTPUT_NAME name] [NO_MANIFEST])
 #
 # Builds `NAME.so`, a plugin that a host can load, and unload again. It goes to `plugins/` in the build tree unless
-# OUTPUT_DIRECTORY says otherwise. After linking, the plugin is loaded and its object is created, to write the list of its
-# services into the file for `busbar check`; NO_MANIFEST leaves that out. So does a cross build, which could not run it.
-# Sources may be C or C++.
+# OUTPUT_DIRECTORY says otherwise, and is called as the target unless OUTPUT_NAME does. After linking, the plugin is loaded
+# and its object is created, to write the list of its services into the file for `busbar check`; NO_MANIFEST leaves that
+# out. So does a cross build, which could not run it. Sources may be C or C++.
+#
+# A host may serve from that very directory: the file there is replaced in one step, by one that is linked and listed.
+# Where that fails, the file of the last build that did not is still there.
 include_guard(GLOBAL)
 include(CheckCXXCompilerFlag)
 
 set(BUSBAR_PLUGIN_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.version CACHE INTERNAL "")
 
 function(busbar_add_plugin name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_MANIFEST" "OUTPUT_DIRECTORY" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_MANIFEST" "OUTPUT_DIRECTORY;OUTPUT_NAME" "LIBRARIES")
   if(NOT arg_OUTPUT_DIRECTORY)
     set(arg_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
   endif()
+  if(NOT arg_OUTPUT_NAME)
+    set(arg_OUTPUT_NAME ${name})
+  endif()
   add_library(${name} MODULE ${arg_UNPARSED_ARGUMENTS})
   set_target_properties(${name} PROPERTIES
-    PREFIX "" SUFFIX ".so" NO_SONAME ON
-    LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT_DIRECTORY}
+    PREFIX "" SUFFIX ".so" OUTPUT_NAME ${arg_OUTPUT_NAME} NO_SONAME ON
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.linked
     POSITION_INDEPENDENT_CODE ON
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
@@ -31,6 +37,7 @@ function(busbar_add_plugin name)
   if(NOT arg_NO_MANIFEST)
     _busbar_plugin_manifest(${name})
   endif()
+  _busbar_plugin_delivery(${name} ${arg_OUTPUT_DIRECTORY} ${arg_OUTPUT_NAME}.so)
 endfunction()
 
 # Unique symbols (inline variables, statics of templates) would keep the library mapped for ever. Hidden visibility stops
@@ -84,5 +91,20 @@ function(_busbar_plugin_manifest name)
   add_custom_command(TARGET ${name} POST_BUILD
     COMMAND $<TARGET_FILE:busbar::manifest> $<TARGET_FILE:${name}> ${manifest}
     COMMAND ${CMAKE_OBJCOPY} --add-section .busbar.manifest=${manifest} $<TARGET_FILE:${name}>
+    VERBATIM)
+endfunction()
+
+# Puts the library where it is looked for, as the last step of its build. A host passes over the copy that is not whole
+# yet, as its name begins with a dot; and a rename replaces a file in one step.
+function(_busbar_plugin_delivery name directory file)
+  get_property(several_configurations GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(several_configurations)
+    string(APPEND directory "/$<CONFIG>")
+  endif()
+  add_custom_command(TARGET ${name} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${directory}
+    COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:${name}> ${directory}/.${file}.part
+    COMMAND ${CMAKE_COMMAND} -E rename ${directory}/.${file}.part ${directory}/${file}
+    BYPRODUCTS ${directory}/${file}  # so that Ninja builds it again where it was taken away
     VERBATIM)
 endfunction()

@@ -19,6 +19,8 @@ unset CMAKE_PREFIX_PATH busbar_DIR XDG_RUNTIME_DIR
 
 busbar_json() { busbar --json "$@"; }  # where XDG_RUNTIME_DIR says, as the README has it
 
+fails() { ! "$@"; }
+
 # sh_blocks SECTION: the commands that the README shows there.
 sh_blocks() {
   awk -v section="## $1" '/^## /{ here = $0 == section } /^```/{ block = $0 == "```sh"; next } here && block' \
@@ -56,9 +58,16 @@ expect "its remark on a request that does not fit" '"path":"name"' \
 
 sed -i 's/"Hello"/"Servus"/' router.hpp
 sh_blocks "Change it while it serves" >"$scratch/change.sh"
-expect "the plugin changed while it serves" 'serving' bash -ex "$scratch/change.sh"
+expect "the plugin changed while it serves" "^replaced +$name 0\.1\.0 by $name 0\.1\.0" bash -ex "$scratch/change.sh"
 expect "a call to what it is now" '"value":\{"text":"Servus, Ada!"\}' busbar_json call "${service}_greet" '{"name": "Ada"}'
 expect "its second generation" "\"generation\":2,[^}]*\"name\":\"$name\"" busbar_json plugins
+
+cp "build/plugins/$name.so" "$scratch/served.so"
+sed -i -E 's/^(\w+)::\1\(\) \{/&\n  throw std::runtime_error("broken on purpose");/' router.cpp
+expect "a change that does not build, and is not rescanned" 'broken on purpose' fails bash -e "$scratch/change.sh"
+expect "the file that is served, after that" '' cmp "build/plugins/$name.so" "$scratch/served.so"
+expect "a rescan after that" '^nothing has changed' busbar rescan
+expect "a call after that" '"value":\{"text":"Servus, Ada!"\}' busbar_json call "${service}_greet" '{"name": "Ada"}'
 
 stop_host
 step "all of it works"

@@ -119,6 +119,9 @@ Stopped Host::stop() {
     return {false};
   }
   log_.info("stopped", {{"node", config_.node}});
+  // Here, not when the host is destroyed: a process that ends now does not do that.
+  cache_lock_.release();
+  run_lock_.release();
   return {};
 }
 

@@ -45,7 +45,8 @@ class Host {
   void rescan() { plugins_.scan(); }
 
   /// Ends in order: no new calls from outside; calls under way have `shutdown.timeout`; plugins stop in the reverse
-  /// order of their loading; the other nodes are told goodbye; threads end. A second call does nothing.
+  /// order of their loading; the other nodes are told goodbye; threads end; the directories are given back, unless
+  /// handlers still run. A second call does nothing.
   Stopped stop();
 
   Node& node() noexcept { return node_; }

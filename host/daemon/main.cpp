@@ -63,7 +63,8 @@ void add_list(CLI::App& app, Arguments& arguments, const std::string& flag, cons
 
 void describe(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", std::string("busbard ") + busbar::host::version());
-  app.add_option("--config", arguments.config_file, "Read this TOML file; see config/busbar.toml for every key")
+  app.add_option("--config", arguments.config_file,
+                 "Read this TOML file; the busbar.toml that comes with Busbar explains every key")
       ->type_name("FILE");
   add_setting(app, arguments, "--node", "node.name", "This node's name; default: the host name");
   add_setting(app, arguments, "--plugins", "paths.plugins", "The directory whose plugins are loaded");

@@ -49,7 +49,7 @@ Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& poo
 Dispatcher::~Dispatcher() = default;
 
 Dispatcher::Start Dispatcher::start_of(bool may_be_inexact, const Call* parent, const Message& message,
-                                       DispatchOptions options) const {
+                                       const DispatchOptions& options) const {
   Start start;
   start.at_ticks = ticks();
   start.timeout_ms = std::min(options.timeout_ms, kMaxTimeoutMs);
@@ -118,7 +118,7 @@ std::vector<Provider> Dispatcher::discover_service(const Message& message, Calle
 
 // ------------------------------------------------------------------------------------------- the blocking dispatch
 
-void Dispatcher::dispatch_from(const Call* parent, Message& message, DispatchOptions options) {
+void Dispatcher::dispatch_from(const Call* parent, Message& message, const DispatchOptions& options) {
   if (message.halted()) return;
   if (refuse_to_block(message)) return;
   if (Endpoint* endpoint = find(message, options)) [[likely]] {
@@ -141,7 +141,8 @@ bool Dispatcher::refuse_to_block(Message& message) const {
   return true;
 }
 
-void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start) {
+void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const DispatchOptions& options,
+                              const Start& start) {
   Entered entered(endpoint);
   const auto budget = start.budget(endpoint.default_timeout_ms());
   report_start(Purpose::serve, endpoint, message);
@@ -177,7 +178,7 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
   if (run.broke_promise(took)) report_slow_run(call, start.at_ticks);
 }
 
-void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
+void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
                               const Start& start) {
   Entered entered(endpoint);
   std::vector<const Gate*> held;
@@ -240,17 +241,18 @@ std::size_t Dispatcher::most_waiting(std::uint32_t max_queued) const noexcept {
 
 // --------------------------------------------------------------------------------------- the asynchronous dispatch
 
-void Dispatcher::dispatch_async_from(const Call* parent, Message message, Callback callback, DispatchOptions options) {
+void Dispatcher::dispatch_async_from(const Call* parent, Message message, Callback callback,
+                                     const DispatchOptions& options) {
   launch(Purpose::serve, parent, std::move(message), std::move(callback), options, false);
 }
 
-PendingCall Dispatcher::dispatch_cancellable(Message message, Callback callback, DispatchOptions options) {
+PendingCall Dispatcher::dispatch_cancellable(Message message, Callback callback, const DispatchOptions& options) {
   return PendingCall(launch(Purpose::serve, Call::current(), std::move(message), std::move(callback), options, true));
 }
 
 // Returns the call with a reference for the canceller, where one is asked for and there is still something to cancel.
 Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
-                         DispatchOptions options, bool cancellable) {
+                         const DispatchOptions& options, bool cancellable) {
   if (message.halted()) {
     run_callback(callback, std::move(message));
     return nullptr;
@@ -300,14 +302,14 @@ void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const
 
 // ---------------------------------------------------------------------------------- validation and authorization
 
-void Dispatcher::validate(Message& message, DispatchOptions options) {
+void Dispatcher::validate(Message& message, const DispatchOptions& options) {
   if (message.halted()) return;
   if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
   dispatch(message, options);
 }
 
 void Dispatcher::authorized_async(Message message, std::function<void(AuthorizationAnswer)> callback,
-                                  DispatchOptions options) {
+                                  const DispatchOptions& options) {
   using Kind = AuthorizationAnswer::Kind;
   // What it is halted with is no router's word: an ok would be taken for a yes (C-D1).
   if (message.halted()) return callback({Kind::failed, message.response()});
@@ -327,7 +329,7 @@ void Dispatcher::authorized_async(Message message, std::function<void(Authorizat
   launch(Purpose::authorize_only, Call::current(), std::move(message), answer, options, false);
 }
 
-AuthorizationAnswer Dispatcher::authorized(Message message, DispatchOptions options) {
+AuthorizationAnswer Dispatcher::authorized(Message message, const DispatchOptions& options) {
   if (message.halted()) return {AuthorizationAnswer::Kind::failed, message.response()};
   if (refuse_to_block(message)) return {AuthorizationAnswer::Kind::failed, message.response()};
   const BlockingScope blocking;

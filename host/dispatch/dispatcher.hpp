@@ -55,27 +55,30 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   /// Dispatches and waits; the message becomes what came back (C-M9). A halted one is left untouched (C-D1).
-  void dispatch(Message& message, DispatchOptions options = {}) { dispatch_from(Call::current(), message, options); }
+  void dispatch(Message& message, const DispatchOptions& options = {}) {
+    dispatch_from(Call::current(), message, options);
+  }
 
   /// The same without waiting.
-  void dispatch_async(Message message, Callback callback, DispatchOptions options = {}) {
+  void dispatch_async(Message message, Callback callback, const DispatchOptions& options = {}) {
     dispatch_async_from(Call::current(), std::move(message), std::move(callback), options);
   }
   /// The same for a caller that may give up.
-  [[nodiscard]] PendingCall dispatch_cancellable(Message message, Callback callback, DispatchOptions options = {});
+  [[nodiscard]] PendingCall dispatch_cancellable(Message message, Callback callback,
+                                                 const DispatchOptions& options = {});
 
   /// With the call that causes this one named: it sets the longest time (C-D8).
-  void dispatch_from(const Call* parent, Message& message, DispatchOptions options);
-  void dispatch_async_from(const Call* parent, Message message, Callback callback, DispatchOptions options);
+  void dispatch_from(const Call* parent, Message& message, const DispatchOptions& options);
+  void dispatch_async_from(const Call* parent, Message message, Callback callback, const DispatchOptions& options);
 
   /// Sets dry_run from no to yes, and dispatches (C-D10).
-  void validate(Message& message, DispatchOptions options = {});
+  void validate(Message& message, const DispatchOptions& options = {});
 
   /// Whether the provider's router would let the message through, without calling the handler (C-D11). Of a halted
   /// message nobody is asked: `failed`, with its response (C-D1).
   void authorized_async(Message message, std::function<void(AuthorizationAnswer)> callback,
-                        DispatchOptions options = {});
-  AuthorizationAnswer authorized(Message message, DispatchOptions options = {});
+                        const DispatchOptions& options = {});
+  AuthorizationAnswer authorized(Message message, const DispatchOptions& options = {});
 
   /// Who provides the message's service to such a caller; nobody: not found (C-D12).
   std::vector<Provider> discover_service(const Message& message, CallerIs caller = CallerIs::here) const;
@@ -143,19 +146,19 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
     std::uint32_t timeout_ms = 0;
   };
 
-  Start start_of(bool may_be_inexact, const Call* parent, const Message& message, DispatchOptions options) const;
+  Start start_of(bool may_be_inexact, const Call* parent, const Message& message, const DispatchOptions& options) const;
   Endpoint* enter(std::string_view service, CallerIs caller) const;
   Endpoint* find(const Message& message, const DispatchOptions& options) const;
   void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;
   static void refuse_as_overloaded(Message& message);
-  void serve_inline(Endpoint& endpoint, Message& message, DispatchOptions options, const Start& start);
-  void serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, DispatchOptions options,
+  void serve_inline(Endpoint& endpoint, Message& message, const DispatchOptions& options, const Start& start);
+  void serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
                     const Start& start);
   void finish_blocking(Call& call, Message& message, bool in_time);
   static void conclude(Call& call, Message& message, bool in_time);
-  Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback, DispatchOptions options,
-               bool cancellable);
+  Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
+               const DispatchOptions& options, bool cancellable);
   void run_here(Call& call, const Start& start) const noexcept;
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
@@ -168,9 +171,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
   Candidate find_named(std::string_view service, std::string_view name, const Call* call) const;
   static Candidate candidate_of(const registry::RemoteProvider* provider);
-  void serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start);
+  void serve_remotely(const Candidate& first, Message& message, const DispatchOptions& options, const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
-                        DispatchOptions options, bool cancellable);
+                        const DispatchOptions& options, bool cancellable);
   bool ask_others(Call& call);
   bool try_next(Call& call) noexcept;
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);

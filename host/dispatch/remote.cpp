@@ -110,7 +110,8 @@ bool Dispatcher::ask_others(Call& call) {
   return true;
 }
 
-void Dispatcher::serve_remotely(const Candidate& first, Message& message, DispatchOptions options, const Start& start) {
+void Dispatcher::serve_remotely(const Candidate& first, Message& message, const DispatchOptions& options,
+                                const Start& start) {
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(first.timeout_ms);
@@ -133,7 +134,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, Dispat
 }
 
 Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
-                                  DispatchOptions options, bool cancellable) {
+                                  const DispatchOptions& options, bool cancellable) {
   Candidate first = find_remote(message, options, nullptr);
   if (first.peer == nullptr) {
     settle_unserved(message, options.node);

@@ -109,8 +109,8 @@ void Call::serve() noexcept {
 }
 
 void Call::authorize_and_handle() {
-  busbar_response unused{};
-  busbar_message view = message_->c_view(unused);
+  busbar_response response;  // written only for a message that has one
+  busbar_message view = message_->c_view(response);
   view.deadline_us = deadline_ / kMicrosecond;
   if (!is_forwarded_) {  // C-R6: the node that forwarded it has asked both
     if (!authorize(view)) return;

@@ -172,7 +172,10 @@ void PluginManager::forget_missing(const std::vector<PluginCandidate>& candidate
 
 void PluginManager::consider(const PluginCandidate& candidate) {
   Slot& slot = slots_[candidate.file_name];
-  if (slot.plugin && unchanged(slot, candidate)) return;
+  if (slot.plugin && unchanged(slot, candidate)) {
+    slot.row.reason.clear();  // a newer file that could not be taken is not there any more
+    return;
+  }
   if (!slot.plugin) {
     slot.row = {};
     slot.row.file = printable(candidate.file_name);

@@ -24,7 +24,7 @@ struct DirectoryHolder {
   std::string since; /* RFC 3339, UTC; may be empty */
 };
 
-/// One host's hold on a directory, from `acquire` until it is destroyed or the process ends, however it ends.
+/// One host's hold on a directory, from `acquire` until it is released, destroyed or the process ends, however it ends.
 /// The lock is the kernel's (`flock` on the file `lock` in the directory, close-on-exec), so that a killed holder
 /// leaves no lock behind, only its name in the file. A helper process must be started by spawn and exec: one that
 /// merely forks shares the lock and would hold it beyond this process. Threads: one at a time.
@@ -42,6 +42,9 @@ class DirectoryLock {
 
   const std::filesystem::path& path() const noexcept { return directory_; }
 
+  /// Gives the directory back, so that the next host finds an orderly end. A second call does nothing.
+  void release() noexcept;
+
   /// The host that held the directory before and ended without giving it back (it was killed, or the machine went
   /// down): its socket and its copies may still lie here. Nothing after an orderly end.
   const std::optional<DirectoryHolder>& taken_over_from() const noexcept { return taken_over_from_; }
@@ -49,7 +52,6 @@ class DirectoryLock {
  private:
   DirectoryLock(std::filesystem::path directory, int fd, std::optional<DirectoryHolder> before)
       : directory_(std::move(directory)), fd_(fd), taken_over_from_(std::move(before)) {}
-  void release() noexcept;
 
   std::filesystem::path directory_;
   int fd_ = -1;

@@ -1,4 +1,4 @@
-// Accounts with money in them, in memory: the example that docs/authors.md is written around.
+// Accounts with money in them, in memory: the example that Busbar's guide for authors is written around.
 #pragma once
 
 #include <busbar/plugin.hpp>

@@ -127,6 +127,7 @@ class Behaviours final : public busbar::Router {
     service("waits_in_line", &Behaviours::waits_for).limit(1, 1);
     service("opens", &Behaviours::opens);
     service("answers_later", &Behaviours::answers_later);
+    service("answers_nobody", &Behaviours::answers_nobody);
     service("late_answers_refused", &Behaviours::late_answers_refused);
     service("inline_slow", &Behaviours::inline_slow).inlined();
     service("inline_waits", &Behaviours::inline_waits).inlined();
@@ -200,6 +201,15 @@ class Behaviours final : public busbar::Router {
       const bool gone = handle.caller_gone();
       handle.reply(busbar::Response::ok(request.answer));
       if (gone) ++late_answers_;
+    });
+    return busbar::no_reply;
+  }
+  // Answers once its caller is gone.
+  busbar::NoReply answers_nobody(busbar::Context& context) {
+    in_thread([this, handle = context.reply_handle()]() mutable {
+      while (!handle.caller_gone()) std::this_thread::sleep_for(milliseconds(1));
+      handle.reply(busbar::Response::ok());
+      ++late_answers_;
     });
     return busbar::no_reply;
   }

@@ -145,7 +145,7 @@ TEST_F(Handlers, C_D8_ANestedCallNeverOutlastsItsParent) {
 TEST_F(Handlers, C_D8_AHandlerSeesThatItsCallerIsGone) {
   start();
   {
-    Process caller = start_call("answers_later", {{"ms", 300}});
+    Process caller = start_call("answers_nobody", Json::object(), "3600000");
     ASSERT_TRUE(eventually([&] { return running() == 1; }));
   }  // killed
   EXPECT_TRUE(eventually([&] { return host.call("late_answers_refused").json["value"] == 1; }));

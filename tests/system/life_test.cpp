@@ -134,6 +134,14 @@ TEST_F(Life, AHostThatWasKilledLeavesNothingInTheWayOfTheNext) {
   EXPECT_FALSE(fs::exists(host.cache() / "greeter-999-0123456789abcdef.so"));
 }
 
+TEST_F(Life, AHostThatStoppedInOrderIsNotTakenForOneThatWasKilled) {
+  start({"greeter"});
+  host.stop();
+  host.start();
+  EXPECT_EQ(host.call("greet", {{"name", "Ada"}}).status, 0);
+  EXPECT_THAT(host.log(), Not(HasSubstr("took over")));
+}
+
 TEST_F(Life, AHostThatIsKilledInTheMiddleOfATrialLeavesNoChildBehind) {
   host.configure("[plugins]\ntrial_timeout = \"10m\"\n");
   host.add("hangs_in_initialiser");
@@ -337,6 +345,18 @@ TEST_F(Life, ANewerFileThatCannotBeUsedLeavesTheOlderServing) {
     EXPECT_THAT(row["reason"].get<std::string>(), HasSubstr("newer file")) << bad;
     EXPECT_EQ(host.call("good").status, 0) << bad;
   }
+}
+
+TEST_F(Life, TheFileThatServesBackInItsPlaceEndsTheComplaintAboutANewerOne) {
+  start({"good"});
+  const Json before = host.plugin("good.so");
+  host.add("start_fails", "good.so");
+  rescan();
+  EXPECT_NE(host.plugin("good.so")["reason"], "");
+  host.add("good", "good.so");
+  rescan();
+  EXPECT_EQ(host.plugin("good.so")["reason"], "");
+  EXPECT_EQ(host.plugin("good.so")["generation"], before["generation"]);
 }
 
 TEST_F(Life, ANewerFileThatCouldNotBeUsedIsTriedAgainWhenItsReasonIsGone) {

@@ -21,7 +21,9 @@ MyPluginRouter::MyPluginRouter() {
 }
 
 // Everything is forbidden until this says otherwise. Here everybody may do everything. To be stricter, look at who is
-// said to ask, `message.assigned<std::string>("user")`, and what for, `message.service_name()`.
+// said to ask, `message.assigned<std::string>("user")`, and what for, `message.service_name()`. It is the caller's
+// word: nothing where it is not said; where it is no text this throws, and the caller is answered badrpc, with the
+// reason.
 busbar::Authorization MyPluginRouter::authorize(const busbar::Message&) { return busbar::authorized(); }
 
 Greeting MyPluginRouter::greet(const Greet& request, busbar::Context& context) {

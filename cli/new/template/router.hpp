@@ -8,7 +8,8 @@
 #include <optional>
 #include <string>
 
-// ---- what callers send and get: plain structs; `serialize` names their fields, and that is all
+// ---- what callers send and get: plain structs; `serialize` names their fields, and that is all. A field that it does
+// not mention does not travel.
 
 /// Whom to greet.
 struct Greet {

@@ -81,7 +81,8 @@ void write_changes(std::ostream& out, const std::vector<Change>& changes) {
   const auto count = std::count_if(changes.begin(), changes.end(),
                                    [](const Change& change) { return change.weight == Weight::breaks; });
   if (!changes.empty())
-    out << (count == 0 ? std::string("no") : std::to_string(count)) << " change(s) would break callers\n";
+    out << (count == 0 ? "no" : std::to_string(count)) << (count == 1 ? " change" : " changes")
+        << " would break callers\n";
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ void Inspection::judge_exports() {
   if (!exports.unique.empty()) {
     out_.unloadable = false;
     warn("would stay mapped after an unload, as it defines " + std::to_string(exports.unique.size()) +
-         " unique symbol(s): " + in_one_line(exports.unique, ", ", 5) + "; build it with -fno-gnu-unique");
+         (exports.unique.size() == 1 ? " unique symbol: " : " unique symbols: ") +
+         in_one_line(exports.unique, ", ", 5) + "; build it with -fno-gnu-unique");
   }
   if (exports.entry && !exports.others.empty()) {
     warn("exports more than its entry function: " + in_one_line(exports.others, ", ", 5) +

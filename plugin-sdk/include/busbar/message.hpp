@@ -145,10 +145,11 @@ class Message {
     raw_request_ = Payload::own(cbor::with_field(raw_request_.bytes(), field, Payload::of(value).bytes()));
     return *this;
   }
-  /// One field of the raw request, or nothing where it is missing. Errors: DecodeError where it is no T.
+  /// One field of the raw request, or nothing where it is missing. Errors: DecodeError, which names it, where it is no
+  /// T.
   template <class T>
   std::optional<T> raw_field(std::string_view field) const {
-    return find<T>(raw_request_, field);
+    return find<T>(raw_request_, field, "field");
   }
 
   /// The structured, validated request, where one was put.
@@ -179,10 +180,11 @@ class Message {
     assigns_changed_ = true;
     return *this;
   }
-  /// The value under `key`, or nothing. Errors: DecodeError where it is no T.
+  /// The value under `key`, or nothing. Errors: DecodeError, which names the assign, where it is no T. Whoever calls
+  /// says what stands there: where it is asked for in `authorize`, such a call is answered badrpc(exit) with that text.
   template <class T>
   std::optional<T> assigned(std::string_view key) const {
-    return find<T>(assigns_, key);
+    return find<T>(assigns_, key, "assign");
   }
   const Payload& assigns() const noexcept { return assigns_; }
   Message& with_assigns(Payload assigns) {
@@ -206,7 +208,7 @@ class Message {
     return *this;
   }
   std::optional<std::string> aggregate_id() const {
-    const auto id = find<nlohmann::json>(aggregate_meta_, "id");
+    const auto id = find<nlohmann::json>(aggregate_meta_, "id", "field");
     if (!id) return std::nullopt;
     return id->is_string() ? id->get<std::string>() : id->dump();
   }
@@ -279,29 +281,28 @@ class Message {
 
   /// The message as C structs. Ownership: points into this message and into `response`, which receives the response.
   busbar_message c_view(busbar_response& response) const noexcept {
-    busbar_message out{};
-    out.struct_size = sizeof out;
-    out.dry_run = static_cast<std::uint8_t>(dry_run_);
-    out.valid = valid_;
-    out.halted = halted_;
-    out.service_name = service_name_.c_text();
-    out.id = id_.c_text();
-    out.correlation_id = correlation_id_.empty() ? out.id : correlation_id_.c_text();
-    out.causation_id = causation_id_.empty() ? out.correlation_id : causation_id_.c_text();
-    out.origin_node = origin_node_.c_text();
-    out.invoked_at_us = invoked_at_us_;
-    out.raw_request = c_bytes(raw_request_.bytes());
-    out.request = c_bytes(request_.bytes());
-    out.assigns = c_bytes(assigns_.bytes());
-    out.events = c_bytes(events_);
-    out.logger_metadata = c_bytes(logger_metadata_.bytes());
-    out.aggregate_meta = c_bytes(aggregate_meta_.bytes());
-    if (response_) {
-      response = response_.c_view();
-      out.response = &response;
-    }
-    out.deadline_us = deadline_us_;
-    return out;
+    if (response_) response = response_.c_view();
+    const Text& correlation_id = correlation_id_.empty() ? id_ : correlation_id_;
+    // Each field is written once, where it lies: clearing them first would take longer than the rest.
+    return {.struct_size = sizeof(busbar_message),
+            .dry_run = static_cast<std::uint8_t>(dry_run_),
+            .valid = valid_,
+            .halted = halted_,
+            .reserved = 0,
+            .service_name = service_name_.c_text(),
+            .id = id_.c_text(),
+            .correlation_id = correlation_id.c_text(),
+            .causation_id = (causation_id_.empty() ? correlation_id : causation_id_).c_text(),
+            .origin_node = origin_node_.c_text(),
+            .invoked_at_us = invoked_at_us_,
+            .raw_request = c_bytes(raw_request_.bytes()),
+            .request = c_bytes(request_.bytes()),
+            .assigns = c_bytes(assigns_.bytes()),
+            .events = c_bytes(events_),
+            .logger_metadata = c_bytes(logger_metadata_.bytes()),
+            .aggregate_meta = c_bytes(aggregate_meta_.bytes()),
+            .response = response_ ? &response : nullptr,
+            .deadline_us = deadline_us_};
   }
 
   /// A message over C structs. Ownership: borrows from `view`, but for its events; a copy of the result owns.
@@ -347,11 +348,15 @@ class Message {
   static Payload borrow(busbar_bytes bytes) noexcept { return Payload::borrow({bytes.data, bytes.size}); }
 
   template <class T>
-  static std::optional<T> find(const Payload& map, std::string_view key) {
+  static std::optional<T> find(const Payload& map, std::string_view key, const char* what) {
     if (map.empty()) return std::nullopt;
     const auto item = cbor::find_field(map.bytes(), key);
     if (!item) return std::nullopt;
-    return cbor::decode<T>(*item);
+    try {
+      return cbor::decode<T>(*item);
+    } catch (const DecodeError& error) {
+      throw error.of(std::string(what) + " \"" + std::string(key) + "\"");
+    }
   }
   void take_events(busbar_bytes events) {
     cbor::detail::Reader reader({events.data, events.size});

@@ -64,6 +64,6 @@ int main(int count, char** arguments) {
   host.events().unsubscribe(answers);
   if (answers->count != 1) return 1;
   std::cout << message.response().value_as<Greeting>().text << "\n"
-            << host.registry().list(busbar::registry::Listing::private_).size() << " private service(s)\n";
+            << host.registry().list(busbar::registry::Listing::private_).size() << " private services\n";
   return host.stop().clean ? 0 : 1;
 }

@@ -73,5 +73,14 @@ TEST(Assigns, SayWhatIsWrongWithThem) {
   EXPECT_EQ(failure_of([] { read_assigns({"\xff=1"}); }).status(), ExitStatus::usage);
 }
 
+TEST(Assigns, HintAtTheQuotesOfAText) {
+  const auto hint = [](const std::string& argument) { return failure_of([&] { read_assigns({argument}); }).hint(); };
+  EXPECT_EQ(hint("user=ann"), "a text has quotes of its own: --assign 'user=\"ann\"'");
+  EXPECT_EQ(hint("user=it's me"), R"(a text has quotes of its own: --assign 'user="it'\''s me"')");
+  EXPECT_EQ(hint("user=\"ann"), "") << "it has quotes; another thing is wrong";
+  EXPECT_EQ(hint("user={ann}"), "");
+  EXPECT_EQ(hint("user="), "");
+}
+
 }  // namespace
 }  // namespace busbar::cli

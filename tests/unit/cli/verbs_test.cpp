@@ -22,6 +22,7 @@ class VerbsTest : public ::testing::Test {
         parse_command_line(std::move(arguments), [](const char*) -> const char* { return nullptr; });
     const auto ask = [&](const wire::AdminRequest& request) {
       asked = request;
+      if (refused && request.verb == refused->first) throw refused->second;
       const auto own = answers.find(request.verb);
       return own == answers.end() ? answer : own->second;
     };
@@ -51,7 +52,8 @@ class VerbsTest : public ::testing::Test {
     return answer;
   }
 
-  std::map<std::string, wire::AdminAnswer> answers;  // of verbs that are answered otherwise
+  std::map<std::string, wire::AdminAnswer> answers;        // of verbs that are answered otherwise
+  std::optional<std::pair<std::string, Failure>> refused;  // a verb that is not answered
   wire::AdminRequest asked;
   std::string input, out, err;
 };
@@ -218,8 +220,40 @@ TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
   EXPECT_FALSE(asked.service);
   EXPECT_EQ(run({"rescan", "--json"}, documented({{"plugins", json::array()}})), 0);
   EXPECT_EQ(out, "{\"plugins\":[]}\n");
-  EXPECT_EQ(run({"rescan"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(run({"plugins"}, documented({{"plugins", json::array()}})), 0);
   EXPECT_EQ(out, "no plugins\n");
+}
+
+TEST_F(VerbsTest, ARescanSaysWhatItHasDone) {
+  const json row = {{"file", "g.so"}, {"name", "greeter"}, {"version", "1.0.0"}, {"state", "serving"}};
+  answers["plugins"] = documented({{"plugins", json::array()}});
+  EXPECT_EQ(run({"rescan"}, documented({{"plugins", {row}}})), 0);
+  EXPECT_THAT(out, StartsWith("loaded    greeter 1.0.0\n\nPLUGIN "));
+  EXPECT_EQ(asked.verb, "rescan");
+  answers["plugins"] = documented({{"plugins", {row}}});
+  EXPECT_EQ(run({"rescan"}, documented({{"plugins", {row}}})), 0);
+  EXPECT_THAT(out, StartsWith("nothing has changed\n\nPLUGIN "));
+}
+
+TEST_F(VerbsTest, PeopleAreToldWhichServiceTheyProbablyMeant) {
+  answers["services"] = documented({{"services", {{{"name", "wave"}}, {{"name", "greet"}}}}});
+  const auto unavailable = replied(Response::service_unavailable("gret"));
+  for (const char* verb : {"call", "validate", "authorized"}) {
+    EXPECT_EQ(run({verb, "gret"}, unavailable), 3) << verb;
+    EXPECT_THAT(out, StartsWith("service unavailable: nobody offers \"gret\"\n")) << verb;
+    EXPECT_EQ(err, "hint: did you mean \"greet\"?\n") << verb;
+  }
+  refused = {"describe", Failure(ExitStatus::service_unavailable, "service_unavailable", "nobody provides it")};
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret"}, {}); }).hint(), "did you mean \"greet\"?");
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret"}, {}); }).status(), ExitStatus::service_unavailable);
+  EXPECT_EQ(failure_of([&] { run({"describe", "gret", "--json"}, {}); }).hint(), "");
+  EXPECT_EQ(run({"discover", "gret"}, documented({{"providers", json::array()}})), 3);
+  EXPECT_EQ(err, "hint: did you mean \"greet\"?\n");
+  EXPECT_EQ(run({"call", "gret", "--json"}, unavailable), 3);
+  EXPECT_EQ(err, "");
+  EXPECT_EQ(asked.verb, "call") << "a program is told as ever, and nothing more is asked for it";
+  EXPECT_EQ(run({"call", "elephant"}, replied(Response::service_unavailable("elephant"))), 3);
+  EXPECT_EQ(err, "");
 }
 
 TEST_F(VerbsTest, AnAnswerWithNothingInItIsAFailure) {

@@ -130,6 +130,25 @@ TEST(Message, C_M4_AssignsAreReadByWhoComesLaterAndAMissingKeyIsNothing) {
   EXPECT_FALSE(Message("s").assigns_changed());
 }
 
+TEST(Message, C_M4_AnAssignOrAFieldOfAnotherTypeIsNamedWithWhatIsThere) {
+  Message message("s", Payload::from_json({{"account", 7}}));
+  message.assign("user", 5).assign("order", json{{"item", 1}});
+  const auto error = [](const auto& read) -> std::string {
+    try {
+      read();
+    } catch (const DecodeError& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  EXPECT_EQ(error([&] { message.assigned<std::string>("user"); }),
+            "could not read assign \"user\": expected text, found integer 5");
+  EXPECT_EQ(error([&] { message.assigned<Order>("order"); }),
+            "could not read assign \"order\": field \"item\": expected text, found integer 1 (and 1 more)");
+  EXPECT_EQ(error([&] { message.raw_field<std::string>("account"); }),
+            "could not read field \"account\": expected text, found integer 7");
+}
+
 TEST(Message, C_M5_RespondingSetsTheResponseAndHalts) {
   const auto check = [](Message& message, Response::Kind kind) {
     EXPECT_EQ(message.response().kind(), kind);

@@ -21,15 +21,19 @@ struct FieldError {
 /// so that a hostile payload cannot make the answer many times its own size.
 class DecodeError : public std::runtime_error {
  public:
-  explicit DecodeError(std::vector<FieldError> fields, bool all_listed = true)
-      : std::runtime_error(summary(fields, all_listed)),
-        fields_(std::make_shared<const std::vector<FieldError>>(std::move(fields))) {}
+  explicit DecodeError(std::vector<FieldError> fields, bool all_listed = true, const std::string& what = "the payload")
+      : std::runtime_error(summary(fields, all_listed, what)),
+        fields_(std::make_shared<const std::vector<FieldError>>(std::move(fields))),
+        all_listed_(all_listed) {}
 
   const std::vector<FieldError>& fields() const noexcept { return *fields_; }
 
+  /// The same, whose text says `what` could not be read in place of "the payload".
+  DecodeError of(const std::string& what) const { return DecodeError(*fields_, all_listed_, what); }
+
  private:
-  static std::string summary(const std::vector<FieldError>& fields, bool all_listed) {
-    std::string text = "could not read the payload";
+  static std::string summary(const std::vector<FieldError>& fields, bool all_listed, const std::string& what) {
+    std::string text = "could not read " + what;
     if (fields.empty()) return text;
     const FieldError& first = fields.front();
     text += first.path.empty() ? std::string(": ") : ": field \"" + first.path + "\": ";
@@ -41,6 +45,7 @@ class DecodeError : public std::runtime_error {
 
   // Shared, because copying an exception must not throw.
   std::shared_ptr<const std::vector<FieldError>> fields_;
+  bool all_listed_;
 };
 
 /// The bytes are no payload at all: not valid CBOR, cut off, with something behind, or beyond a limit.

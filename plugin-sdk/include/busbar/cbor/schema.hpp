@@ -126,8 +126,10 @@ class SchemaArchive {
       return fixed_array<T>();
     } else if constexpr (kKind == Kind::map) {
       return with_member(schema_of_type("object"), "additionalProperties", value<typename T::mapped_type>());
-    } else {
+    } else if constexpr (kKind == Kind::array) {
       return array_schema(value<typename T::value_type>());
+    } else {
+      return {};  // expect_mapped has stopped the compilation
     }
   }
 

@@ -1,5 +1,7 @@
 // For a plugin's tests: a host of one router, in the test's own process. Its time stands still, the services of others
 // are fakes, and what the plugin does can be looked at. It needs nothing but the SDK, and fits any test framework.
+// Requests and answers are encoded on their way, as between hosts: a field that `serialize` does not mention arrives
+// with its default.
 //
 //   busbar::kit::Host<Accounts> host({{"check_from", 500}});      // made and started, as a real host does it
 //   host.fake("fraud_check", busbar::Response::ok());             // what another plugin would answer

@@ -61,7 +61,7 @@ TEST(CheckVersions, ShowThemselvesToPeople) {
   EXPECT_THAT(text, HasSubstr("new     typed 1.1.0  "));
   EXPECT_THAT(text, HasSubstr("breaks  service \"typed_removed\": is gone\n"));
   EXPECT_THAT(text, HasSubstr("fine    service \"typed_added\": is new\n"));
-  EXPECT_THAT(text, HasSubstr("6 change(s) would break callers\n"));
+  EXPECT_THAT(text, HasSubstr("6 changes would break callers\n"));
 }
 
 TEST(CheckVersions, OfAnotherNameCannotTakeEachOthersPlace) {
