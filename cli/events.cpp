@@ -1,5 +1,7 @@
 #include "events.hpp"
 
+#include <busbar/wire/event_names.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -15,7 +17,6 @@ namespace {
 namespace verb = wire::admin_verb;
 
 constexpr std::string_view kMissed = "missed";
-constexpr std::size_t kFullPage = 1'000;  // a host shows no more at a time
 
 /// The same with its members in the order in which they are documented.
 Json in_order(const Json& event) {
@@ -56,7 +57,7 @@ class Events {
     }
     if (!text.empty()) streams_.out << text << std::flush;
     after_ = cbor::from_json(nlohmann::json(*next));
-    return events->size() >= kFullPage;
+    return events->size() >= wire::kMostEventsTold;
   }
 
  private:

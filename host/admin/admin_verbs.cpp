@@ -71,7 +71,7 @@ void check_id(const AdminRequest& request, const char* field, const std::optiona
 
 void check_strategy(const AdminRequest& request) {
   const bool sticky = request.strategy == name_of(Strategy::sticky);
-  if (request.strategy && (request.strategy->empty() || name_of(registry::strategy_of(*request.strategy)).empty())) {
+  if (request.strategy && (request.strategy->empty() || name_of(strategy_of(*request.strategy)).empty())) {
     refuse(request, "field \"strategy\": expected \"random\", \"least_pending\" or \"sticky\", found " +
                         in_quotes(*request.strategy));
   }
@@ -175,7 +175,7 @@ DispatchOptions options_of(const AdminRequest& request) {
   return {request.timeout_ms.value_or(0),
           view_of(request.node),
           CallerIs::here,
-          {registry::strategy_of(view_of(request.strategy)), view_of(request.sticky_key)}};
+          {strategy_of(view_of(request.strategy)), view_of(request.sticky_key)}};
 }
 
 CallerIs caller_of(Audience audience) { return audience == Audience::here ? CallerIs::here : CallerIs::outside; }

@@ -66,10 +66,7 @@ Message take_message(const busbar_message& view, const Instance& instance, const
 DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {
   busbar_dispatch_options all{};
   if (options != nullptr) std::memcpy(&all, options, std::min<std::size_t>(options->struct_size, sizeof all));
-  return {all.timeout_ms,
-          {},
-          CallerIs::here,
-          {registry::strategy_of(all.strategy), {all.sticky_key.data, all.sticky_key.size}}};
+  return {all.timeout_ms, {}, CallerIs::here, {strategy_of(all.strategy), {all.sticky_key.data, all.sticky_key.size}}};
 }
 
 const Call* parent_of(busbar_call* parent) noexcept { return parent != nullptr ? Call::of(parent) : Call::current(); }

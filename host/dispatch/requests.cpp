@@ -305,7 +305,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   DispatchOptions options;
   options.node = request.only_node;
   options.caller = CallerIs::outside;
-  options.prefer = {registry::strategy_of(request.strategy), request.sticky_key};
+  options.prefer = {strategy_of(request.strategy), request.sticky_key};
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

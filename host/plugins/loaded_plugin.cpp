@@ -64,7 +64,7 @@ void LoadedPlugin::create(const busbar_descriptor& descriptor) {
   created_ = true;
   const busbar_router complete = read_router(router);
   try {
-    read_services(complete);
+    read_facts(complete);
   } catch (...) {
     router.destroy(router.self);
     created_ = false;

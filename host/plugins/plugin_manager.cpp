@@ -244,20 +244,20 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
   for (const auto& warning : facts.warnings) {
     log_.warn("plugin file has a flaw", {{"file", candidate.file_name}, {"flaw", warning}});
   }
-  check_claims(candidate.file_name, facts.name, facts.services.value_or(std::vector<ServiceFacts>{}));
+  check_claims(candidate.file_name, facts.name, facts.router.value_or(RouterFacts{}).services);
   const TrialReport trial =
       try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout, stop_trials_.get_token());
   if (!trial.ok()) {
     if (!trial.said.empty()) log_.warn("a plugin on trial said", {{"file", candidate.file_name}, {"said", trial.said}});
     throw PluginError(trial.reason);
   }
-  check_claims(candidate.file_name, facts.name, trial.services);
+  check_claims(candidate.file_name, facts.name, trial.router.services);
   const auto table = options_.tables.find(facts.name);
   const Payload config = Payload::from_json(table == options_.tables.end() ? nlohmann::json::object() : table->second);
   auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generations_ + 1, config,
                                                dispatcher_, plugin_log_(facts.name));
   ++generations_;
-  if (!slot.plugin) slot.row.services = names_of(trial.services);
+  if (!slot.plugin) slot.row.services = names_of(trial.router.services);
   return plugin;
 }
 

@@ -2,11 +2,11 @@
  *
  * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
  * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "strategy",
- * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…]} as CBOR; what comes
- * behind the timeout is left out where the plugin does not say it; the last three are JSON in a text. The build
- * puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running anything.
- * Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. All of it happens
- * in a child process, so that a plugin that crashes is an answer in words. */
+ * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…], "max_running",
+ * "max_queued"} as CBOR; what comes behind the timeout is left out where the plugin does not say it; the last three of
+ * a service are JSON in a text. The build puts that into the library's section `.busbar.manifest`, where `busbar check`
+ * finds it without running anything. Plain C and no more than libdl, so that it can load a plugin of any compiler and
+ * standard library. All of it happens in a child process, so that a plugin that crashes is an answer in words. */
 #define _GNU_SOURCE /* sigabbrev_np */
 
 #include <busbar/abi.h>
@@ -69,10 +69,21 @@ static void put_said_text(FILE* out, const char* key, busbar_text text) {
   put_text(out, text.data, text.size);
 }
 
-static void put_said_number(FILE* out, const char* key, uint32_t value, bool said) {
-  if (!said) return;
-  put_key(out, key);
-  put_head(out, CBOR_NUMBER, value);
+/* How many calls run and wait, of a service or of all. A contradiction is written too: it is told by those who check.
+ */
+static unsigned limit_members(uint32_t max_running, uint32_t max_queued) {
+  return (max_running != 0) + (max_queued != (max_running != 0 ? BUSBAR_NO_LIMIT : 0));
+}
+
+static void put_limit(FILE* out, uint32_t max_running, uint32_t max_queued) {
+  if (max_running != 0) {
+    put_key(out, "max_running");
+    put_head(out, CBOR_NUMBER, max_running);
+  }
+  if (max_queued != (max_running != 0 ? BUSBAR_NO_LIMIT : 0)) {
+    put_key(out, "max_queued");
+    put_head(out, CBOR_NUMBER, max_queued);
+  }
 }
 
 /* ------------------------------------------------------------------------------------------- looking at the router */
@@ -89,7 +100,7 @@ static bool is_service_name(busbar_text name) {
 }
 
 static busbar_text name_of_strategy(uint32_t strategy) {
-  static const char* const names[] = {"", "random", "least_pending", "sticky"};
+  static const char* const names[] = BUSBAR_STRATEGY_NAMES;
   const char* name = strategy <= BUSBAR_STRATEGY_STICKY ? names[strategy] : "";
   return (busbar_text){name, strlen(name)};
 }
@@ -97,10 +108,10 @@ static busbar_text name_of_strategy(uint32_t strategy) {
 static void put_service(FILE* out, const busbar_service* service) {
   const busbar_text request = service->request_schema, response = service->response_schema, example = service->example;
   const busbar_text strategy = name_of_strategy(service->strategy);
-  const bool limited = service->max_running != 0, bounded = limited && service->max_queued != BUSBAR_NO_LIMIT;
   put_head(out, CBOR_MAP,
-           7u + (strategy.size > 0) + (service->sticky_field.size > 0) + limited + bounded + (request.size > 0) +
-               (response.size > 0) + (example.size > 0));
+           7u + (strategy.size > 0) + (service->sticky_field.size > 0) +
+               limit_members(service->max_running, service->max_queued) + (request.size > 0) + (response.size > 0) +
+               (example.size > 0));
   put_key(out, "name");
   put_text(out, service->name.data, service->name.size);
   put_key(out, "doc");
@@ -114,8 +125,7 @@ static void put_service(FILE* out, const busbar_service* service) {
   put_head(out, CBOR_NUMBER, service->timeout_ms);
   put_said_text(out, "strategy", strategy);
   put_said_text(out, "sticky_field", service->sticky_field);
-  put_said_number(out, "max_running", service->max_running, limited);
-  put_said_number(out, "max_queued", service->max_queued, bounded);
+  put_limit(out, service->max_running, service->max_queued);
   put_said_text(out, "request_schema", request);
   put_said_text(out, "response_schema", response);
   put_said_text(out, "example", example);
@@ -174,10 +184,11 @@ static void write_manifest(const char* path) {
   *stage = "its services were listed";
   FILE* out = fopen(path, "wb");
   if (out == NULL) fail("could not write \"%s\"", path);
-  put_head(out, CBOR_MAP, 1);
+  put_head(out, CBOR_MAP, 1 + limit_members(router->max_running, router->max_queued));
   put_key(out, "services");
   put_head(out, CBOR_ARRAY, router->service_count);
   for (uint32_t i = 0; i < router->service_count; ++i) put_service(out, router->services[i]);
+  put_limit(out, router->max_running, router->max_queued);
   bool failed = ferror(out) != 0;
   if (fclose(out) != 0 || failed) fail("could not write \"%s\"", path);
 

@@ -25,8 +25,8 @@ class Halted : public HereAndThere {
             {0, "b"},
             {0, "nobody"},
             {0, {}, host::CallerIs::outside},
-            {0, {}, host::CallerIs::here, {host::Strategy::least_pending, {}}},
-            {7, "b", host::CallerIs::outside, {host::Strategy::sticky, "key"}}};
+            {0, {}, host::CallerIs::here, {Strategy::least_pending, {}}},
+            {7, "b", host::CallerIs::outside, {Strategy::sticky, "key"}}};
   }
   static Message halted_with(const Response& response, const char* service) {
     Message message = Message::of(service, 7);
