@@ -85,7 +85,7 @@ TEST_F(Announced, C_G1_WhatWasAnnouncedWhileANodeWasFrozenIsKnownToItAfterwards)
   TestHost& a = cluster.add("a", {"echo"});
   TestHost& b = cluster.add("b");
   ASSERT_TRUE(cluster.wait_until_offered("echo", {"a"}));
-  b.process().signal(SIGSTOP);
+  b.process().freeze();
   a.add("greeter");
   std::filesystem::remove(a.plugins() / "echo.so");
   EXPECT_EQ(a.ask({"rescan"}).status, 0);

@@ -193,7 +193,7 @@ TEST_F(Events, FollowSaysThatTheHostHasStopped) {
 TEST_F(Events, AFollowerThatStandsStillHoldsNothingUpAndIsToldWhatItMissed) {
   Process follower = host.start_busbar({"--json", "events", "--follow"});
   ASSERT_TRUE(eventually([&] { return !follower.out().empty(); }));
-  follower.signal(SIGSTOP);
+  follower.freeze();
   for (int i = 0; i < 400; ++i) ASSERT_EQ(host.call("greet", {{"name", "x"}}).status, 0);
   follower.signal(SIGCONT);
   const auto missed = [&] {

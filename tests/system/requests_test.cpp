@@ -317,7 +317,7 @@ TEST_F(RawFrames, RequestsMayFollowEachOtherAndEachAnswerRepeatsItsNumber) {
 
 // A host that is stopped in the middle (as by a debugger) makes the command line wait, not fail.
 TEST_F(Requests, AHostThatAnswersLateIsWaitedFor) {
-  host.process().signal(SIGSTOP);
+  host.process().freeze();
   Process caller = host.start_busbar({"--json", "call", "greet", R"({"name":"Ada"})"});
   EXPECT_FALSE(caller.wait(std::chrono::milliseconds(100)));
   host.process().signal(SIGCONT);

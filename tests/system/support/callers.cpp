@@ -153,7 +153,7 @@ bool SteadyCallers::wait_for_more(std::uint64_t successes) const {
 // ---------------------------------------------------------------------------------------------------------------
 // frozen
 
-Frozen::Frozen(TestHost& host) : host_(&host) { host.process().signal(SIGSTOP); }
+Frozen::Frozen(TestHost& host) : host_(&host) { host.process().freeze(); }
 
 void Frozen::wake() {
   if (TestHost* host = std::exchange(host_, nullptr); host != nullptr && host->started()) {

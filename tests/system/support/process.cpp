@@ -103,6 +103,17 @@ void Process::signal(int number) const {
   if (pid_ > 0) kill(pid_, number);
 }
 
+void Process::freeze() const {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGSTOP);
+  siginfo_t what{};
+  // The parent is told when the last thread stands. Its end is left for `wait`.
+  const auto id = static_cast<id_t>(pid_);
+  if (waitid(P_PID, id, &what, WSTOPPED | WEXITED | WNOWAIT) == 0 && what.si_code == CLD_STOPPED) {
+    waitid(P_PID, id, &what, WSTOPPED | WNOHANG);
+  }
+}
+
 std::optional<Ended> Process::wait(std::chrono::milliseconds limit) {
   pollfd end{end_of_it_, POLLIN, 0};
   if (pid_ <= 0 || poll(&end, 1, static_cast<int>(limit.count())) != 1) return std::nullopt;

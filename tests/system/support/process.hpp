@@ -49,6 +49,8 @@ class Process {
   pid_t pid() const noexcept { return pid_; }
   bool running() const;
   void signal(int number) const;
+  /// Stops it, until `signal(SIGCONT)`, and waits until it stands: SIGSTOP alone lets its threads run on for a moment.
+  void freeze() const;
   /// Waits for its end; nothing where it still runs after `limit`.
   std::optional<Ended> wait(std::chrono::milliseconds limit = kLimit);
   /// What it has said so far.
