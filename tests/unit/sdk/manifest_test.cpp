@@ -39,7 +39,9 @@ void expect_refused(const std::string& name, const std::string& crash, const std
   EXPECT_THAT(said.text, AllOf(HasSubstr("could not list the services of \""), HasSubstr("/" + name + ".so\": it "),
                                HasSubstr(place), HasSubstr("(hint: a constructor runs already")));
   // A sanitizer turns a crash into a report and an exit.
-  if (BUSBAR_BUILD_FLAGS == 0) EXPECT_THAT(said.text, HasSubstr(crash));
+  if (BUSBAR_BUILD_FLAGS == 0) {
+    EXPECT_THAT(said.text, HasSubstr(crash));
+  }
 }
 
 TEST(Manifest, SaysWhereAPluginCrashes) {

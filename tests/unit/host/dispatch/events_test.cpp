@@ -100,7 +100,9 @@ TEST_P(DispatchEvents, TellWhatTheResponseIs) {
   EXPECT_EQ(told[3].code, code::kBadRpc);
   EXPECT_EQ(told[3].reason, badrpc::kExit);
   for (const auto& entry : log->entries()) {
-    if (entry.kind != host::EventKind::service_responded) EXPECT_EQ(entry.response, Response::Kind::none);
+    if (entry.kind != host::EventKind::service_responded) {
+      EXPECT_EQ(entry.response, Response::Kind::none);
+    }
   }
 }
 
