@@ -1,5 +1,7 @@
 #include "call_answer.hpp"
 
+#include <busbar/strategy.hpp>
+
 #include <chrono>
 #include <utility>
 
@@ -15,12 +17,6 @@ namespace verb = wire::admin_verb;
 std::uint8_t dry_run_of(const wire::AdminRequest& request) {
   if (request.dry_run == "verbose") return BUSBAR_DRY_RUN_VERBOSE;
   return request.dry_run == "yes" || request.verb == verb::kValidate ? BUSBAR_DRY_RUN_YES : BUSBAR_DRY_RUN_NO;  // C-D10
-}
-
-std::uint8_t strategy_of(const wire::AdminRequest& request) {
-  if (request.strategy == "sticky") return BUSBAR_STRATEGY_STICKY;
-  if (request.strategy == "least_pending") return BUSBAR_STRATEGY_LEAST_PENDING;
-  return request.strategy == "random" ? BUSBAR_STRATEGY_RANDOM : BUSBAR_STRATEGY_DEFAULT;
 }
 
 wire::Bytes bytes_of(const std::optional<wire::Item>& item) { return item ? wire::Bytes(*item) : wire::Bytes(); }
@@ -86,7 +82,7 @@ wire::Envelope call_envelope(const wire::AdminRequest& request, std::uint64_t at
   out.authorize_only = request.verb == verb::kAuthorized;
   out.remaining_us = request.timeout_ms.value_or(0) * std::uint64_t{1000};
   out.only_node = text(request.node);
-  out.strategy = strategy_of(request);
+  out.strategy = static_cast<std::uint8_t>(strategy_of(text(request.strategy)));
   out.sticky_key = text(request.sticky_key);
   out.raw_request = bytes_of(request.request);
   out.assigns = bytes_of(request.assigns);

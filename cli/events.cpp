@@ -1,5 +1,7 @@
 #include "events.hpp"
 
+#include <busbar/wire/event_names.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -15,12 +17,12 @@ namespace {
 namespace verb = wire::admin_verb;
 
 constexpr std::string_view kMissed = "missed";
-constexpr std::size_t kFullPage = 1'000;  // a host shows no more at a time
 
 /// The same with its members in the order in which they are documented.
 Json in_order(const Json& event) {
   Json out = Json::object();
-  for (const char* name : {"event", "at", "node", "service", "message_id", "correlation_id", "duration_us", "reason"}) {
+  for (const char* name : {"event", "at", "node", "service", "message_id", "correlation_id", "duration_us", "response",
+                           "code", "reason"}) {
     if (const auto found = event.find(name); found != event.end()) out[name] = *found;
   }
   for (const auto& [name, value] : event.items()) {
@@ -55,7 +57,7 @@ class Events {
     }
     if (!text.empty()) streams_.out << text << std::flush;
     after_ = cbor::from_json(nlohmann::json(*next));
-    return events->size() >= kFullPage;
+    return events->size() >= wire::kMostEventsTold;
   }
 
  private:
@@ -115,6 +117,11 @@ std::string event_line(const Json& event, const Palette& palette) {
   }
   if (const auto found = event.find("duration_us"); found != event.end() && found->is_number()) {
     out += "  " + milliseconds(found->get<std::uint64_t>());
+  }
+  for (const char* name : {"response", "code"}) {
+    if (const std::string text = text_of(event, name); !text.empty()) {
+      out += "  " + palette(text == "ok" || text == "created" ? Colour::green : Colour::red, text);
+    }
   }
   const std::string id = text_of(event, "message_id");
   const std::string correlation = text_of(event, "correlation_id");

@@ -1,5 +1,8 @@
 #include "people.hpp"
 
+#include <busbar/wire/schema_view.hpp>
+#include <busbar/wire/service_terms.hpp>
+
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -39,6 +42,12 @@ const Json& list_in(const Json& document, const char* name) {
   static const Json none = Json::array();
   const auto found = document.is_object() ? document.find(name) : document.end();
   return found != document.end() && found->is_array() ? *found : none;
+}
+
+/// How many calls are taken, where that is limited.
+std::string limit_cell(const Json& object) {
+  const wire::CallLimit limit = wire::limit_in(object);
+  return limit.max_running == 0 ? "-" : to_text(limit);
 }
 
 Colour colour_of_state(std::string_view state) {
@@ -206,15 +215,9 @@ std::string services_text(const Json& document, const Palette& palette) {
 namespace {
 
 // Of a host of an older version it is not known.
-std::string strategy_text(const Json& document) {
+std::string strategy_cell(const Json& document) {
   const std::string strategy = member(document, "strategy"), field = member(document, "sticky_field");
-  return field == "-" ? strategy : strategy + " by " + in_quotes(field);
-}
-
-std::string limit_text(const Json& document) {
-  const std::string running = member(document, "max_running"), queued = member(document, "max_queued");
-  if (running == "-") return "-";
-  return running + " at a time" + (queued == "-" ? "" : " and " + queued + " that wait");
+  return strategy == "-" ? strategy : wire::strategy_text(strategy, field == "-" ? "" : field);
 }
 
 }  // namespace
@@ -232,8 +235,9 @@ std::string description_text(const Json& document, const std::string& host_optio
                      {"inline", {member(document, "inline"), Colour::none}},
                      {"idempotent", {member(document, "idempotent"), Colour::none}},
                      {"dry-run safe", dry_run},
-                     {"strategy", {strategy_text(document), Colour::none}},
-                     {"limit", {limit_text(document), Colour::none}},
+                     {"strategy", {strategy_cell(document), Colour::none}},
+                     {"limit", {limit_cell(document), Colour::none}},
+                     {"plugin limit", {limit_cell(wire::member_of(document, "plugin_limit")), Colour::none}},
                      {"providers", {member(document, "providers"), Colour::none}},
                      {"described by", {member(document, "described_by"), Colour::dim}}},
                     14, palette) +
@@ -271,6 +275,7 @@ std::string plugins_text(const Json& document, const Palette& palette) {
                     {member(row, "calls_served"), Colour::none},
                     {member(row, "errors"), Colour::none},
                     {member(row, "since"), Colour::none},
+                    {limit_cell(row), Colour::none},
                     {member(row, "services"), Colour::none}});
     if (const std::string reason = member(row, "reason"); reason != "-") {
       reasons += palette(colour_of_state(state), whose) + ": " + reason + "\n";
@@ -278,7 +283,7 @@ std::string plugins_text(const Json& document, const Palette& palette) {
     }
   }
   if (rows.empty()) return "no plugins\n";
-  return table({"PLUGIN", "VERSION", "GEN", "STATE", "RUNNING", "SERVED", "ERRORS", "SINCE", "SERVICES"}, rows,
+  return table({"PLUGIN", "VERSION", "GEN", "STATE", "RUNNING", "SERVED", "ERRORS", "SINCE", "LIMIT", "SERVICES"}, rows,
                palette) +
          (reasons.empty() ? "" : "\n" + reasons);
 }

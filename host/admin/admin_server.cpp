@@ -24,6 +24,7 @@
 #include "admin/admin_connection.hpp"
 #include "admin/admin_verbs.hpp"
 #include "log/text.hpp"
+#include "pool/alternate_stack.hpp"
 
 namespace busbar::host {
 
@@ -156,6 +157,7 @@ void AdminServer::Core::start() {
 }
 
 void AdminServer::Core::run() noexcept {
+  const AlternateStack stack;
   pthread_setname_np(pthread_self(), "busbar-admin");
   for (;;) {
     try {

@@ -71,7 +71,7 @@ void check_id(const AdminRequest& request, const char* field, const std::optiona
 
 void check_strategy(const AdminRequest& request) {
   const bool sticky = request.strategy == name_of(Strategy::sticky);
-  if (request.strategy && (request.strategy->empty() || name_of(registry::strategy_of(*request.strategy)).empty())) {
+  if (request.strategy && (request.strategy->empty() || name_of(strategy_of(*request.strategy)).empty())) {
     refuse(request, "field \"strategy\": expected \"random\", \"least_pending\" or \"sticky\", found " +
                         in_quotes(*request.strategy));
   }
@@ -175,7 +175,7 @@ DispatchOptions options_of(const AdminRequest& request) {
   return {request.timeout_ms.value_or(0),
           view_of(request.node),
           CallerIs::here,
-          {registry::strategy_of(view_of(request.strategy)), view_of(request.sticky_key)}};
+          {strategy_of(view_of(request.strategy)), view_of(request.sticky_key)}};
 }
 
 CallerIs caller_of(Audience audience) { return audience == Audience::here ? CallerIs::here : CallerIs::outside; }
@@ -245,9 +245,8 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
 
 PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
   Message message = message_of(request);
-  std::string warning = dispatcher_.dry_run_warning(message.service_name(), message.dry_run(), CallerIs::here);
-  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_, start = now_ns(),
-                         warning = std::move(warning)](Message&& outcome) {
+  const auto callback = [answer = std::move(answer), seq = request.seq, &dispatcher = dispatcher_,
+                         start = now_ns()](Message&& outcome) {
     answer_with(answer, seq, [&] {
       AdminAnswer out;
       out.seq = seq;
@@ -259,7 +258,9 @@ PendingCall AdminVerbs::call(const AdminRequest& request, Answer answer) {
       reply.correlation_id = outcome.correlation_id();
       reply.assigns = readable(outcome.assigns());
       reply.events = readable(outcome.events());
-      if (!warning.empty()) reply.warning = warning;
+      if (std::string warning = dispatcher.dry_run_warning(outcome); !warning.empty()) {
+        reply.warning = std::move(warning);
+      }
       return wire::frame_of(out);
     });
   };

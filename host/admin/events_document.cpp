@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <busbar/wire/admin.hpp>
+
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -43,6 +45,8 @@ nlohmann::json to_json(const KeptEvent& event) {
   put("correlation_id", event.correlation_id);
   put("plugin", event.plugin);
   put("origin", event.origin);
+  put("response", std::string(wire::name_of(event.response)));
+  put("code", event.code);
   put("reason", event.reason);
   put("file", event.file);
   if (event.duration != 0) row["duration_us"] = event.duration / kMicrosecond;

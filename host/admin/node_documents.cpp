@@ -1,5 +1,7 @@
 #include "admin/node_documents.hpp"
 
+#include <busbar/wire/service_terms.hpp>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -23,9 +25,18 @@ json providers_of(const Node& node, const Reachable& there) {
   return names;
 }
 
-void add_strategy(json& document, registry::Strategy strategy, const std::string& sticky_field) {
-  document["strategy"] = strategy == registry::Strategy::standard ? "random" : registry::name_of(strategy);
+void add_strategy(json& document, Strategy strategy, const std::string& sticky_field) {
+  document["strategy"] = strategy == Strategy::standard ? "random" : name_of(strategy);
   if (!sticky_field.empty()) document["sticky_field"] = sticky_field;
+}
+
+// Its own, and that of all services of its plugin together, where inline ones do not count.
+void add_limits(json& document, const Endpoint& endpoint) {
+  const busbar_service& service = endpoint.whole_service();
+  const busbar_router& router = endpoint.instance().router();
+  wire::put_limit(document, {service.max_running, service.max_queued});
+  if (router.max_running == 0 || endpoint.is_inline()) return;
+  wire::put_limit(document["plugin_limit"], {router.max_running, router.max_queued});
 }
 
 json local_facts(const Node& node, const Reachable& there) {
@@ -89,9 +100,7 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   document["version"] = endpoint.instance().facts().version;
   document["timeout_ms"] = timeout != 0 ? timeout : kUsualTimeoutMs;
   document["described_by"] = node.name();
-  const busbar_service& limits = endpoint.whole_service();
-  if (limits.max_running != 0) document["max_running"] = limits.max_running;
-  if (limits.max_running != 0 && limits.max_queued != BUSBAR_NO_LIMIT) document["max_queued"] = limits.max_queued;
+  add_limits(document, endpoint);
   add_json(document, "request", endpoint.request_schema());
   add_json(document, "response", endpoint.response_schema());
   add_json(document, "example", endpoint.example());

@@ -20,13 +20,9 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMillisecond = 1;
-constexpr std::uint64_t kShortestHeartbeat = 10;
-constexpr std::uint64_t kHour = 3'600'000;     // ZeroMQ counts heartbeats in an int of milliseconds, and so on
 constexpr std::uint64_t kDay = kMaxTimeoutMs;  // none of these waits longer than a call may
 constexpr std::uint64_t kMostThreads = 10'000;
 constexpr std::uint64_t kLongestQueue = 10'000'000;
-constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kGiB = 1024 * 1024 * 1024;
 
 constexpr TextRule kNodeName = {is_node_name, [] { return "a node name: " + std::string(kNodeNameRule); }};
 constexpr TextRule kClusterName = {is_node_name, [] { return "a cluster's name: " + std::string(kNodeNameRule); }};
@@ -92,9 +88,9 @@ constexpr auto kKeys = std::to_array<Key>({
      "whether other machines may reach this node, although nothing is encrypted and nobody proves who they are"},
 
     {"registry", "heartbeat", [](Config& c) -> milliseconds& { return c.registry.heartbeat; },
-     "how often nodes show each other that they live", kShortestHeartbeat, kHour},
+     "how often nodes show each other that they live", kShortestHeartbeatMs, kLongestSilenceMs},
     {"registry", "lost_after", [](Config& c) -> milliseconds& { return c.registry.lost_after; },
-     "how long a node may be silent before it counts as dead", kShortestHeartbeat, kHour},
+     "how long a node may be silent before it counts as dead", kShortestHeartbeatMs, kLongestSilenceMs},
 
     {"paths", "plugins", [](Config& c) -> fs::path& { return c.paths.plugins; },
      "the directory whose libraries are loaded"},
@@ -127,9 +123,9 @@ constexpr auto kKeys = std::to_array<Key>({
     {"log", "format", [](Config& c) -> LogFormat& { return c.log.format; }, "lines for people, or JSON"},
 
     {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
-     "the largest message that is accepted", kKiB, kGiB},
+     "the largest message that is accepted", kSmallestSize, kLargestMessage},
     {"limits", "peer_queue", [](Config& c) -> std::size_t& { return c.limits.peer_queue; },
-     "how much may wait to be sent to one other node", kKiB, 64 * kGiB},
+     "how much may wait to be sent to one other node", kSmallestSize, kLargestPeerQueue},
 });
 
 /// Choices by name, for the types that are a list of words.

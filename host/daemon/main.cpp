@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "daemon/crash_report.hpp"
 #include "daemon/host.hpp"
 #include "daemon/signals.hpp"
 #include "plugins/file/inspect.hpp"
 #include "plugins/file/trial.hpp"
+#include "pool/alternate_stack.hpp"
 
 namespace {
 
@@ -104,6 +106,7 @@ std::atomic<bool> was_refused{false};
   std::atomic<bool> done{false};
   std::atomic<bool> clean{true};
   std::thread stopper([&] {
+    const busbar::host::AlternateStack stack;
     clean = host.stop().clean;
     done = true;
     kill(getpid(), SIGHUP);  // wakes the thread below; a rescan is not looked for any more
@@ -137,6 +140,7 @@ int serve(const Arguments& arguments, const Signals& signals) {
     std::cout << to_json(config).dump(2) << '\n';
     return 0;
   }
+  report_crashes(config.log.format);
   const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
   // Never destroyed: `exit` ends the process while nothing of it is used any more.
   Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {

@@ -37,6 +37,7 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   ending_ = Ending::waiter;
   staged_ = false;
   outcome_taken_ = false;
+  attempt_open_.store(false, std::memory_order_relaxed);
   state_.store(kRunning, std::memory_order_relaxed);
   references_.store(endpoint == nullptr ? 1 : 2, std::memory_order_relaxed);
   answerers_.store(1, std::memory_order_relaxed);
@@ -183,8 +184,10 @@ void Call::expire_callback() noexcept {
   Message outcome(*message_);
   outcome.strip_for_return();
   outcome.respond(Response::service_timeout(outcome.service_name(), outcome.id(), timeout_ms_));
-  dispatcher().report_end(*this, outcome);
-  dispatcher().count_end(*this, outcome.response());
+  if (end_attempt()) {  // else it was between two
+    dispatcher().report_end(*this, outcome, outcome.response());
+    dispatcher().count_end(*this, outcome.response());
+  }
   run_callback(std::move(outcome));
   release();
 }

@@ -107,6 +107,11 @@ class Call final : public busbar_call, public Task {
   /// The same for an attempt at another node that was begun with this seat.
   bool wait_at_peer(Seat& seat) noexcept;
 
+  /// An attempt begins, of which observers have been told. Its end is told once, by whoever gets true from
+  /// `end_attempt`: of a call with a callback its deadline may come at any moment, also between two attempts.
+  void begin_attempt() noexcept { attempt_open_.store(true, std::memory_order_seq_cst); }
+  bool end_attempt() noexcept { return attempt_open_.exchange(false, std::memory_order_seq_cst); }
+
   /// When the attempt was begun, in ticks: for observers.
   void begun_at(std::uint64_t ticks) noexcept { begun_.store(ticks, std::memory_order_relaxed); }
   std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
@@ -331,6 +336,7 @@ class Call final : public busbar_call, public Task {
 
   Message owned_message_;
   Callback callback_;
+  std::atomic<bool> attempt_open_{false};
   std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at it
   Text kept_id_;                         // for those who hold the call when the message is gone
   Text kept_correlation_id_;

@@ -155,7 +155,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
     call.put_outcome(message);
-    report_end(call, message);
+    report_end(call, message, message.response());
     call.end_alone();
     return;
   }
@@ -207,8 +207,9 @@ void Dispatcher::refuse_as_overloaded(Message& message) {
 
 // The last step of a blocking dispatch whose attempt here has ended: `message` becomes what came back.
 void Dispatcher::finish_blocking(Call& call, Message& message, bool in_time) {
-  report_end(call, call.message());
-  count_end(call, in_time ? call.response() : Response::service_timeout({}, {}, 0));
+  const Response& response = in_time ? call.response() : timed_out();
+  report_end(call, call.message(), response);
+  count_end(call, response);
   if (in_time && call.asks_for_another()) in_time = ask_others(call);
   conclude(call, message, in_time);
 }
@@ -275,6 +276,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   call.own_message(std::move(message));
   if (cancellable) call.retain();
   call.deliver_to(std::move(callback));
+  call.begin_attempt();
   if (!runs_inline) {
     if (call.watch()) supervisor_.wake_at(budget.deadline);
     call.admit(start.now);
@@ -381,12 +383,17 @@ void Dispatcher::report_start(const Call& call, const Peer& peer) const noexcept
   events_.emit_as(call.purpose() == Purpose::serve ? kServe : kFound, event);
 }
 
-void Dispatcher::report_end(const Call& call, const Message& message) const noexcept {
+void Dispatcher::report_end(const Call& call, const Message& message, const Response& response) const noexcept {
   if (call.purpose() != Purpose::serve || !wants(EventKind::service_responded)) return;
   const std::string_view peer = call.last_node();
   Event event = event_of(message, peer.empty() ? call.endpoint() : nullptr);
   event.kind = EventKind::service_responded;
   if (!peer.empty()) event.node = peer;
+  event.response = response.kind();
+  if (response.kind() == Response::Kind::error) {
+    event.code = response.error_code();
+    event.reason = response.reason();
+  }
   event.begun = call.begun();
   events_.emit(event);
 }

@@ -83,10 +83,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Who provides the message's service to such a caller; nobody: not found (C-D12).
   std::vector<Provider> discover_service(const Message& message, CallerIs caller = CallerIs::here) const;
 
-  /// What the people behind such a caller are to be told of a dry run of this service; empty: nothing. Not every
-  /// service heeds one (C-D10). A provider here is the one that serves: its word counts alone, else those of all
-  /// others.
-  std::string dry_run_warning(std::string_view service, DryRun dry_run, CallerIs caller) const;
+  /// Inside a callback: what the people behind the caller are to be told, if this was a dry run; empty: nothing. Not
+  /// every service heeds one (C-D10); what counts is the word of the provider that has answered.
+  std::string dry_run_warning(const Message& outcome) const;
 
   const std::string& node() const noexcept { return node_; }
   /// Inside a callback: the node that has answered; this one, where nobody else was asked.
@@ -133,8 +132,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// A call for a requester has been answered: sends the answer, or the call on to the node that was chosen.
   void answer(Call& call) noexcept;
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
-  /// Tells the observers that an attempt of a call has been answered.
-  void report_end(const Call& call, const Message& message) const noexcept;
+  /// Tells the observers that an attempt of a call has been answered, and with what.
+  void report_end(const Call& call, const Message& message, const Response& response) const noexcept;
   /// Counts an attempt here that failed.
   static void count_end(const Call& call, const Response& response) noexcept;
 
@@ -177,6 +176,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   bool ask_others(Call& call);
   bool try_next(Call& call) noexcept;
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
+  void report_unsent(const Call& call, AttemptSent sent) const noexcept;
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 

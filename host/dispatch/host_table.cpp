@@ -11,6 +11,7 @@
 #include "dispatch/call.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/instance.hpp"
+#include "dispatch/plugin_step.hpp"
 
 // The outcome of a nested dispatch: the message, and its view in C.
 struct busbar_result {
@@ -65,10 +66,7 @@ Message take_message(const busbar_message& view, const Instance& instance, const
 DispatchOptions options_of(const busbar_dispatch_options* options) noexcept {
   busbar_dispatch_options all{};
   if (options != nullptr) std::memcpy(&all, options, std::min<std::size_t>(options->struct_size, sizeof all));
-  return {all.timeout_ms,
-          {},
-          CallerIs::here,
-          {registry::strategy_of(all.strategy), {all.sticky_key.data, all.sticky_key.size}}};
+  return {all.timeout_ms, {}, CallerIs::here, {strategy_of(all.strategy), {all.sticky_key.data, all.sticky_key.size}}};
 }
 
 const Call* parent_of(busbar_call* parent) noexcept { return parent != nullptr ? Call::of(parent) : Call::current(); }
@@ -115,7 +113,10 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     Message message = take_message(*view, instance, cause);
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
-      done(user, new busbar_result(std::move(outcome)));
+      {
+        const PluginStep step(instance, "callback");
+        done(user, new busbar_result(std::move(outcome)));
+      }
       instance.callback_ended();
     };
     instance.expect_callback();

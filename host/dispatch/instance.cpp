@@ -19,8 +19,8 @@ registry::Visibility visibility_of(const busbar_service& service) {
 
 registry::ServiceFacts facts_of(const busbar_service& service) {
   const auto has = [&](std::uint32_t flag) { return (service.flags & flag) != 0; };
-  return {has(BUSBAR_SERVICE_INLINE), has(BUSBAR_SERVICE_IDEMPOTENT),          has(BUSBAR_SERVICE_DRY_RUN_SAFE),
-          service.timeout_ms,         registry::strategy_of(service.strategy), to_string(service.sticky_field)};
+  return {has(BUSBAR_SERVICE_INLINE), has(BUSBAR_SERVICE_IDEMPOTENT), has(BUSBAR_SERVICE_DRY_RUN_SAFE),
+          service.timeout_ms,         strategy_of(service.strategy),  to_string(service.sticky_field)};
 }
 
 // Those of an older plugin end earlier.

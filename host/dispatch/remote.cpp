@@ -88,11 +88,18 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     if (now >= call.deadline()) return AttemptSent::kOver;
     if (wants(EventKind::service_responded)) call.begun_at(ticks());
     report_start(call, *candidate.peer);
+    call.begin_attempt();
     const AttemptSent sent = call.attempt_at(std::exchange(candidate.peer, nullptr), candidate.idempotent, seat, now);
-    if (sent == AttemptSent::kRefused) report_end(call, call.message());
+    if (sent != AttemptSent::kUnderWay && call.end_attempt()) report_unsent(call, sent);
     if (sent != AttemptSent::kRefused || !call.asks_for_another()) return sent;
     call.prepare_next();
   }
+}
+
+// Of an attempt that came to nothing. One that was cancelled has no end (C-D8).
+void Dispatcher::report_unsent(const Call& call, AttemptSent sent) const noexcept {
+  if (sent == AttemptSent::kRefused) return report_end(call, call.message(), call.response());
+  if (now_ns() >= call.deadline()) report_end(call, call.message(), timed_out());
 }
 
 // For a caller that waits on this thread, and whose last attempt asks for another. False: its time is over.
@@ -104,7 +111,7 @@ bool Dispatcher::ask_others(Call& call) {
     if (sent == AttemptSent::kRefused) return true;
     if (sent == AttemptSent::kOver) return false;
     const bool in_time = call.wait_at_peer(seat);
-    report_end(call, call.message());
+    report_end(call, call.message(), in_time ? call.response() : timed_out());
     if (!in_time) return false;
   }
   return true;
@@ -125,7 +132,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, const 
     in_time = sent == AttemptSent::kRefused;
     if (sent == AttemptSent::kUnderWay) {
       in_time = call.wait_at_peer(seat);
-      report_end(call, message);
+      report_end(call, message, in_time ? call.response() : timed_out());
     }
     if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
       in_time = ask_others(call);
@@ -162,7 +169,8 @@ void Dispatcher::go_on(Call& call) noexcept {
   // Whoever takes the watched deadline away ends the call: this thread, the supervisor, or a canceller.
   const bool goes_on = call.asks_for_another();
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
-  report_end(call, call.message());
+  call.end_attempt();
+  report_end(call, call.message(), call.response());
   count_end(call, call.response());
   if (goes_on && (!try_next(call) || !call.unwatch())) return;
   call.finish_callback();

@@ -271,16 +271,20 @@ void Dispatcher::forward(Call& call) {
 
 // --------------------------------------------------------------------------------------------------------- for clients
 
-std::string Dispatcher::dry_run_warning(std::string_view service, DryRun dry_run, CallerIs caller) const {
-  if (dry_run == DryRun::no) return {};
-  const bool safe = registry_.lookup(service, [caller](const registry::ServiceEntry* entry) {
-    const Reachable there = reachable(entry, caller);
-    if (there.local != nullptr) return static_cast<const Endpoint&>(*there.local).dry_run_safe();
-    return std::all_of(there.remote.begin(), there.remote.end(),
-                       [](const registry::RemoteProvider& provider) { return provider.service->dry_run_safe; });
-  });
+std::string Dispatcher::dry_run_warning(const Message& outcome) const {
+  const Call* const call = Call::ending();
+  if (outcome.dry_run() == DryRun::no || call == nullptr) return {};  // null: nobody was asked
+  if (outcome.response().kind() == Response::Kind::service_unavailable) return {};
+  const std::string_view node = call->last_node();
+  const auto says_so = [node](const registry::ServiceEntry* entry) {
+    return entry != nullptr && std::any_of(entry->remote.begin(), entry->remote.end(), [node](const auto& provider) {
+             return provider.node->name() == node && provider.service->dry_run_safe;
+           });
+  };
+  const bool safe = node.empty() ? call->endpoint() != nullptr && call->endpoint()->dry_run_safe()
+                                 : registry_.lookup(outcome.service_name(), says_so);
   if (safe) return {};
-  return "service \"" + std::string(service) +
+  return "service \"" + std::string(outcome.service_name()) +
          "\" does not declare itself dry-run safe: it may have done what a real call does";
 }
 
@@ -295,13 +299,13 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   message.with_origin_node(node_);
   const auto callback = [this, client, attempt](Message&& outcome) {
     client_calls_.end(*client, attempt);
-    const std::string warning = dry_run_warning(outcome.service_name(), outcome.dry_run(), CallerIs::outside);
+    const std::string warning = dry_run_warning(outcome);
     answer_or_say_why(*client, attempt, write_client_answer(attempt, outcome, answering_node(), warning), false);
   };
   DispatchOptions options;
   options.node = request.only_node;
   options.caller = CallerIs::outside;
-  options.prefer = {registry::strategy_of(request.strategy), request.sticky_key};
+  options.prefer = {strategy_of(request.strategy), request.sticky_key};
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

@@ -9,6 +9,12 @@
 
 namespace busbar::host {
 
+/// What an attempt came to whose deadline was first.
+inline const Response& timed_out() {
+  static const Response response = Response::service_timeout({}, {}, 0);
+  return response;
+}
+
 struct Dispatcher::Start {
   std::uint64_t at_ticks = 0;
   Nanos now = 0;

@@ -6,10 +6,6 @@
 
 namespace busbar::host {
 
-static_assert(static_cast<std::uint32_t>(Strategy::random) == BUSBAR_STRATEGY_RANDOM &&
-              static_cast<std::uint32_t>(Strategy::least_pending) == BUSBAR_STRATEGY_LEAST_PENDING &&
-              static_cast<std::uint32_t>(Strategy::sticky) == BUSBAR_STRATEGY_STICKY);
-
 namespace {
 
 // FNV-1a, 64 bits.

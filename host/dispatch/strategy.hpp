@@ -13,8 +13,6 @@
 
 namespace busbar::host {
 
-using registry::Strategy;
-
 /// What a caller says about it. Ownership: borrows the key.
 struct Preference {
   Strategy strategy = Strategy::standard;  ///< standard: as the service says

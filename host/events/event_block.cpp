@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::uint8_t kSameSubject = 1;  // as the record before
 constexpr std::uint8_t kPublic = 2;
-constexpr std::uint8_t kTimed = 4;    // since when its duration counts follows
-constexpr std::uint8_t kDetails = 8;  // plugin, origin, reason and file follow at the end
+constexpr std::uint8_t kTimed = 4;      // since when its duration counts follows
+constexpr std::uint8_t kDetails = 8;    // plugin, origin, reason and file follow at the end
+constexpr std::uint8_t kAnswered = 16;  // the response's kind follows
+constexpr std::uint8_t kFailed = 32;    // and the code and reason of an error
 
 constexpr std::size_t kLongestName = 255;  // of everything but reason and file; no valid one is longer
 
@@ -83,6 +85,12 @@ std::size_t room_of(std::string_view text, std::size_t longest) noexcept {
 // Of what every record begins with: when, what, its flags, and since when.
 constexpr std::size_t kRoomOfTimes = 2 * sizeof(std::uint64_t) + sizeof(EventKind) + sizeof(std::uint8_t);
 
+std::size_t room_of_answer(const Event& event) noexcept {
+  if (event.response == Response::Kind::none) return 0;
+  return sizeof(std::uint8_t) +
+         (event.code.empty() ? 0 : room_of(event.code, kLongestName) + room_of(event.reason, kLongestName));
+}
+
 std::size_t room_of_subject(const Event& event) noexcept {
   return room_of(event.service, kLongestName) + room_of(event.message_id, kLongestName) +
          room_of(event.correlation_id, kLongestName) + room_of(event.node, kLongestName);
@@ -98,15 +106,22 @@ std::size_t room_of_details(const Event& event) noexcept {
 bool EventBlock::append(const Event& event) noexcept {
   const bool same = used_ != 0 && is_about(event, last_);
   const bool details = has_details(event.kind);
-  const std::size_t room = kRoomOfTimes + (same ? 0 : room_of_subject(event)) + (details ? room_of_details(event) : 0);
+  const std::size_t room = kRoomOfTimes + room_of_answer(event) + (same ? 0 : room_of_subject(event)) +
+                           (details ? room_of_details(event) : 0);
   if (used_ + room > kBytes) return false;
   Out out(bytes_.data() + used_);
+  const bool answered = event.response != Response::Kind::none;
+  const bool failed = answered && !event.code.empty();
   const int flags = (same ? kSameSubject : 0) | (event.is_public ? kPublic : 0) | (event.begun != 0 ? kTimed : 0) |
-                    (details ? kDetails : 0);
+                    (details ? kDetails : 0) | (answered ? kAnswered : 0) | (failed ? kFailed : 0);
   out.value(event.at());
   out.value(event.kind);
   out.value(static_cast<std::uint8_t>(flags));
   if (event.begun != 0) out.value(event.begun);
+  if (answered) out.value(static_cast<std::uint8_t>(event.response));
+  if (failed) {
+    for (const auto text : {event.code, event.reason}) out.text(cut(text, kLongestName));
+  }
   if (!same) {
     last_.service = out.text(cut(event.service, kLongestName));
     last_.message_id = out.text(cut(event.message_id, kLongestName));
@@ -133,6 +148,9 @@ std::uint64_t EventBlock::read(std::uint64_t from, std::uint64_t cut_at, std::ve
     const auto kind = in.value<EventKind>();
     const auto flags = in.value<std::uint8_t>();
     const std::uint64_t begun = (flags & kTimed) != 0 ? in.value<std::uint64_t>() : 0;
+    const auto response = static_cast<Response::Kind>((flags & kAnswered) != 0 ? in.value<std::uint8_t>() : 0);
+    std::array<std::string_view, 2> failure;
+    if ((flags & kFailed) != 0) failure = {in.text(), in.text()};
     if ((flags & kSameSubject) == 0) subject = {in.text(), in.text(), in.text(), in.text()};
     std::array<std::string_view, 4> details;
     if ((flags & kDetails) != 0) details = {in.text(), in.text(), in.text(), in.text()};
@@ -148,7 +166,9 @@ std::uint64_t EventBlock::read(std::uint64_t from, std::uint64_t cut_at, std::ve
     event.node = subject.node;
     event.plugin = details[0];
     event.origin = details[1];
-    event.reason = details[2];
+    event.reason = (flags & kFailed) != 0 ? failure[1] : details[2];
+    event.code = failure[0];
+    event.response = response;
     event.file = details[3];
   }
   return there;

@@ -1,6 +1,8 @@
 // The last events of a host, for `busbar events`.
 #pragma once
 
+#include <busbar/wire/event_names.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,7 +22,8 @@ struct KeptEvent {
   std::uint64_t begun_ticks = 0;  ///< since when `duration` counts; 0: it has none
   Nanos at = 0;                   ///< nanoseconds since 1970, UTC
   Nanos duration = 0;             ///< 0: it has none
-  std::string service, message_id, correlation_id, node, plugin, origin, reason, file;
+  Response::Kind response{};
+  std::string service, message_id, correlation_id, node, plugin, origin, reason, file, code;
 };
 
 /// Keeps the last events, and costs who emits them as little as it can: each thread writes them, one after the other
@@ -28,7 +31,7 @@ struct KeptEvent {
 /// events are lost; readers are told how many they missed.
 class EventHistory final : public Observer {
  public:
-  static constexpr std::size_t kShown = 1'000;
+  static constexpr std::size_t kShown = wire::kMostEventsTold;
   static constexpr std::size_t kLongestText = 1'000;  ///< bytes of a reason or a file's name; what is longer is cut
 
   /// How far a reader has come: how many events it has seen of each block, and has seen or missed in all.

@@ -2,6 +2,7 @@
 // "Events for observers"). The parts that emit know none of the observers.
 #pragma once
 
+#include <busbar/response.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <atomic>
@@ -22,7 +23,7 @@ enum class EventKind : std::uint8_t {
   service_not_found,
   service_found,
   invoking_service,
-  service_responded,         // duration
+  service_responded,         // duration, response; of an error code and reason
   service_request_received,  // visibility, origin
   executing_service,
   execution_finished,  // duration
@@ -53,7 +54,9 @@ struct Event {
   std::string_view origin{};  // the caller's node
   std::string_view reason{};
   std::string_view file{};
-  std::uint64_t begun = 0;  // in ticks: since when `duration` counts; 0 where there is none
+  std::string_view code{};    // of an error
+  Response::Kind response{};  // none: it has none, or the call was sent on (C-R6)
+  std::uint64_t begun = 0;    // in ticks: since when `duration` counts; 0 where there is none
 
   /// When it was shown to observers, in ticks (pool/ticks.hpp). Read when the first observer asks, because that is dear
   /// beside the rest of an event; the others see the same.

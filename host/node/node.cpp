@@ -1,6 +1,7 @@
 #include "node/node.hpp"
 
 #include <unistd.h>
+#include <busbar/limits.hpp>
 #include <busbar/names.hpp>
 #include <busbar/registry/incarnation.hpp>
 #include <busbar/registry/net/address.hpp>
@@ -17,11 +18,6 @@ namespace busbar {
 using host::in_quotes;
 
 namespace {
-
-// What a host's configuration file may say, too.
-constexpr std::chrono::milliseconds kShortestHeartbeat{10};
-constexpr std::chrono::hours kLongestSilence{1};
-constexpr std::size_t kKiB = 1024, kGiB = kKiB * kKiB * kKiB;
 
 constexpr std::chrono::seconds kDrainTime{1};  // for the services that an embedding program offers
 
@@ -61,12 +57,13 @@ void check_range(const NodeOptions& options, std::string_view field, Number foun
 }
 
 void check_numbers(const NodeOptions& options) {
-  const auto most = std::chrono::milliseconds(kLongestSilence).count();
-  const auto heartbeat = options.heartbeat.count();
-  check_range(options, "heartbeat in ms", heartbeat, kShortestHeartbeat.count(), most / 2);
+  using Ms = std::chrono::milliseconds::rep;
+  constexpr Ms most = kLongestSilenceMs;
+  const Ms heartbeat = options.heartbeat.count();
+  check_range<Ms>(options, "heartbeat in ms", heartbeat, kShortestHeartbeatMs, most / 2);
   check_range(options, "lost_after in ms", options.lost_after.count(), 2 * heartbeat, most);
-  check_range(options, "max_message in bytes", options.max_message, kKiB, kGiB);
-  check_range(options, "peer_queue in bytes", options.peer_queue, kKiB, 64 * kGiB);
+  check_range(options, "max_message in bytes", options.max_message, kSmallestSize, kLargestMessage);
+  check_range(options, "peer_queue in bytes", options.peer_queue, kSmallestSize, kLargestPeerQueue);
 }
 
 NodeOptions checked(NodeOptions options) {
@@ -121,7 +118,7 @@ host::DispatchOptions options_of(const CallOptions& given) {
   return {detail::timeout_ms_of(given.timeout),
           {},
           host::CallerIs::here,
-          {registry::strategy_of(detail::strategy_of(given)), given.sticky_key}};
+          {detail::strategy_wanted(given), given.sticky_key}};
 }
 
 std::string in_words(const Response& response) {

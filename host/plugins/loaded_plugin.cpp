@@ -6,6 +6,7 @@
 #include <fstream>
 #include <vector>
 
+#include "dispatch/plugin_step.hpp"
 #include "plugins/file/router_check.hpp"
 
 namespace busbar::host {
@@ -58,11 +59,12 @@ LoadedPlugin::LoadedPlugin(PrivateCopy copy, const busbar_descriptor& descriptor
 }
 
 void LoadedPlugin::create(const busbar_descriptor& descriptor) {
+  const PluginStep step(*instance_, "create");
   const busbar_router& router = create_router(find_plugin(*library_, descriptor), instance_->c_host());
   created_ = true;
   const busbar_router complete = read_router(router);
   try {
-    read_services(complete);
+    read_facts(complete);
   } catch (...) {
     router.destroy(router.self);
     created_ = false;
@@ -80,8 +82,10 @@ void LoadedPlugin::start(const Payload& config) {
   busbar_error error{};
   error.struct_size = sizeof error;
   const auto bytes = config.bytes();
+  const PluginStep step(*instance_, "start");
   if (router.start(router.self, {bytes.data(), bytes.size()}, &error) != BUSBAR_DONE) {
-    throw PluginError("its start failed: " + printable(text_of(error)));
+    throw PluginError("its start failed: " + printable(text_of(error)) + " (its settings are the table [plugin." +
+                      instance_->facts().plugin + "])");
   }
   started_ = true;
 }
@@ -97,6 +101,7 @@ std::string LoadedPlugin::complaint() const {
   if (router.healthy == nullptr) return {};
   busbar_error error{};
   error.struct_size = sizeof error;
+  const PluginStep step(*instance_, "healthy");
   if (router.healthy(router.self, &error) == BUSBAR_DONE) return {};
   const std::string text = printable(text_of(error));
   return text.empty() ? "it does not say why" : text;
@@ -106,6 +111,7 @@ void LoadedPlugin::stop() noexcept {
   if (!started_) return;
   started_ = false;
   const busbar_router& router = instance_->router();
+  const PluginStep step(*instance_, "stop");
   if (router.stop != nullptr) router.stop(router.self);
 }
 
@@ -113,6 +119,7 @@ void LoadedPlugin::destroy() noexcept {
   if (!created_) return;
   created_ = false;
   const busbar_router& router = instance_->router();
+  const PluginStep step(*instance_, "destroy");
   if (router.destroy != nullptr) router.destroy(router.self);
 }
 

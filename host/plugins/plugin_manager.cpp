@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "config/nearest.hpp"
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
+#include "pool/alternate_stack.hpp"
 
 namespace busbar::host {
 
@@ -62,6 +64,7 @@ PluginManager::~PluginManager() {
 void PluginManager::start() {
   scan();
   thread_ = std::thread([this] {
+    const AlternateStack stack;
     pthread_setname_np(pthread_self(), "busbar-loader");
     run();
   });
@@ -106,11 +109,13 @@ void PluginManager::run() {
     for (const auto& tell : errand->tell) tell();
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
+    bool first = false;
     {
       const MutexLock lock(mutex_);
-      ready_ = true;
+      first = !std::exchange(ready_, true);
       tell = std::exchange(when_ready_, {});
     }
+    if (first) look_for_stray_tables();
     for (const auto& one : tell) one();
   }
 }
@@ -142,6 +147,21 @@ void PluginManager::scan_now() {
   for (const auto& candidate : listing.candidates) {
     if (stop_trials_.stop_requested()) return;  // the host is stopping
     consider(candidate);
+  }
+}
+
+// Tells of settings for plugins that are not there: most often a name is mistyped.
+void PluginManager::look_for_stray_tables() const {
+  if (stop_trials_.stop_requested() || !directory_problem().empty()) return;  // not all plugins were seen
+  std::vector<std::string> names;
+  for (const auto& [file, slot] : slots_) {
+    if (!slot.row.name.empty()) names.push_back(slot.row.name);
+  }
+  for (const auto& [name, table] : options_.tables) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string nearest_name = names.empty() ? "none" : nearest(name, names);
+    log_.warn("the configuration has settings for a plugin that is not there",
+              {{"table", "[plugin." + name + "]"}, {"nearest_plugin", nearest_name}});
   }
 }
 
@@ -224,20 +244,20 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
   for (const auto& warning : facts.warnings) {
     log_.warn("plugin file has a flaw", {{"file", candidate.file_name}, {"flaw", warning}});
   }
-  check_claims(candidate.file_name, facts.name, facts.services.value_or(std::vector<ServiceFacts>{}));
+  check_claims(candidate.file_name, facts.name, facts.router.value_or(RouterFacts{}).services);
   const TrialReport trial =
       try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout, stop_trials_.get_token());
   if (!trial.ok()) {
     if (!trial.said.empty()) log_.warn("a plugin on trial said", {{"file", candidate.file_name}, {"said", trial.said}});
     throw PluginError(trial.reason);
   }
-  check_claims(candidate.file_name, facts.name, trial.services);
+  check_claims(candidate.file_name, facts.name, trial.router.services);
   const auto table = options_.tables.find(facts.name);
   const Payload config = Payload::from_json(table == options_.tables.end() ? nlohmann::json::object() : table->second);
   auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generations_ + 1, config,
                                                dispatcher_, plugin_log_(facts.name));
   ++generations_;
-  if (!slot.plugin) slot.row.services = names_of(trial.services);
+  if (!slot.plugin) slot.row.services = names_of(trial.router.services);
   return plugin;
 }
 

@@ -102,6 +102,7 @@ class PluginManager {
   void let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
   bool look_after_health();
+  void look_for_stray_tables() const;
   void put_problem(const std::string& problem);
   void publish_rows();
   void emit(EventKind kind, const PluginRow& row, std::string_view reason = {}) const;

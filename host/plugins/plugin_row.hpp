@@ -32,7 +32,8 @@ struct PluginRow {
 };
 
 /// {"name","version","generation","state","file","reason","services","calls_running","calls_served","errors","since",
-/// "healthy"}; the reason of one that is not healthy is its own.
+/// "healthy"}; the reason of one that is not healthy is its own. Of one that is loaded and limits the calls of all its
+/// services together "max_running" and "max_queued".
 nlohmann::json to_json(const PluginRow& row);
 
 }  // namespace busbar::host

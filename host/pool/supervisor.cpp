@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/alternate_stack.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -64,6 +66,7 @@ void Supervisor::stop() noexcept {
 }
 
 void Supervisor::run() noexcept {
+  const AlternateStack stack;
   for (;;) {
     // The bell is read before what it announces: a ring after this makes the wait return at once.
     const std::uint32_t rung = bell_.load(std::memory_order_acquire);

@@ -4,11 +4,13 @@
 
 #include <utility>
 
+#include "pool/alternate_stack.hpp"
 #include "pool/pool_state.hpp"
 
 namespace busbar::host {
 
 void Pool::State::work(Worker& self) noexcept {
+  const AlternateStack stack;
   ::pthread_setname_np(::pthread_self(), "busbar-pool");
   current = this;
   Task* ran = nullptr;  // has run, but nobody has been told

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/alternate_stack.hpp"
+
 namespace busbar::host {
 
 namespace {
@@ -65,6 +67,7 @@ void CallPeers::fill(CallPlaneStats& stats) const noexcept {
 }
 
 void CallPeers::run() noexcept {
+  const AlternateStack stack;
   ::pthread_setname_np(::pthread_self(), "busbar-peers");
   for (;;) {
     shared_->bell.hush();

@@ -9,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "pool/alternate_stack.hpp"
 #include "pool/clock.hpp"
 #include "transport/handshake.hpp"
 
@@ -103,6 +104,7 @@ void CallServer::fill(CallPlaneStats& stats) const {
 // ----------------------------------------------------------------------------------------------------- the thread
 
 void CallServer::run() noexcept {
+  const AlternateStack stack;
   ReceivedBatch batch;
   unsigned batches = 0;
   bool slept = true;

@@ -2,10 +2,13 @@
  *
  * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
  * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "strategy",
- * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…]} as CBOR; what comes
- * behind the timeout is left out where the plugin does not say it; the last three are JSON in a text. The build
- * puts that into the library's section `.busbar.manifest`, where `busbar check` finds it without running anything.
- * Plain C and no more than libdl, so that it can load a plugin of any compiler and standard library. */
+ * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…], "max_running",
+ * "max_queued"} as CBOR; what comes behind the timeout is left out where the plugin does not say it; the last three of
+ * a service are JSON in a text. The build puts that into the library's section `.busbar.manifest`, where `busbar check`
+ * finds it without running anything. Plain C and no more than libdl, so that it can load a plugin of any compiler and
+ * standard library. All of it happens in a child process, so that a plugin that crashes is an answer in words. */
+#define _GNU_SOURCE /* sigabbrev_np */
+
 #include <busbar/abi.h>
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -13,13 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "idle_host.h"
 
 static const char* plugin_path;
 
+/* What of the plugin runs now; in memory that the child shares with its parent. */
+static const char** stage;
+
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char* format, ...) {
   va_list arguments;
+  *stage = NULL; /* all is said */
   fprintf(stderr, "could not list the services of \"%s\": ", plugin_path);
   va_start(arguments, format);
   vfprintf(stderr, format, arguments);
@@ -59,10 +69,21 @@ static void put_said_text(FILE* out, const char* key, busbar_text text) {
   put_text(out, text.data, text.size);
 }
 
-static void put_said_number(FILE* out, const char* key, uint32_t value, bool said) {
-  if (!said) return;
-  put_key(out, key);
-  put_head(out, CBOR_NUMBER, value);
+/* How many calls run and wait, of a service or of all. A contradiction is written too: it is told by those who check.
+ */
+static unsigned limit_members(uint32_t max_running, uint32_t max_queued) {
+  return (max_running != 0) + (max_queued != (max_running != 0 ? BUSBAR_NO_LIMIT : 0));
+}
+
+static void put_limit(FILE* out, uint32_t max_running, uint32_t max_queued) {
+  if (max_running != 0) {
+    put_key(out, "max_running");
+    put_head(out, CBOR_NUMBER, max_running);
+  }
+  if (max_queued != (max_running != 0 ? BUSBAR_NO_LIMIT : 0)) {
+    put_key(out, "max_queued");
+    put_head(out, CBOR_NUMBER, max_queued);
+  }
 }
 
 /* ------------------------------------------------------------------------------------------- looking at the router */
@@ -79,7 +100,7 @@ static bool is_service_name(busbar_text name) {
 }
 
 static busbar_text name_of_strategy(uint32_t strategy) {
-  static const char* const names[] = {"", "random", "least_pending", "sticky"};
+  static const char* const names[] = BUSBAR_STRATEGY_NAMES;
   const char* name = strategy <= BUSBAR_STRATEGY_STICKY ? names[strategy] : "";
   return (busbar_text){name, strlen(name)};
 }
@@ -87,10 +108,10 @@ static busbar_text name_of_strategy(uint32_t strategy) {
 static void put_service(FILE* out, const busbar_service* service) {
   const busbar_text request = service->request_schema, response = service->response_schema, example = service->example;
   const busbar_text strategy = name_of_strategy(service->strategy);
-  const bool limited = service->max_running != 0, bounded = limited && service->max_queued != BUSBAR_NO_LIMIT;
   put_head(out, CBOR_MAP,
-           7u + (strategy.size > 0) + (service->sticky_field.size > 0) + limited + bounded + (request.size > 0) +
-               (response.size > 0) + (example.size > 0));
+           7u + (strategy.size > 0) + (service->sticky_field.size > 0) +
+               limit_members(service->max_running, service->max_queued) + (request.size > 0) + (response.size > 0) +
+               (example.size > 0));
   put_key(out, "name");
   put_text(out, service->name.data, service->name.size);
   put_key(out, "doc");
@@ -104,8 +125,7 @@ static void put_service(FILE* out, const busbar_service* service) {
   put_head(out, CBOR_NUMBER, service->timeout_ms);
   put_said_text(out, "strategy", strategy);
   put_said_text(out, "sticky_field", service->sticky_field);
-  put_said_number(out, "max_running", service->max_running, limited);
-  put_said_number(out, "max_queued", service->max_queued, bounded);
+  put_limit(out, service->max_running, service->max_queued);
   put_said_text(out, "request_schema", request);
   put_said_text(out, "response_schema", response);
   put_said_text(out, "example", example);
@@ -132,18 +152,21 @@ static void check_services(const busbar_router* router) {
 }
 
 static const busbar_router* create_router(const busbar_host* host) {
+  *stage = "it was loaded and its static initialisers ran";
   void* library = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) fail("%s", dlerror());
   void* symbol = dlsym(library, BUSBAR_ENTRY_SYMBOL);
   if (symbol == NULL) fail("it exports no \"%s\"", BUSBAR_ENTRY_SYMBOL);
   busbar_plugin_entry_fn entry;
   memcpy(&entry, &symbol, sizeof entry); /* C has no cast from an object's pointer to a function's */
+  *stage = "its entry function ran";
   const busbar_plugin* plugin = entry();
   if (plugin == NULL || plugin->create == NULL) fail("its entry function returns no plugin");
 
   busbar_error error;
   memset(&error, 0, sizeof error);
   error.struct_size = sizeof error;
+  *stage = "its router was made (its constructor)";
   const busbar_router* router = plugin->create(host, &error);
   if (router == NULL) {
     int shown = error.size < sizeof error.text ? (int)error.size : (int)sizeof error.text;
@@ -153,27 +176,66 @@ static const busbar_router* create_router(const busbar_host* host) {
   return router;
 }
 
+static void write_manifest(const char* path) {
+  const busbar_host host = busbar_idle_host();
+  const busbar_router* router = create_router(&host);
+  check_services(router);
+
+  *stage = "its services were listed";
+  FILE* out = fopen(path, "wb");
+  if (out == NULL) fail("could not write \"%s\"", path);
+  put_head(out, CBOR_MAP, 1 + limit_members(router->max_running, router->max_queued));
+  put_key(out, "services");
+  put_head(out, CBOR_ARRAY, router->service_count);
+  for (uint32_t i = 0; i < router->service_count; ++i) put_service(out, router->services[i]);
+  put_limit(out, router->max_running, router->max_queued);
+  bool failed = ferror(out) != 0;
+  if (fclose(out) != 0 || failed) fail("could not write \"%s\"", path);
+
+  *stage = "its router was destroyed";
+  router->destroy(router->self);
+  *stage = NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------------- the process */
+
+static const char hint[] =
+    "a constructor runs already when the plugin is built: let it declare services and nothing else; what needs "
+    "settings, files, threads or other services belongs into start";
+
+/* Says how the child has ended, where that was not as it should be. */
+static int judge(int status) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) != EXIT_SUCCESS && *stage == NULL) return EXIT_FAILURE;
+  if (WIFSIGNALED(status)) {
+    const char* name = sigabbrev_np(WTERMSIG(status));
+    fail("it crashed with SIG%s while %s (hint: %s; a core dump shows where: ulimit -c unlimited)",
+         name != NULL ? name : "?", *stage != NULL ? *stage : "its process ended", hint);
+  }
+  if (*stage != NULL)
+    fail("it ended its process with status %d while %s (hint: %s)", WEXITSTATUS(status), *stage, hint);
+  return EXIT_SUCCESS;
+}
+
 int main(int argc, char** argv) {
   if (argc != 3) {
     fprintf(stderr, "usage: busbar-manifest PLUGIN.so OUT.cbor\n");
     return 2;
   }
   plugin_path = argv[1];
-  const busbar_host host = busbar_idle_host();
-  const busbar_router* router = create_router(&host);
-  check_services(router);
-
-  FILE* out = fopen(argv[2], "wb");
-  if (out == NULL) fail("could not write \"%s\"", argv[2]);
-  put_head(out, CBOR_MAP, 1);
-  put_key(out, "services");
-  put_head(out, CBOR_ARRAY, router->service_count);
-  for (uint32_t i = 0; i < router->service_count; ++i) put_service(out, router->services[i]);
-  bool failed = ferror(out) != 0;
-  if (fclose(out) != 0 || failed) fail("could not write \"%s\"", argv[2]);
-
-  router->destroy(router->self);
-  /* Not return: nothing that the plugin left behind has to be tidied up for this. */
-  fflush(stderr);
-  _Exit(EXIT_SUCCESS);
+  stage = mmap(NULL, sizeof *stage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (stage == MAP_FAILED) {
+    perror("busbar-manifest: could not get memory");
+    return EXIT_FAILURE;
+  }
+  const pid_t child = fork();
+  if (child < 0) fail("could not start a process for it");
+  if (child == 0) {
+    write_manifest(argv[2]);
+    /* Not return: nothing that the plugin left behind has to be tidied up for this. */
+    fflush(stderr);
+    _Exit(EXIT_SUCCESS);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) fail("could not wait for its process");
+  return judge(status);
 }

@@ -14,7 +14,8 @@ class EventLog final : public host::Observer {
  public:
   struct Entry {
     host::EventKind kind;
-    std::string service, message_id, correlation_id, node, plugin, origin, reason;
+    std::string service, message_id, correlation_id, node, plugin, origin, reason, code;
+    Response::Kind response;
     host::Nanos duration;
     bool is_public;
   };
@@ -23,7 +24,7 @@ class EventLog final : public host::Observer {
     const std::lock_guard lock(mutex_);
     entries_.push_back({e.kind, std::string(e.service), std::string(e.message_id), std::string(e.correlation_id),
                         std::string(e.node), std::string(e.plugin), std::string(e.origin), std::string(e.reason),
-                        e.duration(), e.is_public});
+                        std::string(e.code), e.response, e.duration(), e.is_public});
   }
 
   std::vector<Entry> entries() const {

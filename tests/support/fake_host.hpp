@@ -122,4 +122,12 @@ struct DestroyRouter {
 };
 using OwnedRouter = std::unique_ptr<const busbar_router, DestroyRouter>;
 
+/// Why no router of the class can be made; empty if one can.
+template <class Plugin>
+std::string failure_of() {
+  FakeHost host;
+  const OwnedRouter router(host.create<Plugin>());
+  return host.error;
+}
+
 }  // namespace busbar::testing

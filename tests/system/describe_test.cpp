@@ -132,6 +132,25 @@ TEST_F(ClusterTest, DescribeTellsOfAServiceElsewhereWhatItsProviderDoes) {
   EXPECT_EQ(cluster["b"].call("typed_order", there["example"]).status, 0);
 }
 
+// C-D15: its own limit, and the one that all services of its plugin share.
+TEST_F(SystemTest, DescribeAndPluginsTellHowManyCallsAreTaken) {
+  host.add("limited");
+  host.start();
+  const Json of_all = {{"max_running", 4}, {"max_queued", 5}};
+  const Json itself = host.ask({"describe", "limited_itself"}).json;
+  EXPECT_EQ(itself["max_running"], 1);
+  EXPECT_FALSE(itself.contains("max_queued"));
+  EXPECT_EQ(itself["plugin_limit"], of_all);
+  const Json by_all = host.ask({"describe", "limited_by_all"}).json;
+  EXPECT_FALSE(by_all.contains("max_running"));
+  EXPECT_EQ(by_all["plugin_limit"], of_all);
+  EXPECT_FALSE(host.ask({"describe", "limited_inline"}).json.contains("plugin_limit")) << "it does not count";
+  const Json row = host.plugin("limited.so");
+  EXPECT_EQ(row["max_running"], 4);
+  EXPECT_EQ(row["max_queued"], 5);
+  EXPECT_THAT(host.busbar({"plugins"}).out, HasSubstr("4 at a time and 5 that wait"));
+}
+
 // -- `busbar check OLD NEW`, which needs no host
 
 class CheckVersions : public SystemTest {};

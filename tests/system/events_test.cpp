@@ -61,7 +61,33 @@ TEST_F(Events, TellACallInItsOrder) {
     const std::string kind = row["event"];
     EXPECT_EQ(row.contains("duration_us"), kind == "execution_finished" || kind == "service_responded") << kind;
     EXPECT_EQ(row.contains("visibility"), kind == "service_request_received") << kind;
+    EXPECT_EQ(row.value("response", "none"), kind == "service_responded" ? "ok" : "none") << kind;
+    EXPECT_FALSE(row.contains("code")) << kind;
   }
+}
+
+TEST_F(Events, TellWhatACallCameTo) {
+  host.add("behaviours");
+  ASSERT_EQ(host.ask({"rescan"}).status, 0);
+  const auto responded = [&](const char* service) {
+    Json found;
+    EXPECT_TRUE(eventually([&] {
+      const auto rows = events_of(host, {"--service", service, "--event", "service_responded"});
+      if (!rows.empty()) found = rows.back();
+      return !found.is_null();
+    }));
+    return found;
+  };
+  host.call("throws");
+  const Json threw = responded("throws");
+  EXPECT_EQ(threw["response"], "error");
+  EXPECT_EQ(threw["code"], "badrpc");
+  EXPECT_EQ(threw["reason"], "exit");
+  host.call("greet", {{"name", 7}});
+  EXPECT_EQ(responded("greet")["response"], "validation_error");
+  const std::string shown = host.busbar({"events", "--service", "throws"}).out;
+  EXPECT_THAT(shown, HasSubstr("error  badrpc  message="));
+  EXPECT_THAT(shown, testing::EndsWith("  exit\n"));
 }
 
 TEST_F(Events, TellACallThatNobodyServes) {

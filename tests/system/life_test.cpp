@@ -244,6 +244,29 @@ TEST_F(Configuration, APluginsTableReachesItsStart) {
             Json({{"greeting", "Hello"}, {"limits", {{"high", 3}, {"low", {1, 2}}}}}));
 }
 
+TEST_F(Configuration, ATableForAPluginThatIsNotThereIsToldOnce) {
+  start({"greeter"}, "[plugin.greter]\nloud = true\n[plugin.greeter]\nloud = true\n");
+  EXPECT_THAT(host.log(), HasSubstr("table=[plugin.greter] nearest_plugin=greeter"));
+  rescan();
+  const std::string log = host.log();
+  const auto first = log.find("for a plugin that is not there");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("for a plugin that is not there", first + 1), std::string::npos) << log;
+}
+
+TEST_F(Configuration, AKeyThatAPluginDoesNotKnowIsTold) {
+  start({"accounts"}, "[plugin.accounts]\nchek_from = 500\n");
+  EXPECT_THAT(host.log(), HasSubstr("plugin.accounts: unknown key \"chek_from\""));
+  EXPECT_THAT(host.log(), HasSubstr("\"check_from\""));
+}
+
+TEST_F(Configuration, SettingsThatAPluginRefusesAreCalledByTheirTable) {
+  start({"accounts"}, "[plugin.accounts]\ncheck_from = \"much\"\n");
+  const std::string reason = host.plugin("accounts.so")["reason"];
+  EXPECT_THAT(reason, HasSubstr("[plugin.accounts]"));
+  EXPECT_THAT(reason, HasSubstr("check_from"));
+}
+
 TEST_F(Configuration, ALogInJsonHasOneObjectALine) {
   host.add("echo");
   host.start({"--log-format", "json", "--log-level", "debug"});

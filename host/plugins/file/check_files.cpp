@@ -19,8 +19,8 @@ void find_clashes(std::vector<PluginFile>& files) {
       const auto [holder, is_first] = holder_of_name.emplace(file.name, file.file);
       if (!is_first) file.problems.push_back("name \"" + file.name + "\" held by \"" + holder->second + "\"");
     }
-    if (!file.ok() || !file.services) continue;
-    for (const ServiceFacts& service : *file.services) {
+    if (!file.ok() || !file.router) continue;
+    for (const ServiceFacts& service : file.router->services) {
       const auto [holder, is_first] = holder_of_service.emplace(service.name, file.file);
       if (!is_first) {
         file.problems.push_back("service \"" + service.name + "\" is offered by \"" + holder->second + "\" too");
@@ -63,7 +63,7 @@ std::string service_line(const ServiceFacts& service) {
   if (service.dry_run_safe) marks += ", dry-run safe";
   if (service.timeout_ms != 0) marks += ", " + std::to_string(service.timeout_ms) + " ms";
   if (!service.strategy.empty()) marks += ", " + strategy_text(service);
-  if (service.max_running != 0) marks += ", " + limit_text(service);
+  if (service.limit.max_running != 0) marks += ", " + to_text(service.limit);
   std::string line = "  service   " + printable(service.name);
   if (!marks.empty()) line += " (" + marks.substr(2) + ")";
   if (!service.doc.empty()) line += ": " + printable(service.doc, 200);
@@ -81,19 +81,21 @@ nlohmann::json to_json(const PluginFile& file) {
     if ((file.descriptor->build_flags & BUSBAR_BUILD_ASAN) != 0) flags.push_back("address");
     if ((file.descriptor->build_flags & BUSBAR_BUILD_TSAN) != 0) flags.push_back("thread");
   }
-  return {{"file", file.file},
-          {"ok", file.ok()},
-          {"name", text_or_null(file.name)},
-          {"version", text_or_null(file.version)},
-          {"abi", abi},
-          {"compiler", text_or_null(file.compiler)},
-          {"sanitizers", flags},
-          {"services", file.services ? shown(*file.services) : nlohmann::json()},
-          {"problems", file.problems},
-          {"warnings", file.warnings},
-          {"unloadable", file.unloadable},
-          {"static_tls", file.static_tls},
-          {"needed", file.needed}};
+  nlohmann::json out = {{"file", file.file},
+                        {"ok", file.ok()},
+                        {"name", text_or_null(file.name)},
+                        {"version", text_or_null(file.version)},
+                        {"abi", abi},
+                        {"compiler", text_or_null(file.compiler)},
+                        {"sanitizers", flags},
+                        {"services", file.router ? shown(file.router->services) : nlohmann::json()},
+                        {"problems", file.problems},
+                        {"warnings", file.warnings},
+                        {"unloadable", file.unloadable},
+                        {"static_tls", file.static_tls},
+                        {"needed", file.needed}};
+  if (file.router) wire::put_limit(out, file.router->limit);
+  return out;
 }
 
 std::string to_text(const PluginFile& file) {
@@ -107,10 +109,11 @@ std::string to_text(const PluginFile& file) {
       << file.compiler << "\n";
   if (!file.needed.empty()) out << "  needs     " << in_one_line(file.needed, ", ", file.needed.size()) << "\n";
   out << "  unloads   " << yes_or_no(file.unloadable) << "\n";
-  if (!file.services) {
+  if (!file.router) {
     out << "  services  unknown: the file has no manifest\n";
   } else {
-    for (const ServiceFacts& service : *file.services) out << service_line(service);
+    if (file.router->limit.max_running != 0) out << "  limit     " << to_text(file.router->limit) << "\n";
+    for (const ServiceFacts& service : file.router->services) out << service_line(service);
   }
   return out.str();
 }

@@ -17,19 +17,19 @@ constexpr int kBreaks = 1;
 constexpr int kNotComparable = 2;
 
 bool offers(const PluginFile& file, const std::string& service) {
-  return file.services && std::any_of(file.services->begin(), file.services->end(),
-                                      [&](const ServiceFacts& facts) { return facts.name == service; });
+  return file.router && std::any_of(file.router->services.begin(), file.router->services.end(),
+                                    [&](const ServiceFacts& facts) { return facts.name == service; });
 }
 
-/// The services of a file, from the file or else from the plugin itself.
+/// What a plugin offers, from its file or else from the plugin itself.
 /// Errors: std::runtime_error.
-std::vector<ServiceFacts> services_of(const PluginFile& file, const std::filesystem::path& trial_program) {
-  if (file.services) return *file.services;
+RouterFacts router_of(const PluginFile& file, const std::filesystem::path& trial_program) {
+  if (file.router) return *file.router;
   const std::string whose = "could not compare: what \"" + printable(file.file, 4096) + "\" offers is not known: ";
   if (!file.ok()) throw std::runtime_error(whose + file.reason());
   const TrialReport report = try_in_child(trial_program, std::filesystem::absolute(file.file), kTrialTimeout);
   if (!report.ok()) throw std::runtime_error(whose + report.reason);
-  return report.services;
+  return report.router;
 }
 
 std::vector<Change> changes_between(const PluginFile& older, const PluginFile& newer,
@@ -43,9 +43,9 @@ std::vector<Change> changes_between(const PluginFile& older, const PluginFile& n
                            "\": a host takes these for two plugins, and the second one is refused as long as the "
                            "first one serves"});
   }
-  const auto of_services = compare_services(services_of(older, trial_program), services_of(newer, trial_program));
-  changes.insert(changes.end(), of_services.begin(), of_services.end());
-  if (!of_services.empty() && older.version == newer.version) {
+  const auto of_routers = compare_routers(router_of(older, trial_program), router_of(newer, trial_program));
+  changes.insert(changes.end(), of_routers.begin(), of_routers.end());
+  if (!of_routers.empty() && older.version == newer.version) {
     changes.push_back({Weight::warns, {}, "its version is still " + newer.version});
   }
   std::stable_sort(changes.begin(), changes.end(),
@@ -90,8 +90,8 @@ void write_changes(std::ostream& out, const std::vector<Change>& changes) {
 bool are_versions(const PluginFile& older, const PluginFile& newer) {
   if (older.name.empty() || newer.name.empty()) return false;
   if (older.name == newer.name) return true;
-  return older.services && std::any_of(older.services->begin(), older.services->end(),
-                                       [&](const ServiceFacts& facts) { return offers(newer, facts.name); });
+  return older.router && std::any_of(older.router->services.begin(), older.router->services.end(),
+                                     [&](const ServiceFacts& facts) { return offers(newer, facts.name); });
 }
 
 int check_versions(const PluginFile& older, const PluginFile& newer, bool json, std::ostream& out,

@@ -36,8 +36,8 @@ enum class Side { request, response };
 /// only said that they differ. Safe for any JSON.
 std::vector<Change> compare_schemas(Side side, const nlohmann::json& older, const nlohmann::json& newer);
 
-/// What differs between the services of two versions of a plugin; those that break come first. Schemas that are no JSON
-/// are taken for unknown.
-std::vector<Change> compare_services(const std::vector<ServiceFacts>& older, const std::vector<ServiceFacts>& newer);
+/// What differs between two versions of a plugin in its services and its own limit; what breaks comes first. Schemas
+/// that are no JSON are taken for unknown.
+std::vector<Change> compare_routers(const RouterFacts& older, const RouterFacts& newer);
 
 }  // namespace busbar::host

@@ -1,9 +1,10 @@
 #include <busbar/abi.h>
 #include <busbar/limits.hpp>
-#include <busbar/registry/record.hpp>
+#include <busbar/strategy.hpp>
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "plugins/file/compare.hpp"
@@ -18,6 +19,19 @@ std::map<std::string, const ServiceFacts*> by_name(const std::vector<ServiceFact
   std::map<std::string, const ServiceFacts*> out;
   for (const ServiceFacts& facts : services) out.emplace(facts.name, &facts);
   return out;
+}
+
+/// A limit that takes less lets callers be refused that were not.
+std::optional<Change> compare_limits(const std::string& service, const wire::CallLimit& older,
+                                     const wire::CallLimit& newer) {
+  if (older == newer) return std::nullopt;
+  const auto most = [](const wire::CallLimit& limit) {
+    return limit.max_running == 0 ? std::pair(BUSBAR_NO_LIMIT, BUSBAR_NO_LIMIT)
+                                  : std::pair(limit.max_running, limit.max_queued);
+  };
+  const bool takes_less = most(newer).first < most(older).first || most(newer).second < most(older).second;
+  return Change{takes_less ? Weight::warns : Weight::fine, service,
+                "its limit was " + to_text(older) + ", is " + to_text(newer)};
 }
 
 /// The changes of one service that there is in both versions.
@@ -43,7 +57,7 @@ class ServiceComparison {
           "its timeout was " + std::to_string(timeout(old_)) + " ms, is " + std::to_string(timeout(new_)) + " ms");
     }
     compare_strategies();
-    compare_limits();
+    if (auto change = compare_limits(new_.name, old_.limit, new_.limit)) changes_.push_back(std::move(*change));
     compare_texts(Side::request, old_.request_schema, new_.request_schema);
     compare_texts(Side::response, old_.response_schema, new_.response_schema);
     return std::move(changes_);
@@ -59,21 +73,8 @@ class ServiceComparison {
   void compare_strategies() {
     const std::string before = strategy_text(old_), now = strategy_text(new_);
     if (before == now) return;
-    const bool unsticks = old_.strategy == registry::name_of(registry::Strategy::sticky);
+    const bool unsticks = old_.strategy == name_of(Strategy::sticky);
     add(unsticks ? Weight::warns : Weight::fine, "its strategy was " + before + ", is " + now);
-  }
-
-  void compare_limits() {
-    const std::string before = limit_text(old_), now = limit_text(new_);
-    if (before == now) return;
-    const auto most = [](const ServiceFacts& facts) {
-      return facts.max_running == 0 ? BUSBAR_NO_LIMIT : facts.max_running;
-    };
-    const auto waiting = [](const ServiceFacts& facts) {
-      return facts.max_running == 0 ? BUSBAR_NO_LIMIT : facts.max_queued;
-    };
-    const bool takes_less = most(new_) < most(old_) || waiting(new_) < waiting(old_);
-    add(takes_less ? Weight::warns : Weight::fine, "its limit was " + before + ", is " + now);
   }
 
   void compare_texts(Side side, const std::string& older, const std::string& newer) {
@@ -107,9 +108,10 @@ std::string_view to_text(Weight weight) {
   return "fine";
 }
 
-std::vector<Change> compare_services(const std::vector<ServiceFacts>& older, const std::vector<ServiceFacts>& newer) {
-  const auto before = by_name(older), now = by_name(newer);
+std::vector<Change> compare_routers(const RouterFacts& older, const RouterFacts& newer) {
+  const auto before = by_name(older.services), now = by_name(newer.services);
   std::vector<Change> changes;
+  if (auto change = compare_limits({}, older.limit, newer.limit)) changes.push_back(std::move(*change));
   for (const auto& [name, facts] : before) {
     const auto same = now.find(name);
     if (same == now.end()) {

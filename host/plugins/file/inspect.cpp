@@ -202,10 +202,8 @@ void Inspection::read_manifest() {
     cbor::check_well_formed(*bytes);
     const nlohmann::json manifest =
         nlohmann::json::from_cbor(*bytes, true, true, nlohmann::json::cbor_tag_handler_t::ignore);
-    if (!manifest.is_object() || !manifest.contains("services")) throw std::runtime_error("it names no \"services\"");
-    auto services = services_from_json(manifest.at("services"));
-    for (const std::string& wrong : problems_of(services)) problem("in its manifest: " + wrong);
-    out_.services = std::move(services);
+    out_.router = router_from_json(manifest);
+    for (const std::string& wrong : problems_of(*out_.router)) problem("in its manifest: " + wrong);
   } catch (const FileProblem&) {
     throw;
   } catch (const std::exception& e) {

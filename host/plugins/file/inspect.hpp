@@ -28,10 +28,10 @@ struct PluginFile {
   std::string version;
   std::string compiler;
 
-  std::optional<std::vector<ServiceFacts>> services;  ///< from the manifest, absent when the file has none
-  std::vector<std::string> needed;                    ///< sonames that it asks for itself
-  bool unloadable = false;                            ///< nothing in the file forbids unmapping it
-  bool static_tls = false;  ///< takes of the small store of static thread-local memory, while it stays mapped
+  std::optional<RouterFacts> router;  ///< from the manifest, absent when the file has none
+  std::vector<std::string> needed;    ///< sonames that it asks for itself
+  bool unloadable = false;            ///< nothing in the file forbids unmapping it
+  bool static_tls = false;            ///< takes of the small store of static thread-local memory, while it stays mapped
 
   bool ok() const { return problems.empty(); }
   /// All problems in one line, for a log or a listing.

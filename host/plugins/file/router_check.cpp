@@ -1,6 +1,6 @@
 #include "plugins/file/router_check.hpp"
 
-#include <busbar/registry/record.hpp>
+#include <busbar/strategy.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -31,14 +31,6 @@ std::string to_string(busbar_text text) {
   return text.data == nullptr ? std::string() : std::string(text.data, text.size);
 }
 
-/// What contradicts itself in a limit would be found by whoever is overloaded.
-void check_limit(const std::string& whose, std::uint32_t max_running, std::uint32_t max_queued) {
-  if (max_running == 0 && max_queued != 0) {
-    throw PluginError(whose + " has max_queued " + std::to_string(max_queued) +
-                      " without max_running: calls wait for those that run");
-  }
-}
-
 ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   const std::string what = "service " + std::to_string(index + 1) + " of its router";
   if (from == nullptr) throw PluginError(what + " is null");
@@ -51,16 +43,9 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.idempotent = (service.flags & BUSBAR_SERVICE_IDEMPOTENT) != 0;
   facts.dry_run_safe = (service.flags & BUSBAR_SERVICE_DRY_RUN_SAFE) != 0;
   facts.timeout_ms = service.timeout_ms;
-  facts.strategy = registry::name_of(registry::strategy_of(service.strategy));
+  facts.strategy = name_of(strategy_of(service.strategy));
   facts.sticky_field = to_string(service.sticky_field);
-  facts.max_running = service.max_running;
-  facts.max_queued = service.max_queued;
-  check_limit("service \"" + printable(facts.name) + "\"", service.max_running, service.max_queued);
-  if (facts.is_inline && service.max_running != 0) {
-    throw PluginError("service \"" + printable(facts.name) + "\" is inline and has max_running " +
-                      std::to_string(service.max_running) +
-                      ": an inline service runs on its caller's thread, where no call can wait");
-  }
+  facts.limit = {service.max_running, service.max_queued};
   facts.request_schema = to_string(service.request_schema);
   facts.response_schema = to_string(service.response_schema);
   facts.example = to_string(service.example);
@@ -135,17 +120,16 @@ busbar_router read_router(const busbar_router& router) {
                       std::to_string(kMostServices) + " are possible");
   }
   if (copy.service_count > 0 && copy.services == nullptr) throw PluginError("its router's services are null");
-  check_limit("its router", copy.max_running, copy.max_queued);
   return copy;
 }
 
-std::vector<ServiceFacts> read_services(const busbar_router& router) {
+RouterFacts read_facts(const busbar_router& router) {
   const busbar_router copy = read_router(router);
-  std::vector<ServiceFacts> services;
-  for (std::uint32_t i = 0; i < copy.service_count; ++i) services.push_back(read_service(copy.services[i], i));
-  const std::vector<std::string> problems = problems_of(services);
+  RouterFacts facts{{copy.max_running, copy.max_queued}, {}};
+  for (std::uint32_t i = 0; i < copy.service_count; ++i) facts.services.push_back(read_service(copy.services[i], i));
+  const std::vector<std::string> problems = problems_of(facts);
   if (!problems.empty()) throw PluginError(in_one_line(problems));
-  return services;
+  return facts;
 }
 
 }  // namespace busbar::host

@@ -37,8 +37,8 @@ const busbar_router& create_router(const busbar_plugin& plugin, const busbar_hos
 /// Errors: PluginError when it is smaller than the first version's, or lacks a function that it must have.
 busbar_router read_router(const busbar_router& router);
 
-/// The services of a router, each checked: names, no name twice, at least one.
-/// Errors: PluginError naming the first few that are wrong.
-std::vector<ServiceFacts> read_services(const busbar_router& router);
+/// What a router says of itself and its services, checked by `problems_of`.
+/// Errors: PluginError naming the first few things that are wrong.
+RouterFacts read_facts(const busbar_router& router);
 
 }  // namespace busbar::host

@@ -1,20 +1,13 @@
 #include "plugins/file/service_facts.hpp"
 
 #include <busbar/abi.h>
-#include <busbar/cbor/json_text.hpp>
 #include <busbar/cbor/text.hpp>
 #include <busbar/limits.hpp>
-#include <busbar/names.hpp>
-#include <set>
 #include <stdexcept>
 
 namespace busbar::host {
 
 namespace {
-
-constexpr std::size_t kLongestField = 1024;  // as records have it
-constexpr std::size_t kLongestDoc = 16 * 1024;
-constexpr std::size_t kLongestJson = 64 * 1024;
 
 /// How many bytes the UTF-8 character at the front takes; 0 when there is none.
 std::size_t utf8_length(std::string_view text) {
@@ -49,6 +42,12 @@ std::uint32_t number(const nlohmann::json& service, const char* key, std::uint32
   return found->get<std::uint32_t>();
 }
 
+/// Unlike `wire::limit_in` this takes nothing for granted: what a plugin says is judged.
+wire::CallLimit limit_from_json(const nlohmann::json& json) {
+  const std::uint32_t max_running = number(json, "max_running", 0, BUSBAR_NO_LIMIT);
+  return {max_running, number(json, "max_queued", max_running == 0 ? 0 : BUSBAR_NO_LIMIT, BUSBAR_NO_LIMIT)};
+}
+
 ServiceFacts service_from_json(const nlohmann::json& json) {
   if (!json.is_object()) throw std::runtime_error("it is no map");
   if (!json.contains("name")) throw std::runtime_error("it has no \"name\"");
@@ -69,27 +68,8 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
   facts.timeout_ms = number(json, "timeout_ms", 0, kMaxTimeoutMs);
   facts.strategy = text(json, "strategy", "");
   facts.sticky_field = text(json, "sticky_field", "");
-  facts.max_running = number(json, "max_running", 0, BUSBAR_NO_LIMIT);
-  facts.max_queued = number(json, "max_queued", facts.max_running == 0 ? 0 : BUSBAR_NO_LIMIT, BUSBAR_NO_LIMIT);
+  facts.limit = limit_from_json(json);
   return facts;
-}
-
-/// What is wrong with a JSON text, which will stand inside a document; empty if nothing is.
-std::string problem_of_json(const std::string& text, bool is_schema) {
-  if (text.empty()) return {};
-  if (text.size() > kLongestJson) {
-    return " has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kLongestJson) + " are kept";
-  }
-  try {
-    cbor::from_json_text(text);
-    cbor::from_json_text("[" + text + "]");
-  } catch (const JsonSyntaxError& e) {
-    return " is no JSON that can be shown: line " + std::to_string(e.line()) + ", column " +
-           std::to_string(e.column()) + ": " + printable(e.text());
-  }
-  const auto json = nlohmann::json::parse(text);
-  return is_schema && !json.is_object() && !json.is_boolean() ? " is no JSON Schema: it is neither a map nor a boolean"
-                                                              : "";
 }
 
 }  // namespace
@@ -112,16 +92,7 @@ std::string printable(std::string_view text, std::size_t at_most) {
 }
 
 std::string strategy_text(const ServiceFacts& facts) {
-  if (facts.strategy.empty()) return "random";
-  return printable(facts.strategy) +
-         (facts.sticky_field.empty() ? "" : " by \"" + printable(facts.sticky_field) + "\"");
-}
-
-std::string limit_text(const ServiceFacts& facts) {
-  if (facts.max_running == 0) return "none";
-  const std::string running = std::to_string(facts.max_running) + " at a time";
-  return facts.max_queued == BUSBAR_NO_LIMIT ? running
-                                             : running + " and " + std::to_string(facts.max_queued) + " that wait";
+  return wire::strategy_text(printable(facts.strategy), printable(facts.sticky_field));
 }
 
 nlohmann::json to_json(const ServiceFacts& facts) {
@@ -134,28 +105,30 @@ nlohmann::json to_json(const ServiceFacts& facts) {
                         {"timeout_ms", facts.timeout_ms}};
   if (!facts.strategy.empty()) out["strategy"] = facts.strategy;
   if (!facts.sticky_field.empty()) out["sticky_field"] = facts.sticky_field;
-  if (facts.max_running != 0) out["max_running"] = facts.max_running;
-  if (facts.max_running != 0 && facts.max_queued != BUSBAR_NO_LIMIT) out["max_queued"] = facts.max_queued;
+  wire::put_limit(out, facts.limit);
   if (!facts.request_schema.empty()) out["request_schema"] = facts.request_schema;
   if (!facts.response_schema.empty()) out["response_schema"] = facts.response_schema;
   if (!facts.example.empty()) out["example"] = facts.example;
   return out;
 }
 
-nlohmann::json to_json(const std::vector<ServiceFacts>& services) {
-  nlohmann::json out = nlohmann::json::array();
-  for (const ServiceFacts& facts : services) out.push_back(to_json(facts));
+nlohmann::json to_json(const RouterFacts& facts) {
+  nlohmann::json out = {{"services", nlohmann::json::array()}};
+  for (const ServiceFacts& service : facts.services) out["services"].push_back(to_json(service));
+  wire::put_limit(out, facts.limit);
   return out;
 }
 
-std::vector<ServiceFacts> services_from_json(const nlohmann::json& services) {
+RouterFacts router_from_json(const nlohmann::json& json) {
+  if (!json.is_object() || !json.contains("services")) throw std::runtime_error("it names no \"services\"");
+  const nlohmann::json& services = json.at("services");
   if (!services.is_array()) throw std::runtime_error("the services are no array");
-  std::vector<ServiceFacts> out;
+  RouterFacts out{limit_from_json(json), {}};
   for (const nlohmann::json& service : services) {
     try {
-      out.push_back(service_from_json(service));
+      out.services.push_back(service_from_json(service));
     } catch (const std::runtime_error& e) {
-      throw std::runtime_error("service " + std::to_string(out.size() + 1) + ": " + e.what());
+      throw std::runtime_error("service " + std::to_string(out.services.size() + 1) + ": " + e.what());
     }
   }
   return out;
@@ -169,43 +142,6 @@ std::string in_one_line(const std::vector<std::string>& texts, const char* separ
   }
   if (texts.size() > at_most) out += separator + std::string("and ") + std::to_string(texts.size() - at_most) + " more";
   return out;
-}
-
-std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services) {
-  std::vector<std::string> problems;
-  if (services.empty()) problems.emplace_back("it offers no service");
-  std::set<std::string_view> seen;
-  for (const ServiceFacts& facts : services) {
-    const std::string quoted = "\"" + printable(facts.name, 80) + "\"";
-    if (!is_service_name(facts.name)) {
-      problems.push_back("bad service name " + quoted + ", expected " + std::string(kServiceNameRule));
-    } else if (!seen.insert(facts.name).second) {
-      problems.push_back("service " + quoted + " is there twice");
-    }
-    if (facts.doc.size() > kLongestDoc) {
-      problems.push_back("the documentation of service " + quoted + " has " + std::to_string(facts.doc.size()) +
-                         " bytes, at most " + std::to_string(kLongestDoc) + " are kept");
-    } else if (!cbor::detail::is_utf8(facts.doc.data(), facts.doc.size())) {
-      problems.push_back("the documentation of service " + quoted + " is not UTF-8");
-    }
-    const std::string& field = facts.sticky_field;
-    if (field.size() > kLongestField || !cbor::detail::is_utf8(field.data(), field.size())) {
-      problems.push_back("the sticky field of service " + quoted + " is " + std::to_string(field.size()) +
-                         " bytes, expected at most " + std::to_string(kLongestField) + " of UTF-8");
-    }
-    const auto judge_json = [&](const char* what, const std::string& text, bool is_schema) {
-      const std::string problem = problem_of_json(text, is_schema);
-      if (!problem.empty()) problems.push_back("the " + std::string(what) + " of service " + quoted + problem);
-    };
-    judge_json("request's schema", facts.request_schema, true);
-    judge_json("response's schema", facts.response_schema, true);
-    judge_json("example", facts.example, false);
-    if (facts.timeout_ms > kMaxTimeoutMs) {
-      problems.push_back("the timeout of service " + quoted + " is " + std::to_string(facts.timeout_ms) +
-                         " ms, at most " + std::to_string(kMaxTimeoutMs) + " is possible");
-    }
-  }
-  return problems;
 }
 
 }  // namespace busbar::host

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <busbar/wire/service_terms.hpp>
+
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,16 +26,21 @@ struct ServiceFacts {
   std::string example = {};
   std::string strategy = {};      ///< as records spell it; empty: random
   std::string sticky_field = {};  ///< with "sticky"
-  std::uint32_t max_running = 0;  ///< 0: no limit of its own
-  std::uint32_t max_queued = 0;   ///< with max_running; BUSBAR_NO_LIMIT: as many as the pool lets wait
+  wire::CallLimit limit = {};     ///< of its own
 
   friend bool operator==(const ServiceFacts&, const ServiceFacts&) = default;
 };
 
+/// What a plugin says of all that it offers.
+struct RouterFacts {
+  wire::CallLimit limit = {};  ///< of all its services together; inline ones do not count
+  std::vector<ServiceFacts> services = {};
+
+  friend bool operator==(const RouterFacts&, const RouterFacts&) = default;
+};
+
 /// `random`, `least_pending`, `sticky by "town"`.
 std::string strategy_text(const ServiceFacts& facts);
-/// `none`, `8 at a time`, `8 at a time and 100 that wait`.
-std::string limit_text(const ServiceFacts& facts);
 
 /// The text as it may stand in a message: what is not UTF-8 or would move the cursor is escaped, what is long is cut.
 std::string printable(std::string_view text, std::size_t at_most = 300);
@@ -42,16 +49,18 @@ std::string printable(std::string_view text, std::size_t at_most = 300);
 /// "max_queued","request_schema","response_schema","example"}`, as in a manifest: what comes behind the timeout is left
 /// out where the plugin does not say it; the last three are JSON in a text.
 nlohmann::json to_json(const ServiceFacts& facts);
-nlohmann::json to_json(const std::vector<ServiceFacts>& services);
+/// `{"services": […], "max_running", "max_queued"}`, a manifest; the limit is left out where there is none.
+nlohmann::json to_json(const RouterFacts& facts);
 
-/// Reads the form above; unknown fields are skipped, absent ones take their defaults.
+/// Reads a manifest; unknown fields are skipped, absent ones take their defaults.
 /// Errors: std::runtime_error saying which service and field is wrong.
-std::vector<ServiceFacts> services_from_json(const nlohmann::json& services);
+RouterFacts router_from_json(const nlohmann::json& json);
 
 /// The first few of these and how many more there are, in one line.
 std::string in_one_line(const std::vector<std::string>& texts, const char* separator = "; ", std::size_t at_most = 10);
 
-/// What is wrong with these services as those of one router, in words: a bad name, one twice, none at all.
-std::vector<std::string> problems_of(const std::vector<ServiceFacts>& services);
+/// What is wrong with a router of which this is said, in words: a bad name, one twice, no service at all, what
+/// contradicts itself. The same for those who read it in a file and those who ask the plugin.
+std::vector<std::string> problems_of(const RouterFacts& facts);
 
 }  // namespace busbar::host

@@ -5,7 +5,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <vector>
 
 #include "plugins/file/service_facts.hpp"
 
@@ -27,7 +26,7 @@ struct TrialReport {
   TrialOutcome outcome = TrialOutcome::not_started;
   std::string reason;  ///< in words, naming where it happened; empty when it passed
   std::string said;    ///< the last that the child wrote to its standard output or error, for the log
-  std::vector<ServiceFacts> services;
+  RouterFacts router;  ///< what it says that it offers
   /// Whether the library was really gone after it had been closed; unknown in sanitizer builds, which keep it.
   std::optional<bool> unmapped;
 

@@ -61,7 +61,7 @@ nlohmann::json try_library(const std::filesystem::path& path, const Reporter& re
   const busbar_router& router = create_router(plugin, host);
 
   reporter.stage("listing");
-  nlohmann::json result = {{"services", to_json(read_services(router))}};
+  nlohmann::json result = to_json(read_facts(router));
 
   reporter.stage("destroying");
   const busbar_router functions = read_router(router);

@@ -232,7 +232,7 @@ TrialReport judge_result(const nlohmann::json& result) {
   }
   try {
     TrialReport report;
-    report.services = services_from_json(result.at("services"));
+    report.router = router_from_json(result);
     if (const auto unmapped = result.find("unmapped"); unmapped != result.end()) {
       report.unmapped = unmapped->get<bool>();
     }

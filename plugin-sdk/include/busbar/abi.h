@@ -176,6 +176,10 @@ typedef enum busbar_strategy {
   BUSBAR_STRATEGY_STICKY = 3         /* the same one for the same key, as long as it is there */
 } busbar_strategy;
 
+/* How they are spelled, by number, where they stand as texts; the default is not said. */
+#define BUSBAR_STRATEGY_NAMES \
+  { "", "random", "least_pending", "sticky" }
+
 typedef struct busbar_dispatch_options {
   uint32_t struct_size;
   uint32_t timeout_ms; /* 0: the service's own, else 5,000. Never beyond what the parent has left (C-D8) */

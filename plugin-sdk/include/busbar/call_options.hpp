@@ -1,8 +1,8 @@
 // What a caller may say beside the message: how long it may take, and which of several providers is to serve it.
 #pragma once
 
-#include <busbar/abi.h>
 #include <busbar/limits.hpp>
+#include <busbar/strategy.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -10,13 +10,6 @@
 #include <string_view>
 
 namespace busbar {
-
-/// How one of several remote providers is picked (C-D3). For calls with a key there is `CallOptions::sticky_key`.
-enum class Strategy : std::uint32_t {
-  standard = BUSBAR_STRATEGY_DEFAULT,             ///< of a call: as the service says; of a service: random
-  random = BUSBAR_STRATEGY_RANDOM,                ///< any
-  least_pending = BUSBAR_STRATEGY_LEAST_PENDING,  ///< the one with the fewest calls of this node under way there
-};
 
 /// Ownership: borrows the key until the dispatch has returned.
 /// Example: `context.call("forecast", request, {.timeout = 2s, .sticky_key = request.town})`.
@@ -35,10 +28,9 @@ inline std::uint32_t timeout_ms_of(std::chrono::milliseconds timeout) noexcept {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, kMaxTimeoutMs));
 }
 
-/// As the boundary numbers them.
-inline std::uint32_t strategy_of(const CallOptions& given) noexcept {
-  return static_cast<std::uint32_t>(given.sticky_key.empty() ? static_cast<busbar_strategy>(given.strategy)
-                                                             : BUSBAR_STRATEGY_STICKY);
+/// A key goes before a strategy.
+inline Strategy strategy_wanted(const CallOptions& given) noexcept {
+  return given.sticky_key.empty() ? given.strategy : Strategy::sticky;
 }
 
 /// For those who give a time alone.

@@ -58,7 +58,7 @@ inline busbar_dispatch_options options_of(const CallOptions& given) noexcept {
   busbar_dispatch_options options{};
   options.struct_size = sizeof options;
   options.timeout_ms = timeout_ms_of(given.timeout);
-  options.strategy = strategy_of(given);
+  options.strategy = static_cast<std::uint32_t>(strategy_wanted(given));
   options.sticky_key = {given.sticky_key.data(), given.sticky_key.size()};
   return options;
 }

@@ -133,7 +133,7 @@ class Message {
   /// The raw request as a T. Errors: DecodeError, MalformedPayload.
   template <class T>
   T raw_request_as() const {
-    return raw_request_.as<T>();
+    return raw_request_.decode<T>();
   }
   Message& with_raw_request(Payload raw_request) {
     raw_request_ = std::move(raw_request);
@@ -156,7 +156,7 @@ class Message {
   const Payload& request() const noexcept { return request_; }
   template <class T>
   T request_as() const {
-    return request_.as<T>();
+    return request_.decode<T>();
   }
   bool valid() const noexcept { return valid_; }
 

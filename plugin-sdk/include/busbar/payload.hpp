@@ -16,6 +16,15 @@
 
 namespace busbar {
 
+class Payload;
+
+namespace detail {
+class Settings;
+template <class T>
+void note_asked(const Payload& settings);
+inline void note_everything_asked(const Payload& settings);
+}  // namespace detail
+
 /// What a message or response carries: one CBOR item, or nothing ("absent", which is not null).
 /// Ownership: owns its bytes, unless made with `borrow`: then the lender's bytes must outlive it. A copy always owns; a
 ///   move takes over what there is, borrowed or owned.
@@ -90,6 +99,12 @@ class Payload {
   /// Errors: MalformedPayload, DecodeError.
   template <class T>
   T as() const {
+    if (is_settings_) detail::note_asked<T>(*this);
+    return decode<T>();
+  }
+  /// The same, for messages and responses, which are never a plugin's settings.
+  template <class T>
+  T decode() const {
     if (!empty()) return cbor::decode<T>(bytes());
     constexpr auto kKind = cbor::detail::kind_of<cbor::InputArchive, T>();
     constexpr std::uint8_t kEmptyMap[] = {cbor::detail::kMap}, kNull[] = {cbor::detail::kNull};
@@ -107,7 +122,10 @@ class Payload {
 
   /// Null when absent.
   /// Errors: MalformedPayload, NotJson.
-  nlohmann::json to_json() const { return empty() ? nlohmann::json() : cbor::to_json(bytes()); }
+  nlohmann::json to_json() const {
+    if (is_settings_) detail::note_everything_asked(*this);
+    return empty() ? nlohmann::json() : cbor::to_json(bytes());
+  }
 
   /// Makes it absent.
   void clear() noexcept { *this = Payload(); }
@@ -116,9 +134,12 @@ class Payload {
   std::span<const std::uint8_t> bytes() const noexcept { return {data_, size_}; }
 
  private:
+  friend class detail::Settings;
+
   const std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
   bool owned_ = false;
+  bool is_settings_ = false;  // a detail::Settings; no copy is one
 };
 
 /// A Payload member of a class takes any item, as it stands; null when absent.
@@ -136,3 +157,5 @@ struct cbor::Codec<Payload> {
 };
 
 }  // namespace busbar
+
+#include "busbar/detail/settings.hpp"  // what `as` needs where it is used

@@ -95,13 +95,22 @@ struct RouterBinding {
   }
 
   static busbar_status start(void* self, busbar_bytes config, busbar_error* error) {
-    return barrier(
+    const detail::Settings settings({config.data, config.size});
+    const busbar_status status = barrier(
         error,
         [&] {
-          of(self).router_->start(Payload::borrow({config.data, config.size}));
+          of(self).router_->start(settings);
           return BUSBAR_DONE;
         },
         BUSBAR_FAILED);
+    // Also where it failed: a mistyped key may be why.
+    return barrier(
+        nullptr,
+        [&] {
+          for (const std::string& text : settings.complaints()) Logger(*of(self).host_, nullptr).warn(text);
+          return status;
+        },
+        status);
   }
 
   static void stop(void* self) {

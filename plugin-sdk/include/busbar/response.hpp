@@ -153,7 +153,7 @@ class Response {
   /// The value as a T. Errors: throws DecodeError where it is none, or absent.
   template <class T>
   T value_as() const {
-    return value_.as<T>();
+    return value_.decode<T>();
   }
 
   /// The same with a version; for ok and created.

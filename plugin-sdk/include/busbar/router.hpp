@@ -68,30 +68,34 @@ class ServiceDeclaration {
     doc_ = text;
     return *this;
   }
-  /// It is short and never blocks: runs on the caller's thread, where no timeout can hold (C-D17).
+  /// It is short and never blocks: runs on the caller's thread, where no timeout can hold (C-D17). Without `limit`.
   ServiceDeclaration& inlined() { return flag(BUSBAR_SERVICE_INLINE); }
   /// It may run twice for one call without harm (C-D18).
   ServiceDeclaration& idempotent() { return flag(BUSBAR_SERVICE_IDEMPOTENT); }
   /// It does nothing but check when the message's dry_run says so (C-D10).
   ServiceDeclaration& dry_run_safe() { return flag(BUSBAR_SERVICE_DRY_RUN_SAFE); }
   /// How callers on other nodes pick one of its providers, where they do not say so themselves (C-D3).
+  /// Errors: std::invalid_argument for Strategy::sticky, which needs a field.
   ServiceDeclaration& strategy(Strategy strategy) {
-    strategy_ = static_cast<std::uint32_t>(strategy);
+    if (strategy == Strategy::sticky)
+      throw std::invalid_argument("service \"" + name_ +
+                                  "\": strategy(sticky) names no field, expected sticky(\"FIELD\")");
+    strategy_ = strategy;
     sticky_field_.clear();
     return *this;
   }
   /// Calls with the same value in `field` of the request go to the same provider, as long as that is there (C-D3).
-  /// Errors: std::invalid_argument for a field without a name.
+  /// Errors: std::invalid_argument for a field without a name; the load fails for one that the request does not have.
   ServiceDeclaration& sticky(std::string_view field) {
     if (field.empty())
       throw std::invalid_argument("service \"" + name_ +
                                   "\": sticky(\"\"), expected the name of a field of the request");
-    strategy_ = BUSBAR_STRATEGY_STICKY;
+    strategy_ = Strategy::sticky;
     sticky_field_ = field;
     return *this;
   }
   /// At most so many of its calls run at the same time on one node, and so many more wait; others are told
-  /// `overloaded`, and go to another provider (C-D15). Not for inline services.
+  /// `overloaded`, and go to another provider (C-D15). Not for inline services: the load fails.
   /// Errors: std::invalid_argument for no calls at all.
   ServiceDeclaration& limit(std::uint32_t max_running, std::uint32_t max_queued = BUSBAR_NO_LIMIT) {
     if (max_running == 0)
@@ -164,8 +168,27 @@ class ServiceDeclaration {
       throw std::invalid_argument("service \"" + name_ + "\": its example would be refused: " + faults);
     signature_.example = cbor::to_json_text(request.bytes());
   }
+  // What contradicts itself, now that all is said.
+  void check_whole() const {
+    if ((flags_ & BUSBAR_SERVICE_INLINE) != 0 && max_running_ != 0) {
+      throw std::invalid_argument("service \"" + name_ + "\": it is inlined() and has a limit(" +
+                                  std::to_string(max_running_) +
+                                  "), expected one of them: an inline service runs on its caller's thread, where no "
+                                  "call can wait");
+    }
+    const std::vector<std::string>& fields = signature_.request_fields;
+    if (sticky_field_.empty() || fields.empty()) return;
+    std::string known;
+    for (const std::string& field : fields) {
+      if (field == sticky_field_) return;
+      known += (known.empty() ? "\"" : ", \"") + field + "\"";
+    }
+    throw std::invalid_argument("service \"" + name_ + "\": sticky(\"" + sticky_field_ +
+                                "\"), expected a field of the request: " + known);
+  }
   static busbar_text c_text(const std::string& text) noexcept { return {text.data(), text.size()}; }
   busbar_service c_service() {
+    check_whole();
     busbar_service out{};
     out.struct_size = sizeof out;
     out.flags = flags_;
@@ -176,7 +199,7 @@ class ServiceDeclaration {
     out.request_schema = c_text(signature_.request_schema);
     out.response_schema = c_text(signature_.response_schema);
     out.example = c_text(signature_.example);
-    out.strategy = strategy_;
+    out.strategy = static_cast<std::uint32_t>(strategy_);
     out.max_running = max_running_;
     out.max_queued = max_queued_;
     out.sticky_field = c_text(sticky_field_);
@@ -187,7 +210,7 @@ class ServiceDeclaration {
   std::string doc_;
   std::uint32_t flags_ = 0;
   std::uint32_t timeout_ms_ = 0;
-  std::uint32_t strategy_ = BUSBAR_STRATEGY_DEFAULT;
+  Strategy strategy_ = Strategy::standard;
   std::uint32_t max_running_ = 0;
   std::uint32_t max_queued_ = 0;
   std::string sticky_field_;

@@ -65,6 +65,8 @@ class TestHost {
   Ended finish();
   /// Ends it with SIGKILL; it is gone when this returns.
   void kill();
+  /// It has ended by itself, and not in order; the process is not asked for any more.
+  void forget() { host_.reset(); }
   bool started() const { return host_.has_value(); }
   Process& process() { return host_.value(); }
   std::string log() const { return host_ ? host_->err() : std::string(); }

@@ -68,6 +68,18 @@ TEST_F(EventsTest, AreOneDocumentALineInJson) {
             "{\"event\":\"service_responded\",\"at\":\"then\",\"service\":\"other\",\"duration_us\":1500}\n");
 }
 
+TEST_F(EventsTest, ShowWhatTheResponseIs) {
+  auto answered = page({"greet"}, 1);
+  answered["events"][0].update({{"response", "error"}, {"code", "badrpc"}, {"reason", "exit"}});
+  pages = {answered, answered};
+  EXPECT_EQ(run(), ExitStatus::ok);
+  EXPECT_EQ(out.str(), "then  service_responded  greet  1.500 ms  error  badrpc  exit\n");
+  out.str("");
+  command.json = true;
+  EXPECT_EQ(run(), ExitStatus::ok);
+  EXPECT_THAT(out.str(), HasSubstr(R"("duration_us":1500,"response":"error","code":"badrpc","reason":"exit"})"));
+}
+
 TEST_F(EventsTest, AreAskedForFromWhereTheLastAnswerEnded) {
   command.follow = true;
   pages = {page({"one"}, 1), page({"two"}, 2)};

@@ -62,11 +62,14 @@ TEST(ServicesText, IsATable) {
 TEST(PluginsText, ShowsTheReasonOfWhatFailedBelowTheTable) {
   const Json document = Json::parse(R"({"plugins": [
       {"name": "greeter", "version": "1.0", "generation": 2, "state": "serving", "file": "/p/greeter.so", "reason": null,
-       "services": ["greet"], "calls_running": 1, "calls_served": 20, "errors": 0, "since": "2026-01-02T03:04:05Z"},
+       "services": ["greet"], "max_running": 4, "max_queued": 9, "calls_running": 1, "calls_served": 20, "errors": 0, "since": "2026-01-02T03:04:05Z"},
       {"name": null, "state": "failed", "file": "/p/odd.so", "reason": "not an ELF file"}]})");
   const std::string text = plugins_text(document, kPlain);
-  EXPECT_THAT(text,
-              HasSubstr("greeter    1.0      2    serving  1        20      0       2026-01-02T03:04:05Z  greet\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "greeter    1.0      2    serving  1        20      0       2026-01-02T03:04:05Z  4 at a time and 9 that "
+          "wait  greet\n"));
   EXPECT_THAT(text, HasSubstr("/p/odd.so  -        -    failed   -"));
   EXPECT_THAT(text, HasSubstr("/p/odd.so: not an ELF file\n"));
 }
@@ -130,9 +133,24 @@ TEST(DescriptionText, ShowsWhatAServiceTakesAndGivesAndHowItIsCalled) {
                               "  busbar --run-dir /r call greet '{\"name\":\"it'\\''s me\"}'\n"));
 }
 
+TEST(DescriptionText, ShowsHowItIsPickedAndHowManyCallsAreTaken) {
+  const std::string text = description_text(Json::parse(R"({"strategy": "sticky", "sticky_field": "town",
+      "max_running": 8, "max_queued": 100, "plugin_limit": {"max_running": 9}})"),
+                                            "", kPlain);
+  EXPECT_THAT(text, HasSubstr("strategy      sticky by \"town\"\n"));
+  EXPECT_THAT(text, HasSubstr("\nlimit         8 at a time and 100 that wait\n"));
+  EXPECT_THAT(text, HasSubstr("\nplugin limit  9 at a time\n"));
+  const std::string unsaid = description_text(Json::object(), "", kPlain);
+  for (const char* line : {"\nstrategy      -\n", "\nlimit         -\n", "\nplugin limit  -\n"}) {
+    EXPECT_THAT(unsaid, HasSubstr(line));
+  }
+}
+
 TEST(AnyDocument, OfAnotherShapeIsShownAsFarAsItGoes) {
   for (const char* odd :
        {"null", "[]", "{\"request\": 1, \"response\": {\"type\": []}, \"example\": null, \"name\": 5}",
+        "{\"max_running\": \"8\", \"plugin_limit\": {\"max_running\": -1}, \"strategy\": 5}",
+        "{\"max_running\": 1e99, \"max_queued\": 18446744073709551615, \"plugin_limit\": []}",
         "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]], \"nodes\": [{}, 3]}", "5"}) {
     const Json document = Json::parse(odd);
     services_text(document, kPlain);

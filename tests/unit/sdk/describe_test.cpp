@@ -10,6 +10,7 @@ namespace busbar {
 namespace {
 
 using nlohmann::json;
+using testing::failure_of;
 using testing::FakeHost;
 using ::testing::HasSubstr;
 using testing::OwnedRouter;
@@ -140,29 +141,21 @@ struct Faulty final : Router {
   Response message(Message&) { return Response::ok(); }
 };
 
-template <int Which>
-std::string failure_of() {
-  FakeHost host;
-  const OwnedRouter router(host.create<Faulty<Which>>());
-  EXPECT_EQ(router, nullptr) << Which;
-  return host.error;
-}
-
 TEST(DescribeFails, ForAnExampleThatTheServiceWouldRefuseAndListsAllThatIsWrong) {
   EXPECT_EQ(
-      failure_of<0>(),
+      failure_of<Faulty<0>>(),
       "service \"s\": its example would be refused: field \"item\": expected a name; field \"count\": expected 1 or "
       "more, found -1");
-  EXPECT_EQ(failure_of<1>(),
+  EXPECT_EQ(failure_of<Faulty<1>>(),
             "service \"s\": its example would be refused: field \"item\": expected text, found integer 1; field "
             "\"count\": expected integer, found text");
-  EXPECT_THAT(failure_of<4>(), HasSubstr("not valid UTF-8"));
+  EXPECT_THAT(failure_of<Faulty<4>>(), HasSubstr("not valid UTF-8"));
 }
 
 TEST(DescribeFails, ForTypesThatTheHandlerAlreadySays) {
-  EXPECT_EQ(failure_of<2>(), "service \"s\": its handler's type already says what its request is");
-  EXPECT_EQ(failure_of<5>(), "service \"s\": its example comes before its request; turn them around");
-  EXPECT_EQ(failure_of<3>(), "service \"s\": its handler's type already says what its response is");
+  EXPECT_EQ(failure_of<Faulty<2>>(), "service \"s\": its handler's type already says what its request is");
+  EXPECT_EQ(failure_of<Faulty<5>>(), "service \"s\": its example comes before its request; turn them around");
+  EXPECT_EQ(failure_of<Faulty<3>>(), "service \"s\": its handler's type already says what its response is");
 }
 
 }  // namespace

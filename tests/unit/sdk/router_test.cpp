@@ -9,6 +9,7 @@
 namespace busbar {
 namespace {
 
+using testing::failure_of;
 using testing::FakeHost;
 using ::testing::HasSubstr;
 using testing::OwnedRouter;
@@ -18,6 +19,23 @@ struct Unnamed {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(value);
+  }
+};
+
+struct Place {
+  std::string country;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(country));
+  }
+};
+
+struct Town : Place {
+  std::string name;
+  std::vector<Place> twins;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(cereal::base_class<Place>(this), CEREAL_NVP(name), CEREAL_NVP(twins));
   }
 };
 
@@ -32,7 +50,17 @@ struct Declared final : Base {
     service("patient", &Declared::three).timeout(std::chrono::hours(24));
     service("quick", &Declared::three).timeout(std::chrono::milliseconds(1));
     private_service("hidden", &Declared::one).doc("Only here.");
+    limit(7, 5);
+    service("narrow", &Declared::one).limit(3);
+    service("least", &Declared::one).strategy(Strategy::least_pending);
+    service("by_name", &Declared::town).sticky("name");
+    service("by_country", &Declared::town).sticky("country");
+    service("by_anything", &Declared::anything).sticky("whatever");
+    service("by_message", &Declared::message).sticky("whatever");
   }
+  int town(const Town&) { return 1; }
+  int anything(const std::map<std::string, int>&) { return 1; }
+  int message(const Message&) { return 1; }
   int one() { return 1; }
   int two() const { return 2; }
   static constexpr int kThree = 3;
@@ -52,7 +80,7 @@ TEST(Router, C_R1_C_R2_DeclaresPublicAndPrivateServicesWithTheirProperties) {
   const OwnedRouter router(host.create<Declared>());
   ASSERT_NE(router, nullptr);
   EXPECT_EQ(router->struct_size, sizeof *router);
-  EXPECT_EQ(router->service_count, 5u);
+  EXPECT_EQ(router->service_count, 11u);
   EXPECT_EQ(service_of(*router, "plain").flags, 0u);
   EXPECT_EQ(service_of(*router, "plain").timeout_ms, 0u);
   EXPECT_EQ(service_of(*router, "plain").doc.size, 0u);
@@ -63,6 +91,24 @@ TEST(Router, C_R1_C_R2_DeclaresPublicAndPrivateServicesWithTheirProperties) {
   EXPECT_EQ(service_of(*router, "quick").timeout_ms, 1u);
   EXPECT_EQ(service_of(*router, "hidden").flags, BUSBAR_SERVICE_PRIVATE);
   EXPECT_EQ(std::string(service_of(*router, "hidden").doc.data, 10), "Only here.");
+}
+
+TEST(Router, C_D3_C_D15_DeclaresStrategiesAndLimits) {
+  FakeHost host;
+  const OwnedRouter router(host.create<Declared>());
+  ASSERT_NE(router, nullptr) << host.error;
+  EXPECT_EQ(router->max_running, 7u);
+  EXPECT_EQ(router->max_queued, 5u);
+  EXPECT_EQ(service_of(*router, "plain").max_running, 0u);
+  EXPECT_EQ(service_of(*router, "plain").strategy, std::uint32_t{BUSBAR_STRATEGY_DEFAULT});
+  EXPECT_EQ(service_of(*router, "narrow").max_running, 3u);
+  EXPECT_EQ(service_of(*router, "narrow").max_queued, BUSBAR_NO_LIMIT);
+  EXPECT_EQ(service_of(*router, "least").strategy, std::uint32_t{BUSBAR_STRATEGY_LEAST_PENDING});
+  for (const char* name : {"name", "country"}) {
+    const auto& service = service_of(*router, "by_" + std::string(name));
+    EXPECT_EQ(service.strategy, std::uint32_t{BUSBAR_STRATEGY_STICKY});
+    EXPECT_EQ(std::string(service.sticky_field.data, service.sticky_field.size), name);
+  }
 }
 
 template <int Which>
@@ -81,47 +127,69 @@ struct Faulty final : Router {
     if constexpr (Which == 9) throw std::runtime_error("no luck today");
     if constexpr (Which == 10) throw 5;
     if constexpr (Which == 11) throw std::runtime_error(std::string(5000, 'w'));
+    if constexpr (Which == 12) service("s", &Faulty::serve).limit(1).inlined();
+    if constexpr (Which == 13) service("s", &Faulty::serve).inlined().limit(1);
+    if constexpr (Which == 14) service("s", &Faulty::takes_town).sticky("nope");
+    if constexpr (Which == 15) service("s", &Faulty::takes_message).sticky("nope").template request<Town>();
+    if constexpr (Which == 16) service("s", &Faulty::serve).strategy(Strategy::sticky);
+    if constexpr (Which == 17) service("s", &Faulty::takes_town).sticky("");
+    if constexpr (Which == 18) service("s", &Faulty::serve).limit(0);
+    if constexpr (Which == 19) limit(0);
   }
   int serve() { return 1; }
+  int takes_town(const Town&) { return 1; }
+  Response takes_message(Message&) { return Response::ok(); }
   int takes_unnamed(const Unnamed&) { return 1; }
   Unnamed returns_unnamed() { return {}; }
   std::optional<std::vector<Unnamed>> returns_nested() { return {}; }
 };
 
-template <int Which>
-std::string failure_of() {
-  FakeHost host;
-  const OwnedRouter router(host.create<Faulty<Which>>());
-  EXPECT_EQ(router, nullptr) << Which;
-  return host.error;
-}
-
 TEST(Router, FailsWithTheNameAndTheRuleForABadServiceName) {
-  EXPECT_THAT(failure_of<0>(), HasSubstr("\"Bad-Name\""));
-  EXPECT_THAT(failure_of<0>(), HasSubstr("[a-z][a-z0-9_]{0,254}"));
-  EXPECT_THAT(failure_of<1>(), HasSubstr("[a-z][a-z0-9_]{0,254}"));
+  EXPECT_THAT(failure_of<Faulty<0>>(), HasSubstr("\"Bad-Name\""));
+  EXPECT_THAT(failure_of<Faulty<0>>(), HasSubstr("[a-z][a-z0-9_]{0,254}"));
+  EXPECT_THAT(failure_of<Faulty<1>>(), HasSubstr("[a-z][a-z0-9_]{0,254}"));
 }
 
 TEST(Router, FailsForANameThatIsDeclaredTwice) {
-  EXPECT_THAT(failure_of<2>(), HasSubstr("service \"twice\" is declared twice"));
+  EXPECT_THAT(failure_of<Faulty<2>>(), HasSubstr("service \"twice\" is declared twice"));
 }
 
 TEST(Router, FailsForATimeoutBeyondItsRange) {
-  EXPECT_THAT(failure_of<3>(), HasSubstr("expected 1 to 86400000"));
-  EXPECT_THAT(failure_of<4>(), HasSubstr("-1 ms"));
-  EXPECT_THAT(failure_of<5>(), HasSubstr("86400001 ms"));
+  EXPECT_THAT(failure_of<Faulty<3>>(), HasSubstr("expected 1 to 86400000"));
+  EXPECT_THAT(failure_of<Faulty<4>>(), HasSubstr("-1 ms"));
+  EXPECT_THAT(failure_of<Faulty<5>>(), HasSubstr("86400001 ms"));
+}
+
+TEST(Router, C_D17_FailsForAnInlineServiceWithALimitInEitherOrder) {
+  for (const std::string& failure : {failure_of<Faulty<12>>(), failure_of<Faulty<13>>()}) {
+    EXPECT_THAT(failure, HasSubstr("service \"s\": it is inlined() and has a limit(1), expected one of them"));
+  }
+}
+
+TEST(Router, C_D3_FailsForAKeyThatTheRequestDoesNotHaveAndListsItsFields) {
+  const std::string expected =
+      "service \"s\": sticky(\"nope\"), expected a field of the request: \"country\", \"name\", \"twins\"";
+  EXPECT_EQ(failure_of<Faulty<14>>(), expected);
+  EXPECT_EQ(failure_of<Faulty<15>>(), expected) << "whatever is said first";
+  EXPECT_THAT(failure_of<Faulty<16>>(), HasSubstr("expected sticky(\"FIELD\")"));
+  EXPECT_THAT(failure_of<Faulty<17>>(), HasSubstr("expected the name of a field"));
+}
+
+TEST(Router, C_D15_FailsForALimitOfNoCalls) {
+  EXPECT_THAT(failure_of<Faulty<18>>(), HasSubstr("service \"s\": max_running is 0"));
+  EXPECT_THAT(failure_of<Faulty<19>>(), HasSubstr("the router's max_running is 0"));
 }
 
 TEST(Router, FailsForFieldsWithoutNamesAndNamesTheType) {
-  EXPECT_THAT(failure_of<6>(), HasSubstr("Unnamed"));
-  EXPECT_THAT(failure_of<7>(), HasSubstr("Unnamed"));
-  EXPECT_THAT(failure_of<8>(), HasSubstr("Unnamed"));
+  EXPECT_THAT(failure_of<Faulty<6>>(), HasSubstr("Unnamed"));
+  EXPECT_THAT(failure_of<Faulty<7>>(), HasSubstr("Unnamed"));
+  EXPECT_THAT(failure_of<Faulty<8>>(), HasSubstr("Unnamed"));
 }
 
 TEST(Router, FailsWithWhatItsConstructorThrew) {
-  EXPECT_EQ(failure_of<9>(), "no luck today");
-  EXPECT_THAT(failure_of<10>(), HasSubstr("no std::exception"));
-  EXPECT_EQ(failure_of<11>().size(), sizeof(busbar_error{}.text));
+  EXPECT_EQ(failure_of<Faulty<9>>(), "no luck today");
+  EXPECT_THAT(failure_of<Faulty<10>>(), HasSubstr("no std::exception"));
+  EXPECT_EQ(failure_of<Faulty<11>>().size(), sizeof(busbar_error{}.text));
 }
 
 // ------------------------------------------------------------------------------------------- starting and stopping

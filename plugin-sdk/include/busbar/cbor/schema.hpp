@@ -44,6 +44,14 @@ class SchemaArchive {
     return classes_.document(value<T>());
   }
 
+  /// The names of the fields of a T itself; none where it is no class.
+  /// Errors: as above.
+  template <class T>
+  std::vector<std::string> fields() {
+    if constexpr (kind_of<SchemaArchive, T>() == Kind::structure) value<T>();
+    return std::move(last_named_);
+  }
+
   template <class... T>
   SchemaArchive& operator()(T&&... items) {
     (item(items), ...);
@@ -241,11 +249,13 @@ class SchemaArchive {
       open.required.clear();
     }
     open_ = open.outer;
+    last_named_ = std::move(open.names);
     return classes_.end(typeid(T), open.schema());
   }
 
   SchemaClasses classes_;
   Open* open_ = nullptr;
+  std::vector<std::string> last_named_;  // of the class that was gone through last: the outermost, at the end
 };
 
 }  // namespace detail
@@ -262,6 +272,13 @@ std::string request_schema() {
 template <class T>
 std::string response_schema() {
   return detail::SchemaArchive<false>().template whole<T>();
+}
+
+/// The names of the fields that a T is read from; none where it is no class: then they are not known, or there are
+/// none. Errors: as above.
+template <class T>
+std::vector<std::string> request_fields() {
+  return detail::SchemaArchive<true>().template fields<T>();
 }
 
 /// Checks that T can be a payload, as far as the compiler cannot: every class in it names its fields, none twice.

@@ -17,6 +17,7 @@ struct Signature {
   std::string request_schema;
   std::string response_schema;
   std::string example;
+  std::vector<std::string> request_fields;  ///< empty: not known
   /// What a request, as CBOR, would be refused for; null where nothing is known of requests.
   std::vector<FieldError> (*faults_of)(std::span<const std::uint8_t> request) = nullptr;
 };
@@ -47,6 +48,7 @@ template <class Request>
 void describe_request(Signature& signature) {
   cbor::check_shape<Request>();
   signature.request_schema = cbor::request_schema<Request>();
+  signature.request_fields = cbor::request_fields<Request>();
   signature.faults_of = &faults_of_request<Request>;
   signature.example = example_of<Request>();
 }

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string_view>
 
 namespace busbar::wire {
+
+/// How many a host tells at a time, at most.
+inline constexpr std::size_t kMostEventsTold = 1'000;
 
 /// In the order of the host's EventKind.
 inline constexpr std::array<std::string_view, 17> kEventNames = {

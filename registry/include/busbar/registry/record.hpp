@@ -1,24 +1,13 @@
 // What a node says about itself: its record. Each node is the only writer of its own (C-G2).
 #pragma once
 
+#include <busbar/strategy.hpp>
+
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace busbar::registry {
-
-/// How one of several remote providers is picked (C-D3).
-enum class Strategy : std::uint8_t { standard, random, least_pending, sticky };
-
-/// As records spell it: "" for standard, whose meaning is random.
-std::string_view name_of(Strategy strategy) noexcept;
-/// What is not known is standard: a later version's.
-Strategy strategy_of(std::string_view name) noexcept;
-/// The same of the number that the boundary (busbar_strategy) and the call plane use: the enumerator's own.
-constexpr Strategy strategy_of(std::uint32_t number) noexcept {
-  return number <= static_cast<std::uint32_t>(Strategy::sticky) ? static_cast<Strategy>(number) : Strategy::standard;
-}
 
 /// What others need to know of a service in order to call it.
 struct RemoteService {

@@ -20,6 +20,11 @@ class DispatchEvents : public ::testing::TestWithParam<std::tuple<Form, bool>> {
   Message call(Message message, host::DispatchOptions options = {}) {
     return hub.call(std::move(message), options, std::get<0>(GetParam()));
   }
+  std::vector<EventLog::Entry> responses() const {
+    auto all = log->entries();
+    std::erase_if(all, [](const auto& e) { return e.kind != host::EventKind::service_responded; });
+    return all;
+  }
   Hub hub;
   std::shared_ptr<EventLog> log = std::make_shared<EventLog>();
 };
@@ -51,6 +56,7 @@ TEST_P(DispatchEvents, TellTheResponseOfACallThatTimedOut) {
   }));
   call(Message("slow"), {3});
   EXPECT_EQ(log->count(host::EventKind::service_responded), 1u);
+  EXPECT_EQ(responses().front().response, Response::Kind::service_timeout);
   let_go.count_down();
   ASSERT_TRUE(hub.quiet());
   EXPECT_EQ(log->count(host::EventKind::service_responded), 1u) << "its late reply is no second response";
@@ -69,6 +75,35 @@ TEST_P(DispatchEvents, TellTheResponseOfACallThatIsAnsweredLater) {
   call(Message("later"));
   helper.join();
   EXPECT_EQ(log->count(host::EventKind::service_responded), 1u);
+}
+
+TEST_P(DispatchEvents, TellWhatTheResponseIs) {
+  const auto flags = DispatchEvents::flags();
+  hub.add("p", Script()
+                   .on(
+                       "works", [](Message&, Context&) { return Response::ok(7); }, flags)
+                   .on(
+                       "makes", [](Message&, Context&) { return Response::created("id"); }, flags)
+                   .on(
+                       "fails", [](Message&, Context&) { return Response::error("out_of_tea", "none left"); }, flags)
+                   .on(
+                       "throws", [](Message&, Context&) -> Response { throw std::runtime_error("broken"); }, flags));
+  for (const char* service : {"works", "makes", "fails", "throws"}) call(Message(service));
+  const auto told = responses();
+  ASSERT_EQ(told.size(), 4u);
+  EXPECT_EQ(told[0].response, Response::Kind::ok);
+  EXPECT_EQ(told[1].response, Response::Kind::created);
+  EXPECT_EQ(told[2].response, Response::Kind::error);
+  EXPECT_EQ(told[2].code, "out_of_tea");
+  EXPECT_EQ(told[2].reason, "");
+  EXPECT_EQ(told[3].response, Response::Kind::error);
+  EXPECT_EQ(told[3].code, code::kBadRpc);
+  EXPECT_EQ(told[3].reason, badrpc::kExit);
+  for (const auto& entry : log->entries()) {
+    if (entry.kind != host::EventKind::service_responded) {
+      EXPECT_EQ(entry.response, Response::Kind::none);
+    }
+  }
 }
 
 TEST_P(DispatchEvents, AreNotMadeForNobody) {

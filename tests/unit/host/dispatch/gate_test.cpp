@@ -250,7 +250,7 @@ TEST(Gate, WhoHasGivenUpLeavesHisRoomToOthers) {
   EXPECT_EQ(held.started(), 3);
 }
 
-TEST(Gate, C_D14_ACallThatOneOfItsCallersHasAPlaceForNeedsNone) {
+TEST(Gate, C_D14_ACallThatOneInsideWaitsForIsTakenInOnTop) {
   Hub hub(wide_pool());
   const auto pass = [](const char* to) {
     return [to](Message& message, Context& context) {

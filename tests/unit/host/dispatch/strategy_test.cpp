@@ -186,9 +186,9 @@ TEST_F(KeyInARequest, C_D3_IsNoneInWhatIsNoRequest) {
 }
 
 TEST(StrategyNumbers, OfALaterMinorVersionAreStandard) {
-  EXPECT_EQ(registry::strategy_of(std::uint32_t{BUSBAR_STRATEGY_STICKY}), Strategy::sticky);
-  EXPECT_EQ(registry::strategy_of(4u), Strategy::standard);
-  EXPECT_EQ(registry::strategy_of(0xffffffffu), Strategy::standard);
+  EXPECT_EQ(strategy_of(std::uint32_t{BUSBAR_STRATEGY_STICKY}), Strategy::sticky);
+  EXPECT_EQ(strategy_of(4u), Strategy::standard);
+  EXPECT_EQ(strategy_of(0xffffffffu), Strategy::standard);
 }
 
 }  // namespace

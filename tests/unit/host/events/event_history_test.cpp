@@ -41,6 +41,9 @@ TEST(EventHistory, KeepsAllThatAnEventSays) {
   Event event = about(EventKind::service_responded, "greet", "id");
   event.correlation_id = "correlation";
   event.begun = ticks() - 10'000'000;
+  event.response = Response::Kind::error;
+  event.code = "badrpc";
+  event.reason = "exit";
   history.on_event(event);
   Event plugin;
   plugin.kind = EventKind::plugin_failed;
@@ -53,9 +56,19 @@ TEST(EventHistory, KeepsAllThatAnEventSays) {
   received.origin = "b";
   received.is_public = false;
   history.on_event(received);
+  Event answered = about(EventKind::service_responded, "greet", "id");
+  answered.response = Response::Kind::created;
+  history.on_event(answered);
 
   const auto page = history.read();
-  ASSERT_EQ(page.events.size(), 3u);
+  ASSERT_EQ(page.events.size(), 4u);
+  EXPECT_EQ(page.events[0].response, Response::Kind::error);
+  EXPECT_EQ(page.events[0].code, "badrpc");
+  EXPECT_EQ(page.events[0].reason, "exit");
+  EXPECT_EQ(page.events[1].response, Response::Kind::none);
+  EXPECT_EQ(page.events[1].code, "");
+  EXPECT_EQ(page.events[3].response, Response::Kind::created);
+  EXPECT_EQ(page.events[3].code, "");
   EXPECT_EQ(page.events[0].kind, EventKind::service_responded);
   EXPECT_EQ(page.events[0].service, "greet");
   EXPECT_EQ(page.events[0].message_id, "id");

@@ -53,14 +53,29 @@ class Greeter final : public Router {
   std::string greet(const Greet& request) { return "Hello, " + request.name + "!"; }
 };
 
+/// Takes so many calls.
+class Limited final : public Router {
+ public:
+  Limited() {
+    limit(4);
+    service("narrow", &Limited::one).limit(1, 5).timeout(7s).sticky("name");
+    service("broad", &Limited::one);
+    service("inlined", &Limited::one).inlined();
+  }
+
+ private:
+  int one(const Greet&) { return 1; }
+};
+
 /// A router that a node offers as long as this lives. The node is stopped before it.
+template <class Offered = Greeter>
 class Offer {
  public:
   explicit Offer(Node& node)
       : node_(node),
         instance_(std::make_shared<host::Instance>(host::InstanceFacts{"greeter", "1", 1}, node.dispatcher(),
                                                    host::Logger())) {
-    router_ = RouterBinding::create<Greeter>(&instance_->c_host(), nullptr);
+    router_ = RouterBinding::create<Offered>(&instance_->c_host(), nullptr);
     instance_->adopt(*router_);
     std::vector<std::shared_ptr<registry::LocalProvider>> services;
     for (host::Endpoint& endpoint : instance_->endpoints()) services.emplace_back(instance_, &endpoint);
@@ -210,6 +225,26 @@ TEST(Node, C_R1_C_D12_ToldOfAreTheServicesThatWhoAsksCanCall) {
   EXPECT_FALSE(host::describe_local(node, "secret", host::CallerIs::outside));
   node.registry().remove_node(far_away);
   EXPECT_FALSE(services_for(node, host::CallerIs::outside).contains("secret"));
+}
+
+TEST(Node, C_D3_C_D5_C_D15_DescribesWhatAServiceSaysOfItself) {
+  Node node(named("n1"));
+  const Offer<Limited> offer(node);
+  const auto described = [&](const char* service) {
+    return host::describe_local(node, service, host::CallerIs::outside).value();
+  };
+  const nlohmann::json narrow = described("narrow"), broad = described("broad");
+  EXPECT_EQ(narrow["timeout_ms"], 7'000);
+  EXPECT_EQ(narrow["strategy"], "sticky");
+  EXPECT_EQ(narrow["sticky_field"], "name");
+  EXPECT_EQ(narrow["max_running"], 1);
+  EXPECT_EQ(narrow["max_queued"], 5);
+  EXPECT_EQ(narrow["plugin_limit"], (nlohmann::json{{"max_running", 4}}));
+  EXPECT_EQ(broad["timeout_ms"], 5'000);
+  EXPECT_EQ(broad["strategy"], "random");
+  for (const char* unsaid : {"sticky_field", "max_running", "max_queued"}) EXPECT_FALSE(broad.contains(unsaid));
+  EXPECT_EQ(broad["plugin_limit"], narrow["plugin_limit"]);
+  EXPECT_FALSE(described("inlined").contains("plugin_limit")) << "it does not count";
 }
 
 TEST(Node, StopsMoreThanOnceAndAlsoWithoutHavingStarted) {

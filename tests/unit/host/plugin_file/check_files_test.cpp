@@ -1,27 +1,12 @@
-#include <algorithm>
-#include <sstream>
-
-#include "plugins/file/inspect.hpp"
-#include "support.hpp"
+#include "checked.hpp"
 
 namespace busbar::host {
 namespace {
 
-using ::testing::Contains;
+using testing::check;
+using testing::Checked;
 using testing::fixture;
 using ::testing::HasSubstr;
-
-struct Checked {
-  int status;
-  std::string text;
-  nlohmann::json files() const { return nlohmann::json::parse(text).at("files"); }
-};
-
-Checked check(const std::vector<std::string>& files, bool json) {
-  std::ostringstream out;
-  const int status = check_files(files, json, out, BUSBAR_TRIAL_PROGRAM);
-  return {status, out.str()};
-}
 
 TEST(CheckFiles, ShowsAGoodPluginToPeople) {
   const Checked checked = check({fixture("good").string()}, false);
@@ -65,14 +50,8 @@ TEST(CheckFiles, SaysThatOneNameIsInTwoFiles) {
 
 TEST(CheckFiles, SaysThatOneServiceIsInTwoPlugins) {
   const testing::TemporaryFolder folder;
-  testing::Bytes bytes = testing::read_bytes(fixture("good"));
-  const std::string note("good\0", 5);  // the name in the descriptor comes first in the file
-  const auto name = std::search(bytes.begin(), bytes.end(), note.begin(), note.end());
-  ASSERT_NE(name, bytes.end());
-  *name = 'f';
-  testing::write_bytes(folder / "food.so", bytes);
   const Checked checked =
-      check({fixture("good").string(), (folder / "food.so").string(), fixture("static_tls").string()}, true);
+      check({fixture("good").string(), testing::good_by_another_name(folder), fixture("static_tls").string()}, true);
   EXPECT_EQ(checked.status, 1);
   EXPECT_EQ(checked.files().at(1).at("name"), "food");
   EXPECT_THAT(checked.files().at(1).at("problems").at(0).get<std::string>(),
@@ -87,6 +66,29 @@ TEST(CheckFiles, ShowsSchemasAndExamplesAsJson) {
   EXPECT_EQ(service.at("request").at("required"), nlohmann::json::array({"item"}));
   EXPECT_EQ(service.at("response").at("type"), "object");
   EXPECT_EQ(service.at("example"), (nlohmann::json{{"item", "tea"}, {"count", 2}}));
+}
+
+TEST(CheckFiles, ShowsHowManyCallsAPluginTakes) {
+  const Checked people = check({fixture("limited").string()}, false);
+  EXPECT_EQ(people.status, 0) << people.text;
+  EXPECT_THAT(people.text, HasSubstr("  limit     4 at a time and 5 that wait\n"));
+  EXPECT_THAT(people.text, HasSubstr("  service   limited_itself (1 at a time)\n"));
+  const nlohmann::json file = check({fixture("limited").string()}).files().at(0);
+  EXPECT_EQ(file.at("max_running"), 4);
+  EXPECT_EQ(file.at("max_queued"), 5);
+  EXPECT_EQ(file.at("services").at(0).at("max_running"), 1);
+  EXPECT_FALSE(file.at("services").at(0).contains("max_queued"));
+  EXPECT_FALSE(check({fixture("good").string()}).files().at(0).contains("max_running"));
+  EXPECT_THAT(check({fixture("good").string()}, false).text, ::testing::Not(HasSubstr("limit")));
+}
+
+TEST(CheckFiles, RefusesWhatAFileSaysOfItsLimitsAndKeys) {
+  const auto problem = [](const char* name) {
+    return check({fixture(name).string()}).files().at(0).at("problems").at(0).get<std::string>();
+  };
+  EXPECT_THAT(problem("inline_limited"), HasSubstr("in its manifest: service \"inline_limited\" is inline and has"));
+  EXPECT_THAT(problem("queued_behind_none"), HasSubstr("in its manifest: its router has max_queued 10 without"));
+  EXPECT_THAT(problem("sticky_unfit"), HasSubstr("expected a field of its requests, which are: \"name\""));
 }
 
 TEST(CheckFiles, GivesOneDocumentForFilesThatDoNotExist) {

@@ -1,38 +1,19 @@
 // `busbar check OLD NEW`: two files that are versions of one plugin.
 #include "plugins/file/check_versions.hpp"
 
-#include <algorithm>
-#include <sstream>
-
-#include "support.hpp"
+#include "checked.hpp"
 
 namespace busbar::host {
 namespace {
 
+using testing::Checked;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using testing::fixture;
 using ::testing::HasSubstr;
-using ::testing::Not;
-
-struct Checked {
-  int status;
-  std::string text;
-  nlohmann::json comparison() const { return nlohmann::json::parse(text).at("comparison"); }
-  std::vector<std::string> changes(const std::string& weight) const {
-    std::vector<std::string> out;
-    const nlohmann::json all = comparison();
-    for (const auto& change : all.at("changes")) {
-      if (change.at("weight") == weight)
-        out.push_back(change.value("service", "") + ": " + change["text"].get<std::string>());
-    }
-    return out;
-  }
-};
 
 Checked check(const std::string& older, const std::string& newer, bool json = true) {
-  std::ostringstream out;
-  const int status = check_files(std::vector{older, newer}, json, out, BUSBAR_TRIAL_PROGRAM);
-  return {status, out.str()};
+  return testing::check({older, newer}, json);
 }
 
 void expect_the_changes_of_typed(const Checked& checked) {
@@ -50,6 +31,16 @@ void expect_the_changes_of_typed(const Checked& checked) {
 
 TEST(CheckVersions, SayWhatWouldBreakCallers) {
   expect_the_changes_of_typed(check(fixture("typed"), fixture("typed_newer")));
+}
+
+TEST(CheckVersions, SayThatThePluginTakesFewerCalls) {
+  const Checked less = check(fixture("limited"), fixture("limited_newer"));
+  EXPECT_EQ(less.status, 0);
+  EXPECT_THAT(less.changes("warns"),
+              ElementsAre(": its limit was 4 at a time and 5 that wait, is 2 at a time and 5 that wait"));
+  EXPECT_THAT(check(fixture("limited_newer"), fixture("limited")).changes("fine"), ElementsAre(HasSubstr("is 4 at")));
+  EXPECT_THAT(check(fixture("limited"), fixture("limited_newer"), false).text,
+              HasSubstr("warns   plugin: its limit was 4 at a time"));
 }
 
 TEST(CheckVersions, AskThePluginWhereItsFileDoesNotSay) {
@@ -75,13 +66,7 @@ TEST(CheckVersions, ShowThemselvesToPeople) {
 
 TEST(CheckVersions, OfAnotherNameCannotTakeEachOthersPlace) {
   const testing::TemporaryFolder folder;
-  testing::Bytes bytes = testing::read_bytes(fixture("good"));
-  const std::string note("good\0", 5);  // the name in the descriptor comes first in the file
-  const auto name = std::search(bytes.begin(), bytes.end(), note.begin(), note.end());
-  ASSERT_NE(name, bytes.end());
-  *name = 'f';
-  testing::write_bytes(folder / "food.so", bytes);
-  const Checked checked = check(fixture("good"), folder / "food.so");
+  const Checked checked = check(fixture("good"), testing::good_by_another_name(folder));
   EXPECT_EQ(checked.status, 1);
   EXPECT_THAT(checked.changes("breaks"), Contains(HasSubstr("its name was \"good\", is \"food\"")));
 }

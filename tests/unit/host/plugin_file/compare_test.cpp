@@ -205,13 +205,13 @@ ServiceFacts service(const std::function<void(ServiceFacts&)>& change = {}) {
 }
 
 std::vector<std::string> between(const ServiceFacts& older, const ServiceFacts& newer) {
-  return lines(compare_services({older}, {newer}));
+  return lines(compare_routers({{}, {older}}, {{}, {newer}}));
 }
 
 TEST(CompareServices, ThatComeAndGo) {
   ServiceFacts b = service();
   b.name = "b";
-  EXPECT_EQ(compare_services({service()}, {b}),
+  EXPECT_EQ(compare_routers({{}, {service()}}, {{}, {b}}),
             (std::vector<Change>{{Weight::breaks, "a", "is gone"}, {Weight::fine, "b", "is new"}}));
 }
 
@@ -247,12 +247,26 @@ TEST(CompareServices, AnotherStrategyBreaksNobody) {
 }
 
 TEST(CompareServices, LimitsThatTakeLessAreWarnedOf) {
-  const auto eight = service([](auto& facts) { facts.max_running = 8, facts.max_queued = 10; });
-  const auto four = service([](auto& facts) { facts.max_running = 4, facts.max_queued = 10; });
+  const auto eight = service([](auto& facts) { facts.limit = {8, 10}; });
+  const auto four = service([](auto& facts) { facts.limit = {4, 10}; });
   EXPECT_THAT(between(service(), eight), ElementsAre("warns its limit was none, is 8 at a time and 10 that wait"));
   EXPECT_THAT(between(eight, four), ElementsAre(HasSubstr("warns its limit was 8")));
   EXPECT_THAT(between(four, eight), ElementsAre(HasSubstr("fine its limit was 4")));
   EXPECT_THAT(between(eight, service()), ElementsAre(HasSubstr("fine its limit was 8")));
+  const auto no_line = service([](auto& facts) { facts.limit = {8, 0}; });
+  EXPECT_THAT(between(eight, no_line), ElementsAre(HasSubstr("warns its limit was 8")));
+}
+
+TEST(ComparePlugins, LimitsThatTakeLessAreWarnedOf) {
+  const auto between = [](const wire::CallLimit& older, const wire::CallLimit& newer) {
+    return compare_routers({older, {service()}}, {newer, {service()}});
+  };
+  EXPECT_EQ(between({}, {8, BUSBAR_NO_LIMIT}),
+            (std::vector<Change>{{Weight::warns, "", "its limit was none, is 8 at a time"}}));
+  EXPECT_EQ(between({8, 5}, {8, 6}), (std::vector<Change>{{Weight::fine, "",
+                                                           "its limit was 8 at a time and 5 that wait, is 8 at a time "
+                                                           "and 6 that wait"}}));
+  EXPECT_THAT(between({8, 5}, {8, 5}), IsEmpty());
 }
 
 TEST(CompareServices, SchemasThatOneVersionDoesNotSayAreWarnedOf) {

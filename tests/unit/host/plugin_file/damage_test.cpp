@@ -207,7 +207,7 @@ TEST_F(DamagedPlugin, SurvivesAManifestThatNestsAMillionTimes) {
   put(section + offsetof(Elf64_Shdr, sh_size), std::uint64_t{1'000'000});
   bytes_.resize(begin + 1'000'000, 0x81);
   EXPECT_TRUE(inspected().ok()) << file_.reason();
-  EXPECT_FALSE(file_.services);
+  EXPECT_FALSE(file_.router);
   EXPECT_THAT(file_.warnings, Contains(HasSubstr("manifest of services cannot be read")));
 }
 

@@ -35,14 +35,14 @@ TEST(InspectPlugin, ReadsTheDescriptor) {
 
 TEST(InspectPlugin, ReadsTheServicesFromTheManifest) {
   const PluginFile file = inspect(fixture("good"));
-  ASSERT_TRUE(file.services) << "the build has put no manifest into the fixture";
-  EXPECT_THAT(*file.services, ElementsAre(ServiceFacts{"good", "Answers ok.", false, false, true, false, 250}));
+  ASSERT_TRUE(file.router) << "the build has put no manifest into the fixture";
+  EXPECT_THAT(file.router->services, ElementsAre(ServiceFacts{"good", "Answers ok.", false, false, true, false, 250}));
 }
 
 TEST(InspectPlugin, KnowsNoServicesWithoutAManifest) {
   const PluginFile file = inspect(fixture("no_manifest"));
   EXPECT_TRUE(file.ok()) << file.reason();
-  EXPECT_FALSE(file.services);
+  EXPECT_FALSE(file.router);
 }
 
 TEST(InspectPlugin, RefusesAnotherAbiMajorWithBothNumbers) {

@@ -27,7 +27,7 @@ TrialReport try_fixture(const std::string& name, std::chrono::milliseconds timeo
 TEST(Trial, PassesAGoodPluginAndTellsItsServices) {
   const TrialReport report = try_fixture("good");
   EXPECT_TRUE(report.ok()) << report.reason;
-  EXPECT_THAT(report.services, ElementsAre(ServiceFacts{"good", "Answers ok.", false, false, true, false, 250}));
+  EXPECT_THAT(report.router.services, ElementsAre(ServiceFacts{"good", "Answers ok.", false, false, true, false, 250}));
   EXPECT_EQ(report.unmapped, kSanitized ? std::nullopt : std::optional(true));
 }
 

@@ -116,8 +116,8 @@ TEST_F(Clients, C_D10_AreWarnedOfADryRunThatMayNotBeOne) {
   EXPECT_EQ(dispatched(safe.with_dry_run(DryRun::yes), ++attempt).warning, "");
 }
 
-// Which serves, because it is here; what others say of theirs does not matter then.
-TEST_F(Clients, C_D10_AProvidersWordOnDryRunsCountsAloneWhereItIsHere) {
+// What others say of theirs does not matter.
+TEST_F(Clients, C_D10_TheWordOfWhoHasServedADryRunCountsAlone) {
   net.add("a", Script()
                    .on(
                        "safe", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_DRY_RUN_SAFE)
@@ -128,15 +128,39 @@ TEST_F(Clients, C_D10_AProvidersWordOnDryRunsCountsAloneWhereItIsHere) {
           Script().on("safe", [](Message&, Context&) { return Response::ok(); }).on("hidden", [](Message&, Context&) {
             return Response::ok();
           }));
-  const auto warned = [&](const char* node, const char* service, host::CallerIs caller) {
-    return !net[node].dispatcher().dry_run_warning(service, DryRun::yes, caller).empty();
+  const auto dry = [](const char* service) {
+    Message message(service);
+    message.with_dry_run(DryRun::yes);
+    return message;
   };
-  for (const auto caller : {host::CallerIs::here, host::CallerIs::outside}) {
-    EXPECT_FALSE(warned("a", "safe", caller));
-    EXPECT_TRUE(warned("b", "safe", caller));
+  std::uint64_t attempt = 0;
+  const auto outside = [&](const char* service, const char* node) {
+    return !dispatched(dry(service), ++attempt, node).warning.empty();
+  };
+  const auto here = [&](const char* service, const char* node) {
+    std::promise<bool> warned;
+    auto& dispatcher = net["a"].dispatcher();
+    dispatcher.dispatch_async(
+        dry(service), [&](Message&& outcome) { warned.set_value(!dispatcher.dry_run_warning(outcome).empty()); },
+        {0, node});
+    return warned.get_future().get();
+  };
+  for (const char* node : {"", "a"}) {
+    EXPECT_FALSE(outside("safe", node)) << node;
+    EXPECT_FALSE(here("safe", node)) << node;
+    EXPECT_FALSE(here("hidden", node)) << node;
   }
-  EXPECT_FALSE(warned("a", "hidden", host::CallerIs::here));
-  EXPECT_TRUE(warned("a", "hidden", host::CallerIs::outside)) << "a client gets the other one";
+  EXPECT_TRUE(outside("safe", "b")) << "b's is not safe, whatever a's is";
+  EXPECT_TRUE(here("safe", "b"));
+  EXPECT_TRUE(here("hidden", "b"));
+  EXPECT_TRUE(outside("hidden", "")) << "a client gets the other one";
+  EXPECT_FALSE(outside("nobody_has_this", "")) << "nobody was asked";
+  EXPECT_FALSE(outside("safe", "nobody"));
+  net.add("c", Script().on(
+                   "safe_there", [](Message&, Context&) { return Response::ok(); }, BUSBAR_SERVICE_DRY_RUN_SAFE));
+  net.add("b", Script().on("safe_there", [](Message&, Context&) { return Response::ok(); }), "q");
+  EXPECT_FALSE(outside("safe_there", "c"));
+  EXPECT_TRUE(outside("safe_there", "b"));
 }
 
 TEST_F(Clients, C_D11_AskForLeaveAlone) {

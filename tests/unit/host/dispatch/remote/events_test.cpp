@@ -167,6 +167,28 @@ TEST_P(EventOrder, OfACallThatIsSentOn) {
   EXPECT_TRUE(after_a_refusal);
 }
 
+// Of a call that ends between two providers: the first has responded already, and no other was invoked.
+TEST_P(EventOrder, OfACallWhoseTimeIsOverBetweenTwoProviders) {
+  static constexpr std::uint32_t kBudgetMs = 150;
+  class Hold final : public host::Observer {
+   public:
+    void on_event(const host::Event&) noexcept override {
+      const host::Nanos over = host::now_ns() + (kBudgetMs + 1) * host::kMillisecond;  // the call began before this
+      EXPECT_TRUE(eventually([&] { return host::now_ns() > over; }));
+    }
+  };
+  net.add(provider(), refusing("s", "busy"));
+  net.add("c", refusing("s", "busy"));
+  const auto hold = std::make_shared<Hold>();
+  net["a"].events().subscribe(hold, host::mask_of(EventKind::service_responded));
+  const Message outcome = call(Message("s"), {kBudgetMs});
+  EXPECT_EQ(outcome.response().kind(), Response::Kind::service_timeout);
+  ASSERT_TRUE(net.quiet());
+  net["a"].events().unsubscribe(hold);
+  EXPECT_EQ(log->count(EventKind::invoking_service), 1u);
+  EXPECT_EQ(log->count(EventKind::service_responded), 1u);
+}
+
 // C-D18: nor is one left out that could not be reached.
 TEST_P(EventOrder, OfACallThatCouldNotBeSent) {
   net.add("b", answering("s", "b"));

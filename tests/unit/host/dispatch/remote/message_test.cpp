@@ -1,5 +1,6 @@
 // The message's rules (C-M1 to C-M9) where they meet a caller: in a handler here, or at another node.
 #include "remote.hpp"
+#include "support/order.hpp"
 
 namespace busbar::testing {
 namespace {
@@ -9,19 +10,6 @@ using ::testing::ElementsAre;
 
 class Messages : public HereAndThere {};
 BUSBAR_HERE_AND_THERE(Messages);
-
-/// A request that can find itself invalid.
-struct Order {
-  std::string item;
-  int amount = 0;
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(CEREAL_NVP(item), CEREAL_NVP(amount));
-  }
-  void validate(Problems& problems) const {
-    if (amount < 1) problems.add("amount", "1 or more", std::to_string(amount));
-  }
-};
 
 // All of a message that its handler can see.
 json all_of(const Message& m) {

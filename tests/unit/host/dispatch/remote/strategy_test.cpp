@@ -12,9 +12,8 @@ namespace {
 using host::CallerIs;
 using host::DispatchOptions;
 using ::testing::ElementsAreArray;
-using RegistryStrategy = registry::Strategy;
 
-DispatchOptions prefers(RegistryStrategy strategy, std::string_view key = {}) {
+DispatchOptions prefers(Strategy strategy, std::string_view key = {}) {
   return {600'000, {}, CallerIs::here, {strategy, key}};
 }
 Message about(const nlohmann::json& town) { return Message("s", Payload::from_json({{"town", town}})); }
@@ -85,7 +84,7 @@ TEST_P(Sticky, C_D3_C_D4_WhoRefusesIsFollowedByTheNextInTheKeysOrder) {
     std::vector<std::string> expected = {"local:busy"};
     for (const auto& node : order_of(town(i), {"b", "c", "d"})) expected.push_back(node + ":no_" + node);
     EXPECT_THAT(tried(call(net["a"], about(town(i))).response()), ElementsAreArray(expected));
-    EXPECT_THAT(tried(call(net["a"], Message("s"), prefers(RegistryStrategy::sticky, town(i))).response()),
+    EXPECT_THAT(tried(call(net["a"], Message("s"), prefers(Strategy::sticky, town(i))).response()),
                 ElementsAreArray(expected))
         << "and so for the caller's key";
   }
@@ -95,23 +94,21 @@ TEST_P(Sticky, C_D3_C_D4_WhoRefusesIsFollowedByTheNextInTheKeysOrder) {
 TEST_P(Sticky, C_D3_TheCallersKeyGoesBeforeTheServicesField) {
   offer_by_town();
   for (int i = 0; i < 30; ++i) {
-    EXPECT_EQ(served_by(about("Graz"), prefers(RegistryStrategy::sticky, town(i))),
-              order_of(town(i), {"b", "c", "d"}).front());
+    EXPECT_EQ(served_by(about("Graz"), prefers(Strategy::sticky, town(i))), order_of(town(i), {"b", "c", "d"}).front());
   }
 }
 
 TEST_P(Sticky, C_D3_TheCallersStrategyGoesBeforeTheServices) {
   offer_by_town();
   std::set<std::string> used;
-  for (int i = 0; i < 100; ++i) used.insert(served_by(about("Graz"), prefers(RegistryStrategy::random)));
+  for (int i = 0; i < 100; ++i) used.insert(served_by(about("Graz"), prefers(Strategy::random)));
   EXPECT_EQ(used.size(), 3u) << "though the town is the same";
 }
 
 TEST_P(Sticky, C_D3_ACallersKeyNeedsNoWordOfTheService) {
   offer([](const std::string& node) { return answering("s", node).strategy(Strategy::least_pending); });
   for (int i = 0; i < 30; ++i) {
-    EXPECT_EQ(served_by(Message("s"), prefers(RegistryStrategy::sticky, town(i))),
-              order_of(town(i), {"b", "c", "d"}).front());
+    EXPECT_EQ(served_by(Message("s"), prefers(Strategy::sticky, town(i))), order_of(town(i), {"b", "c", "d"}).front());
   }
 }
 
@@ -129,7 +126,7 @@ TEST_P(Sticky, C_D2_ALocalProviderWinsWhateverTheStrategy) {
   net.add("a", answering("s", "a").sticky("town"));
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(served_by(about(town(i))), "a");
-    for (const auto strategy : {RegistryStrategy::random, RegistryStrategy::least_pending, RegistryStrategy::sticky}) {
+    for (const auto strategy : {Strategy::random, Strategy::least_pending, Strategy::sticky}) {
       EXPECT_EQ(served_by(about(town(i)), prefers(strategy, "key")), "a");
     }
   }
@@ -149,7 +146,7 @@ TEST_P(Sticky, C_D3_ARecordThatNamesNoFieldIsRandom) {
   offer([](const std::string& node) { return answering("s", node); });
   for (const char* node : {"b", "c", "d"}) {
     auto record = net[node].registry().local_record();
-    for (auto& service : record) service.strategy = RegistryStrategy::sticky;
+    for (auto& service : record) service.strategy = Strategy::sticky;
     net["a"].registry().put_node(net.link("a", node).peer(), record);
   }
   std::set<std::string> used;
@@ -235,7 +232,7 @@ TEST_P(LeastPending, C_D3_TheCallerCanNameIt) {
   hang_at("b", 1);
   hang_at("d", 1);
   const std::map<std::string, int> all_at_c = {{"c", 50}};
-  EXPECT_EQ(spread(50, prefers(RegistryStrategy::least_pending)), all_at_c);
+  EXPECT_EQ(spread(50, prefers(Strategy::least_pending)), all_at_c);
   EXPECT_EQ(spread(200).size(), 3u) << "of itself the service is random";
 }
 
@@ -331,11 +328,11 @@ TEST(OlderPlugins, C_D3_HaveServicesWithoutAStrategy) {
   service.sticky_field = {"town", 4};
   Hub newer, older;
   newer.add("p", router);
-  EXPECT_EQ(newer.registry().local_record().at(0).strategy, RegistryStrategy::sticky);
+  EXPECT_EQ(newer.registry().local_record().at(0).strategy, Strategy::sticky);
   EXPECT_EQ(newer.registry().local_record().at(0).sticky_field, "town");
   service.struct_size = offsetof(busbar_service, request_schema);  // minor 1
   older.add("p", router);
-  EXPECT_EQ(older.registry().local_record().at(0).strategy, RegistryStrategy::standard);
+  EXPECT_EQ(older.registry().local_record().at(0).strategy, Strategy::standard);
   EXPECT_EQ(older.registry().local_record().at(0).sticky_field, "");
 }
 
