@@ -287,15 +287,18 @@ TEST(Gate, ACallByAReplyHandleOnAnotherThreadWaitsLikeAnyOther) {
   std::thread helper;
   Held held;
   std::promise<Response> nested;
+  std::latch begun(1);
   std::latch asked(1);
   Hub hub(wide_pool());
   hub.add("p", Script().limit(1, 0).on("inner", held.answer()).defer("outer", [&](Message&, Context& context) {
     const auto handle = std::make_shared<ReplyHandle>(context.reply_handle());
     helper = std::thread([&, handle] {
+      begun.wait();  // its reply ends the call, and then `helper` is joined
       nested.set_value(handle->dispatch(Message("inner"), hours(24)).response());
       asked.count_down();
       handle->reply(Response::ok());
     });
+    begun.count_down();
     asked.wait();  // it runs at the same time
   }));
   EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
