@@ -206,6 +206,7 @@ class Behaviours final : public busbar::Router {
   }
   // Answers once its caller is gone.
   busbar::NoReply answers_nobody(busbar::Context& context) {
+    context.log().info("waiting for nobody");
     in_thread([this, handle = context.reply_handle()]() mutable {
       while (!handle.caller_gone()) std::this_thread::sleep_for(milliseconds(1));
       handle.reply(busbar::Response::ok());

@@ -146,7 +146,7 @@ TEST_F(Handlers, C_D8_AHandlerSeesThatItsCallerIsGone) {
   start();
   {
     Process caller = start_call("answers_nobody", Json::object(), "3600000");
-    ASSERT_TRUE(eventually([&] { return running() == 1; }));
+    ASSERT_TRUE(is_waiting_for("nobody")) << "a call whose caller goes before that is not started";
   }  // killed
   EXPECT_TRUE(eventually([&] { return host.call("late_answers_refused").json["value"] == 1; }));
 }
