@@ -179,7 +179,7 @@ TEST_F(Handlers, C_D14_NestedCallsGoAsDeepAsThePoolAllowsAndNoDeeper) {
 TEST_F(Handlers, C_D15_AFullQueueIsToldAtOnce) {
   start("[pool]\nthreads = 1\nmax_threads = 1\nqueue = 1\n");
   Process running_one = start_call("sleeps", {{"ms", 3'000}});
-  ASSERT_TRUE(eventually([&] { return running() == 1; }));
+  ASSERT_TRUE(eventually([&] { return host.ask({"status"}).json["pool"]["running"] == 1; }));
   Process queued = start_call("greet", {{"name", "Ada"}});
   ASSERT_TRUE(eventually([&] { return host.ask({"status"}).json["pool"]["queued"] == 1; }));
   const Answer refused = host.call("greet", {{"name", "Eve"}}, {"--timeout", "60000"});
