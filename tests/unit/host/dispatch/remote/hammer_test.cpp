@@ -1,8 +1,10 @@
 // Everything at once between three nodes: each call ends exactly once, with its own answer, and nothing stays behind.
+#include <map>
 #include <random>
 #include <thread>
 
 #include "remote.hpp"
+#include "support/event_log.hpp"
 
 namespace busbar::testing {
 namespace {
@@ -171,6 +173,53 @@ TEST(RemoteHammer, C_D6_EveryCallEndsExactlyOnceWithinItsBudgetAndNothingStays) 
     }
   }
   EXPECT_TRUE(net.quiet());
+}
+
+// Both providers refuse, so that a call goes from one to the other, while its deadline comes at any moment of that.
+TEST(RemoteHammer, EachAttemptOfACallWhoseDeadlineComesHasOneEndInTheEvents) {
+  LinkedHubs net({"a", "b", "c"});
+  for (const char* node : {"b", "c"}) {
+    net.add(node, Script().on("unwilling", [](Message& m, Context&) {
+      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(m.raw_request_as<int>());
+      while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+      return Response::try_another_node("busy");
+    }));
+  }
+  const auto log = std::make_shared<EventLog>();
+  net["a"].events().subscribe(
+      log, host::mask_of(host::EventKind::invoking_service) | host::mask_of(host::EventKind::service_responded));
+  constexpr int kCalls = 4 * kCallsEach;
+  std::atomic<int> ended{0};
+  std::minstd_rand random(11);
+  for (int i = 0; i < kCalls; ++i) {
+    Message message = Message::of("unwilling", static_cast<int>(random() % 700));
+    net["a"].dispatcher().dispatch_async(std::move(message), [&](Message&&) { ++ended; },
+                                         {1 + static_cast<std::uint32_t>(random() % 8)});
+    // Not all at once: what waits too long behind others is never refused.
+    while (i - ended > 16) std::this_thread::yield();
+  }
+  ASSERT_TRUE(eventually([&] { return ended == kCalls; }));
+  ASSERT_TRUE(net.quiet());
+  // Who finds that the time is over may tell it after the callback has run.
+  EXPECT_TRUE(eventually(
+      [&] { return log->count(host::EventKind::service_responded) >= log->count(host::EventKind::invoking_service); }));
+  struct Told {
+    int attempts = 0, ends = 0, timeouts = 0;
+  };
+  std::map<std::string, Told> calls;
+  for (const auto& entry : log->entries()) {
+    Told& told = calls[entry.message_id];
+    ++(entry.kind == host::EventKind::invoking_service ? told.attempts : told.ends);
+    if (entry.response == Response::Kind::service_timeout) ++told.timeouts;
+  }
+  int timed_out_later = 0;
+  for (const auto& [id, told] : calls) {
+    EXPECT_EQ(told.attempts, told.ends) << id;
+    EXPECT_LE(told.timeouts, 1) << id;
+    if (told.attempts > 1 && told.timeouts == 1) ++timed_out_later;
+  }
+  EXPECT_GT(timed_out_later, 0) << "no deadline came on the way from one to the other";
+  EXPECT_EQ(ended, kCalls) << "a call ended twice";
 }
 
 }  // namespace
