@@ -267,6 +267,36 @@ TEST(Gate, C_D14_ACallThatOneInsideWaitsForIsTakenInOnTop) {
   }
 }
 
+TEST(Gate, ANestedCallThatEndsLetsNobodyInBesideItsCaller) {
+  Outcomes outcomes;
+  std::atomic<bool> other_ran{false};
+  std::atomic<bool> too_early{true};
+  Hub hub(wide_pool());
+  hub.add("p", Script()
+                   .limit(1)
+                   .on("inner", [](Message&, Context&) { return Response::ok(); })
+                   .on("other",
+                       [&](Message&, Context&) {
+                         other_ran = true;
+                         return Response::ok();
+                       })
+                   .on("outer", [&](Message&, Context& context) {
+                     hub.dispatcher().dispatch_async(Message("other"), outcomes.callback(), {kMaxTimeoutMs});
+                     EXPECT_TRUE(context.dispatch(Message("inner"), hours(24)).response().succeeded());
+                     // Whoever was let in with its place is with the pool now: until that has nothing but this to do.
+                     EXPECT_TRUE(eventually([&] {
+                       const host::PoolStats stats = hub.pool().stats();
+                       return stats.queued == 0 && stats.running == 1;
+                     }));
+                     too_early = other_ran.load();
+                     return Response::ok();
+                   }));
+  EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
+  EXPECT_FALSE(too_early);
+  ASSERT_TRUE(outcomes.reach(1));
+  EXPECT_EQ(outcomes.ok(), 1);
+}
+
 TEST(Gate, C_D6_ANestedCallThatTimedOutKeepsThePlaceUntilItEnds) {
   Held held;
   Outcomes outcomes;
