@@ -201,6 +201,20 @@ TEST_F(AnteroomTest, EachWaitEndsWhenItsTimeIsOver) {
   EXPECT_EQ(ended().size(), 2u);
 }
 
+TEST_F(AnteroomTest, WhoeverLooksAtTimesIsWokenForTheWait) {
+  std::atomic<int> looks{0};
+  supervisor.add_duty([&](host::Nanos now) {
+    const host::Nanos next = room.expire(now);
+    ++looks;
+    return next;
+  });
+  ASSERT_TRUE(eventually([&] { return looks > 0; }));
+  room.close();
+  EXPECT_EQ(take(1, 5 * host::kMillisecond), host::Anteroom::Taken::held);
+  EXPECT_TRUE(eventually([&] { return ended().size() == 1; }));
+  supervisor.stop();  // before what its duty counts with
+}
+
 TEST_F(AnteroomTest, TakesNothingWhenItIsOpen) {
   EXPECT_EQ(take(1, host::kSecond), host::Anteroom::Taken::open);
   room.close();
