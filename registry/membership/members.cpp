@@ -137,9 +137,16 @@ std::vector<MemberRow> Membership::rows() const {
   for (const auto& [name, member] : members_) {
     const NodeRecord& record = member.record;
     rows.push_back({name, record.incarnation, record.call_address, record.registry_address, member.since,
-                    member.round_trip, record.services.size()});
+                    member.round_trip, record.services.size(), member.acknowledged});
   }
   return rows;
+}
+
+/// Those to whom there is no link cannot be told, and cannot say so.
+bool Membership::acknowledged() const {
+  return std::all_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    return dialer_.to_node(entry.first) == nullptr || entry.second.acknowledged >= record_.version;
+  });
 }
 
 Membership::Member* Membership::find_member(std::string_view name) {
