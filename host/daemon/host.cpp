@@ -5,6 +5,7 @@
 
 #include "admin/node_documents.hpp"
 #include "events/log_observer.hpp"
+#include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
 
 namespace busbar::host {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "log/text.hpp"
+#include "node/query_answer.hpp"
 
 namespace busbar {
 
@@ -149,7 +150,11 @@ CallFailed::CallFailed(std::string_view service, Response response)
 
 // ------------------------------------------------------------------------------------------------------------- life
 
-Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) { start({}); }
+Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) {
+  start({{}, [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
+           host::answer_query(*this, *from, attempt, body);
+         }});
+}
 
 Node::Node(NodeOptions options, NotStarted)
     : options_(checked(std::move(options))),

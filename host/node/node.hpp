@@ -99,6 +99,8 @@ class Node {
   std::string refusal() const;
   /// The nodes that it knows: this one first, then the others by name.
   std::vector<registry::NodeRow> nodes() const { return cluster_->rows(); }
+  /// Those that have left not long ago.
+  std::vector<registry::DepartedRow> departed_nodes() const { return cluster_->departed(); }
 
   /// Waits until somebody provides the service. False: nobody does within `timeout`, or the cluster refuses this node.
   bool wait_for(std::string_view service, std::chrono::milliseconds timeout) const;

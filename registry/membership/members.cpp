@@ -19,6 +19,7 @@ bool Membership::put_record(const NodeRecord& record) {
   if (is_new) {
     member.record = record;
     member.since = now_;
+    member.version_since = now_;
     const auto* departed = departed_.find(record.name);
     if (departed != nullptr && departed->registry_address != record.registry_address) {
       Link* old = dialer_.at_address(departed->registry_address);
@@ -28,6 +29,7 @@ bool Membership::put_record(const NodeRecord& record) {
     actions_.emplace_back(NodeJoined{record});
   } else if (record.is_newer_than(member.record)) {
     member.record = record;
+    member.version_since = now_;
     actions_.emplace_back(RecordChanged{record});
   }
   return is_new;
@@ -37,7 +39,7 @@ bool Membership::put_record(const NodeRecord& record) {
 void Membership::remove(std::string name, std::string_view reason, bool is_over) {
   if (auto member = members_.extract(name)) {
     const NodeRecord& record = member.mapped().record;
-    departed_.put(record, is_over, now_);
+    departed_.put(record, is_over, reason, now_);
     actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
     if (!is_over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
@@ -136,8 +138,15 @@ std::vector<MemberRow> Membership::rows() const {
   rows.reserve(members_.size());
   for (const auto& [name, member] : members_) {
     const NodeRecord& record = member.record;
-    rows.push_back({name, record.incarnation, record.call_address, record.registry_address, member.since,
-                    member.round_trip, record.services.size()});
+    rows.push_back({.name = name,
+                    .incarnation = record.incarnation,
+                    .version = record.version,
+                    .call_address = record.call_address,
+                    .registry_address = record.registry_address,
+                    .since = member.since,
+                    .version_since = member.version_since,
+                    .round_trip = member.round_trip,
+                    .services = record.services.size()});
   }
   return rows;
 }

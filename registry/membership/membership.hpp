@@ -46,9 +46,11 @@ struct MembershipOptions {
 struct MemberRow {
   std::string name;
   std::uint64_t incarnation = 0;
+  std::uint64_t version = 0;  ///< of the record that is known
   std::string call_address;
   std::string registry_address;
   Time since{};                            ///< when this incarnation was met
+  Time version_since{};                    ///< when that record came
   std::chrono::microseconds round_trip{};  ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
 };
@@ -91,6 +93,8 @@ class Membership {
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
   std::vector<MemberRow> rows() const;
+  /// Those that were members, as far as they are remembered.
+  const Departed& departed() const { return departed_; }
   /// Messages that were passed over, because they were broken, or came from somebody who had not said hello.
   std::uint64_t ignored() const { return ignored_; }
 
@@ -98,6 +102,7 @@ class Membership {
   struct Member {
     NodeRecord record;
     Time since{};
+    Time version_since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
   };

@@ -101,6 +101,7 @@ class Cluster::Core {
   bool introduced() const noexcept { return introduced_.load(); }
   void start();
   std::vector<NodeRow> rows() const;
+  std::vector<DepartedRow> departed() const;
   void routability_changed();
   void stop() noexcept;
 
@@ -109,6 +110,7 @@ class Cluster::Core {
   struct Member {
     std::shared_ptr<RemoteNode> node;  // null: the listener could not make what reaches it
     std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
+    std::atomic<std::chrono::system_clock::time_point> version_since{since};
     std::atomic<bool> was_routable{false};
 
     NodeState state();
@@ -116,6 +118,7 @@ class Cluster::Core {
   struct Snapshot {
     NodeRow self;
     std::vector<std::pair<MemberRow, std::shared_ptr<Member>>> others;
+    std::shared_ptr<const std::vector<DepartedRow>> departed;
   };
 
   void run();
@@ -130,6 +133,8 @@ class Cluster::Core {
   void changed(const NodeRecord& record);
   void left(const std::string& name, std::string_view reason);
   void publish_rows(Time now);
+  NodeRow own_row();
+  std::shared_ptr<const std::vector<DepartedRow>> departed_rows(Time now) const;
   std::shared_ptr<const Snapshot> snapshot() const;
 
   // Of the cluster's thread alone, once it runs.
@@ -142,9 +147,12 @@ class Cluster::Core {
   std::map<std::string, std::shared_ptr<Member>, std::less<>> members_;
   std::shared_ptr<const wire::Message> encoded_;  // the message whose bytes are in `bytes_`: it may go to many
   zmq::message_t bytes_;
-  bool rows_changed_ = false;
+  bool rows_changed_ = true;
   Time rows_published_{};
   const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
+  std::uint64_t version_ = 0;  // of this node's record, as last seen
+  std::chrono::system_clock::time_point version_since_{};
+  std::shared_ptr<const std::vector<DepartedRow>> departed_;
 
   // For all threads.
   std::atomic<std::uint64_t> incarnation_;
@@ -300,9 +308,9 @@ void Cluster::Core::joined(const NodeRecord& record) {
 
 void Cluster::Core::changed(const NodeRecord& record) {
   const auto member = members_.find(record.name);
-  if (member != members_.end() && member->second->node != nullptr) {
-    registry_.put_node(member->second->node, record.services);
-  }
+  if (member == members_.end()) return;
+  member->second->version_since = std::chrono::system_clock::now();
+  if (member->second->node != nullptr) registry_.put_node(member->second->node, record.services);
   rows_changed_ = true;
 }
 
@@ -318,18 +326,13 @@ void Cluster::Core::left(const std::string& name, std::string_view reason) {
 
 void Cluster::Core::publish_rows(Time now) {
   auto next = std::make_shared<Snapshot>();
-  const NodeRecord& self = machine_.record();
-  next->self = {.name = self.name,
-                .state = NodeState::self,
-                .call_address = self.call_address,
-                .registry_address = self.registry_address,
-                .incarnation = self.incarnation,
-                .since = since_,
-                .services = self.services.size()};
+  next->self = own_row();
   for (MemberRow& row : machine_.rows()) {
     const auto member = members_.find(row.name);
     if (member != members_.end()) next->others.emplace_back(std::move(row), member->second);
   }
+  if (rows_changed_) departed_ = departed_rows(now);
+  next->departed = departed_;
   rows_changed_ = false;
   rows_published_ = now;
   const std::shared_ptr<const Snapshot> published = std::move(next);
@@ -340,6 +343,35 @@ void Cluster::Core::publish_rows(Time now) {
   }
   // Who came up while nobody could find it in the rows is remembered here (see routability_changed).
   for (const auto& [row, member] : published->others) member->state();
+}
+
+NodeRow Cluster::Core::own_row() {
+  const NodeRecord& self = machine_.record();
+  if (std::exchange(version_, self.version) != self.version) version_since_ = std::chrono::system_clock::now();
+  return {.name = self.name,
+          .state = NodeState::self,
+          .call_address = self.call_address,
+          .registry_address = self.registry_address,
+          .incarnation = self.incarnation,
+          .version = self.version,
+          .since = since_,
+          .version_since = version_since_,
+          .services = self.services.size()};
+}
+
+std::shared_ptr<const std::vector<DepartedRow>> Cluster::Core::departed_rows(Time now) const {
+  auto rows = std::make_shared<std::vector<DepartedRow>>();
+  const auto wall_now = std::chrono::system_clock::now();
+  for (const auto& [name, entry] : machine_.departed().entries()) {
+    const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(now - entry.left);
+    rows->push_back({.name = name,
+                     .registry_address = entry.registry_address,
+                     .incarnation = entry.incarnation,
+                     .may_return = !entry.is_over,
+                     .since = wall_now - ago,
+                     .reason = entry.reason});
+  }
+  return rows;
 }
 
 std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
@@ -364,12 +396,16 @@ std::vector<NodeRow> Cluster::Core::rows() const {
                    .call_address = row.call_address,
                    .registry_address = row.registry_address,
                    .incarnation = row.incarnation,
+                   .version = row.version,
                    .since = member->since,
+                   .version_since = member->version_since,
                    .round_trip = row.round_trip,
                    .services = row.services});
   }
   return out;
 }
+
+std::vector<DepartedRow> Cluster::Core::departed() const { return *snapshot()->departed; }
 
 void Cluster::Core::routability_changed() {
   const auto known = snapshot();
@@ -391,6 +427,7 @@ std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(
 void Cluster::start() { core_->start(); }
 bool Cluster::introduced() const noexcept { return core_->introduced(); }
 std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
+std::vector<DepartedRow> Cluster::departed() const { return core_->departed(); }
 void Cluster::routability_changed() { core_->routability_changed(); }
 void Cluster::stop() noexcept { core_->stop(); }
 

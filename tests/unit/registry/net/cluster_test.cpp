@@ -414,6 +414,43 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
 }
 
+TEST(Clusters, RowsTellWhichRecordIsKnownAndSinceWhen) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  const auto row = [&](std::size_t i) { return a.cluster().rows().at(i); };
+  ASSERT_TRUE(eventually([&] { return a.cluster().rows().size() == 2; }));
+  const NodeRow before = row(1);
+  b.offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  ASSERT_TRUE(eventually([&] { return row(1).version > before.version; }));
+  EXPECT_EQ(row(1).since, before.since);
+  EXPECT_GT(row(1).version_since, before.version_since);
+  EXPECT_EQ(row(1).version, b.cluster().rows().at(0).version);
+  a.offer("p", {"y"});
+  ASSERT_TRUE(eventually([&] { return row(0).version > 1; }));
+  EXPECT_GT(row(0).version_since, row(0).since);
+}
+
+TEST(Clusters, WhoHasLeftIsToldWithWhenAndWhyUntilItIsBack) {
+  ClusterNode a("a");
+  const auto before = std::chrono::system_clock::now() - 1s;  // two clocks are read for one moment
+  {
+    ClusterNode b("b", {a.address()}, 42);
+    ASSERT_TRUE(know_each_other(a, b, "a", "b"));
+    EXPECT_THAT(a.cluster().departed(), IsEmpty());
+  }
+  ASSERT_TRUE(eventually([&] { return a.cluster().departed().size() == 1; }));
+  const DepartedRow gone = a.cluster().departed()[0];
+  EXPECT_EQ(gone.name, "b");
+  EXPECT_EQ(gone.incarnation, 42U);
+  EXPECT_EQ(gone.reason, "it said goodbye");
+  EXPECT_FALSE(gone.may_return);
+  EXPECT_GE(gone.since, before);
+  EXPECT_LE(gone.since, std::chrono::system_clock::now() + 1s);
+  const ClusterNode again("b", {a.address()}, 43);
+  EXPECT_TRUE(eventually([&] { return a.cluster().departed().empty() && a.knows() == Names{"b"}; }));
+}
+
 TEST(Clusters, WhatWasReachedIsUnreachableAfterwardsAlsoWhenNobodyHasLookedMeanwhile) {
   ClusterNode a("a");
   ClusterNode b("b", {a.address()});
