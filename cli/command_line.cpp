@@ -78,7 +78,8 @@ Example:
   busbar describe greet --json)";
 
 constexpr const char* kNodesFooter = R"(
-States: self (the host that was asked), joining (it is being greeted), up, unreachable (known, but not connected).
+States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
+while: others are asked first), unreachable (known, but not connected).
 
 With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, and who
 has an older record of whom. Exits with 1 if they differ.

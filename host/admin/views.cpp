@@ -17,8 +17,9 @@ namespace {
 /// A member as one node knows it.
 struct Known {
   std::string state;
+  std::string state_since;  // empty: a node of an older version does not tell, nor of the version
   std::uint64_t incarnation = 0;
-  std::optional<std::uint64_t> version;  // a node of an older version does not tell
+  std::optional<std::uint64_t> version;
   std::string version_since;
 };
 struct Departed {
@@ -41,7 +42,8 @@ struct Newest {
 Picture picture_of(const json& document) {
   Picture picture;
   for (const json& row : document.at("nodes")) {
-    Known known{row.at("state"), row.at("incarnation"), {}, row.value("version_since", "")};
+    Known known{
+        row.at("state"), row.value("state_since", ""), row.at("incarnation"), {}, row.value("version_since", "")};
     if (row.contains("version")) known.version = row["version"].get<std::uint64_t>();
     picture.members.emplace(row.at("name"), std::move(known));
   }
@@ -128,7 +130,9 @@ class Comparison {
       out.push_back(difference);
     }
     if (known.state == "self" || known.state == "up") return;
-    out.push_back({{"kind", known.state}, {"node", difference["node"]}, {"peer", difference["peer"]}});
+    json other = {{"kind", known.state}, {"node", difference["node"]}, {"peer", difference["peer"]}};
+    if (!known.state_since.empty()) other["since"] = known.state_since;
+    out.push_back(std::move(other));
   }
 
   std::map<std::string, Picture> pictures_;

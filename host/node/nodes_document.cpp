@@ -15,6 +15,7 @@ json members_of(const Node& node) {
   for (const registry::NodeRow& row : node.nodes()) {
     list.push_back({{"name", row.name},
                     {"state", registry::name_of(row.state)},
+                    {"state_since", utc_text(row.state_since)},
                     {"address", row.call_address},
                     {"registry_address", row.registry_address},
                     {"incarnation", row.incarnation},

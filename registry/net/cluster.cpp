@@ -73,6 +73,8 @@ std::string_view name_of(NodeState state) noexcept {
       return "joining";
     case NodeState::up:
       return "up";
+    case NodeState::suspect:
+      return "suspect";
     case NodeState::unreachable:
       return "unreachable";
   }
@@ -112,8 +114,13 @@ class Cluster::Core {
     std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
     std::atomic<std::chrono::system_clock::time_point> version_since{since};
     std::atomic<bool> was_routable{false};
+    std::atomic<NodeState> last_state{NodeState::joining};
+    std::atomic<std::chrono::system_clock::time_point> state_since{since};
 
     NodeState state();
+
+   private:
+    NodeState look();
   };
   struct Snapshot {
     NodeRow self;
@@ -131,6 +138,7 @@ class Cluster::Core {
   bool encode(const std::shared_ptr<const wire::Message>& message);
   void joined(const NodeRecord& record);
   void changed(const NodeRecord& record);
+  void suspected(const std::string& name, bool is_suspected);
   void left(const std::string& name, std::string_view reason);
   void publish_rows(Time now);
   NodeRow own_row();
@@ -254,6 +262,8 @@ void Cluster::Core::perform(const Actions& actions) {
                    [&](const SendToCaller& sent) { send(sent.caller, sent.message); },
                    [&](const NodeJoined& node) { joined(node.record); },
                    [&](const RecordChanged& node) { changed(node.record); },
+                   [&](const NodeSuspected& node) { suspected(node.name, true); },
+                   [&](const NodeTrusted& node) { suspected(node.name, false); },
                    [&](const NodeLeft& node) { left(node.name, node.reason); },
                    [&](const RefusedHere& refused) { listener_.refused(refused.text); },
                    [&](const IncarnationRaised& raised) {
@@ -314,6 +324,14 @@ void Cluster::Core::changed(const NodeRecord& record) {
   rows_changed_ = true;
 }
 
+void Cluster::Core::suspected(const std::string& name, bool is_suspected) {
+  const auto member = members_.find(name);
+  if (member == members_.end() || member->second->node == nullptr) return;
+  member->second->node->set_suspected(is_suspected);
+  rows_changed_ = true;
+  listener_.node_suspected(name, is_suspected);
+}
+
 void Cluster::Core::left(const std::string& name, std::string_view reason) {
   const auto member = members_.extract(name);
   if (!member) return;
@@ -350,6 +368,7 @@ NodeRow Cluster::Core::own_row() {
   if (std::exchange(version_, self.version) != self.version) version_since_ = std::chrono::system_clock::now();
   return {.name = self.name,
           .state = NodeState::self,
+          .state_since = since_,
           .call_address = self.call_address,
           .registry_address = self.registry_address,
           .incarnation = self.incarnation,
@@ -380,9 +399,15 @@ std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
 }
 
 NodeState Cluster::Core::Member::state() {
+  const NodeState now = look();
+  if (last_state.exchange(now) != now) state_since = std::chrono::system_clock::now();
+  return now;
+}
+
+NodeState Cluster::Core::Member::look() {
   if (node != nullptr && node->routable()) {
     was_routable = true;
-    return NodeState::up;
+    return node->suspected() ? NodeState::suspect : NodeState::up;
   }
   return was_routable ? NodeState::unreachable : NodeState::joining;
 }
@@ -393,6 +418,7 @@ std::vector<NodeRow> Cluster::Core::rows() const {
   for (const auto& [row, member] : known->others) {
     out.push_back({.name = row.name,
                    .state = member->state(),
+                   .state_since = member->state_since,
                    .call_address = row.call_address,
                    .registry_address = row.registry_address,
                    .incarnation = row.incarnation,

@@ -38,6 +38,8 @@ TEST(ViewsText, HasALineForEachDifference) {
                 {{"kind", "other_incarnation"}, {"node", "b"}, {"peer", "c"}, {"incarnation", 7}, {"newest", 8}}),
             "b knows an earlier start of c: incarnation 7, the latest is 8\n");
   EXPECT_EQ(text_of_difference({{"kind", "unreachable"}, {"node", "b"}, {"peer", "c"}}), "b sees c as unreachable\n");
+  EXPECT_EQ(text_of_difference({{"kind", "suspect"}, {"node", "b"}, {"peer", "c"}, {"since", "noon"}}),
+            "b sees c as suspect since noon\n");
   EXPECT_EQ(text_of_difference({{"kind", "no_answer"}, {"node", "d"}, {"reason", "it sleeps"}}),
             "d did not answer (it sleeps)\n");
 }

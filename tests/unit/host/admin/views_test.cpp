@@ -106,7 +106,8 @@ TEST(Views, TellWhoCannotCallWhom) {
   auto views = three();
   row_in(views[2], 1)["state"] = "unreachable";
   row_in(views[1], 1)["state"] = "suspect";
-  EXPECT_EQ(differences(views), json({{{"kind", "suspect"}, {"node", "b"}, {"peer", "a"}},
+  row_in(views[1], 1)["state_since"] = "noon";
+  EXPECT_EQ(differences(views), json({{{"kind", "suspect"}, {"node", "b"}, {"peer", "a"}, {"since", "noon"}},
                                       {{"kind", "unreachable"}, {"node", "c"}, {"peer", "a"}}}));
 }
 

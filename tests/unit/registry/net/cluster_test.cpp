@@ -409,6 +409,9 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   a.cluster().routability_changed();
   EXPECT_THAT(a.providers("x"), IsEmpty());
   EXPECT_EQ(row(1).state, NodeState::unreachable);
+  const auto unreachable_since = row(1).state_since;
+  EXPECT_GT(unreachable_since, row(1).since);
+  EXPECT_EQ(row(1).state_since, unreachable_since) << "not since it was looked at";
   a.reached("b")->set_routable(true);
   EXPECT_EQ(row(1).state, NodeState::up);
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
