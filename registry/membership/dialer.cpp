@@ -87,7 +87,7 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
 
 void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
   if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
-  if (slowly) link.delay = kLongestDelay;
+  if (slowly) link.delay = kSlowDelay;
   end(link);
   wait(link, now, random);
 }

@@ -39,7 +39,8 @@ struct Link {
 class Dialer {
  public:
   static constexpr std::chrono::milliseconds kFirstDelay{100};
-  static constexpr std::chrono::milliseconds kLongestDelay{10'000};
+  static constexpr std::chrono::milliseconds kLongestDelay{3'000};  ///< so a network that heals is whole within 5 s
+  static constexpr std::chrono::milliseconds kSlowDelay{10'000};    ///< where somebody answers, but not as wanted
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
   static constexpr std::size_t kMostAddresses = 20'000;
 
@@ -63,7 +64,7 @@ class Dialer {
 
   /// The link is welcomed by `node`. False: another link reaches it already; this one is closed and must not be used.
   bool greeted(Link& link, const std::string& node, Actions& actions);
-  /// Ends the link, if there is one, and dials again after a delay; at the slowest pace when `slowly`.
+  /// Ends the link, if there is one, and dials again after a delay; after kSlowDelay when `slowly`.
   void drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly = false);
   /// As `drop`, of a link that the driver has lost.
   void lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions);

@@ -106,7 +106,7 @@ TEST(Joining, ASeedThatComesLaterIsJoinedThen) {
   network.run(60s);
   EXPECT_THAT(known_at(network, "b"), IsEmpty());
   network.start("a", {});
-  network.run(13s);  // the longest delay and its jitter
+  network.run(5s);  // more than the longest delay and its jitter
   EXPECT_EQ(disagreement(network), "");
 }
 
@@ -137,7 +137,7 @@ TEST(Joining, ASeedIsDialledLessAndLessOftenAndForEver) {
   EXPECT_TRUE(is_about(delays[2], 200ms)) << delays[2].count();
   EXPECT_TRUE(is_about(delays[5], 1'600ms)) << delays[5].count();
   EXPECT_NE(delays[1], 100ms) << "no jitter";
-  for (std::size_t i = 9; i < delays.size(); ++i) ASSERT_TRUE(is_about(delays[i], 10s)) << delays[i].count();
+  for (std::size_t i = 6; i < delays.size(); ++i) ASSERT_TRUE(is_about(delays[i], 3s)) << delays[i].count();
   EXPECT_THAT(warnings, ElementsAre("could not reach seed tcp://a:1: connection refused; it is tried again until it is "
                                     "there"));
 }
