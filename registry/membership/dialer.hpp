@@ -29,7 +29,7 @@ struct Link {
   std::string node;      ///< greeted, parked: who is reached
   Time heard{};          ///< connecting: when that began; up, greeted: when something came last
   Time next_dial{};      ///< waiting
-  Time give_up{};        ///< waiting, not a seed: forgotten then
+  Time lost{};           ///< waiting: since when it is not reached
   Duration delay{};      ///< before the next attempt; doubles
 
   bool is_up() const { return state == State::up || state == State::greeted; }
@@ -39,8 +39,10 @@ struct Link {
 class Dialer {
  public:
   static constexpr std::chrono::milliseconds kFirstDelay{100};
-  static constexpr std::chrono::milliseconds kLongestDelay{3'000};  ///< so a network that heals is whole within 5 s
-  static constexpr std::chrono::milliseconds kSlowDelay{10'000};    ///< where somebody answers, but not as wanted
+  /// Who was reached lately is dialled that often at least: a cut that heals is noticed before anybody asks.
+  static constexpr std::chrono::milliseconds kLongestDelayAtFirst{2'000};
+  static constexpr std::chrono::minutes kAtFirst{5};
+  static constexpr std::chrono::milliseconds kLongestDelay{10'000};
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
   static constexpr std::size_t kMostAddresses = 20'000;
 
@@ -64,7 +66,7 @@ class Dialer {
 
   /// The link is welcomed by `node`. False: another link reaches it already; this one is closed and must not be used.
   bool greeted(Link& link, const std::string& node, Actions& actions);
-  /// Ends the link, if there is one, and dials again after a delay; after kSlowDelay when `slowly`.
+  /// Ends the link, if there is one, and dials again after a delay; at the slowest pace when `slowly`.
   void drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly = false);
   /// As `drop`, of a link that the driver has lost.
   void lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions);
