@@ -136,7 +136,7 @@ Nanos CallPeers::attend_all() {
   const Nanos now = now_ns();
   const bool stopping = stopping_.load(std::memory_order_relaxed);
   bool changed = false;
-  Nanos due = kNever;
+  Nanos due = descriptors_.look(now);
   std::uint64_t up = 0;
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");

@@ -17,7 +17,7 @@ namespace {
 using registry::net::Monitor;
 
 constexpr Nanos kMinDelay = 100 * kMillisecond;
-constexpr Nanos kMaxDelay = 10 * kSecond;
+constexpr Nanos kMaxDelay = 3 * kSecond;  // so a network that heals is whole within 5 s
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
 
 // How long a peer that has left, but whose connection stands, may take to end that: what it answered last comes before.
