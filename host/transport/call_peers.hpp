@@ -54,6 +54,7 @@ class CallPeers {
   const CallPlaneOptions& options_;
   const Logger log_;
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
