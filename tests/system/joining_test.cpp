@@ -110,6 +110,7 @@ TEST_F(JoiningHere, NoSeedIsNeededOnceJoinedAndOneThatReturnsIsFound) {
   cluster.kill("b");
   ASSERT_TRUE(cluster.wait_until_whole());
   cluster["c"].add("greeter");
+  EXPECT_EQ(cluster["c"].ask({"rescan"}).status, 0);
   EXPECT_TRUE(cluster.wait_until_offered("greet", {"c"}));
   EXPECT_EQ(cluster["d"].call("greet", {{"name", "Ada"}}).status, 0);
   cluster["a"].start({"--node", "a", "--registry-listen", seeds[0]});

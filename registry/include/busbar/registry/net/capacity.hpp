@@ -11,8 +11,9 @@ inline constexpr unsigned kSocketsPerLink = 3;
 inline constexpr unsigned kDescriptorsPerLink = kSocketsPerLink + 1;
 /// One that is opened to this node's ROUTER is a descriptor alone.
 inline constexpr unsigned kDescriptorsPerCaller = 1;
-/// On each of the two planes one is opened in each direction (`Clusters.CapacityIsWhatAPeerTakes` counts them).
-inline constexpr unsigned kDescriptorsPerPeer = 2 * (kDescriptorsPerLink + kDescriptorsPerCaller);
+/// On each of the two planes one is opened in each direction; and on that for calls whoever works a connection is woken
+/// by a descriptor of its own. (A test of real hosts counts them.)
+inline constexpr unsigned kDescriptorsPerPeer = 2 * (kDescriptorsPerLink + kDescriptorsPerCaller) + 1;
 
 /// Addresses that a node dials at a time: those of its peers, and as many that are gone and may come back.
 constexpr std::size_t addresses_for(unsigned max_peers) { return 2 * std::size_t{max_peers} + 100; }
