@@ -33,7 +33,7 @@ Link& Dialer::put(const std::string& address, Time now, Duration delay) {
   if (!is_new) return link;
   link.address = address;
   link.next_dial = now + delay;
-  link.give_up = now + kGiveUpAfter;
+  link.lost = now;
   link.delay = kFirstDelay;
   return link;
 }
@@ -49,7 +49,7 @@ void Dialer::tick(Time now, std::mt19937_64& random, Actions& actions) {
     Link& link = (at++)->second;  // it may be forgotten
     switch (link.state) {
       case Link::State::waiting:
-        if (!link.is_seed && now >= link.give_up) {
+        if (!link.is_seed && now >= link.lost + kGiveUpAfter) {
           forget(link, now, random, actions);
         } else if (now >= link.next_dial) {
           dial(link, now, actions);
@@ -168,7 +168,7 @@ Time Dialer::next_deadline() const {
   Time next = Time::max();
   for (const auto& [address, link] : links_) {
     if (link.state == Link::State::waiting) {
-      next = std::min(next, link.is_seed ? link.next_dial : std::min(link.next_dial, link.give_up));
+      next = std::min(next, link.is_seed ? link.next_dial : std::min(link.next_dial, link.lost + kGiveUpAfter));
     } else if (link.state != Link::State::parked) {
       next = std::min(next, link.heard + lost_after_);
     }
@@ -196,9 +196,13 @@ void Dialer::end(Link& link) {
 /// One that was just reset had been greeted: the hour in which it may come back begins now.
 void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
   link.tried = true;
-  if (link.delay == kFirstDelay) link.give_up = now + kGiveUpAfter;
+  if (link.delay == kFirstDelay) link.lost = now;
   link.next_dial = now + spread(link.delay, random);
-  link.delay = std::min<Duration>(2 * link.delay, kLongestDelay);
+  link.delay = longer(link.delay, now - link.lost);
+}
+
+Duration Dialer::longer(Duration delay, Duration since_lost) {
+  return std::min<Duration>(2 * delay, since_lost < kAtFirst ? kLongestDelayAtFirst : kLongestDelay);
 }
 
 Duration Dialer::spread(Duration delay, std::mt19937_64& random) {

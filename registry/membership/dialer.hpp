@@ -31,7 +31,7 @@ struct Link {
   std::string node;       ///< greeted, parked: who is reached
   Time heard{};           ///< connecting: when that began; up, greeted: when something came last
   Time next_dial{};       ///< waiting
-  Time give_up{};         ///< waiting, not a seed: forgotten then
+  Time lost{};            ///< waiting: since when it is not reached
   Duration delay{};       ///< before the next attempt; doubles
 
   bool is_up() const { return state == State::up || state == State::greeted; }
@@ -42,6 +42,9 @@ struct Link {
 class Dialer {
  public:
   static constexpr std::chrono::milliseconds kFirstDelay{100};
+  /// Who was reached lately is dialled that often at least: a cut that heals is noticed before anybody asks.
+  static constexpr std::chrono::milliseconds kLongestDelayAtFirst{2'000};
+  static constexpr std::chrono::minutes kAtFirst{5};
   static constexpr std::chrono::milliseconds kLongestDelay{10'000};
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
 
@@ -87,6 +90,8 @@ class Dialer {
   Time next_deadline() const;
   /// A delay with up to a fifth more or less, so that nodes which lost the same peer do not all come back at once.
   static Duration spread(Duration delay, std::mt19937_64& random);
+  /// The delay after this one, for what has not been reached for that long.
+  static Duration longer(Duration delay, Duration since_lost);
   /// Calls `use(link)` for each that is up, in the order of the addresses.
   template <class Use>
   void for_each_up(Use use) {

@@ -22,6 +22,7 @@ std::uint64_t microseconds_of(Time now) {
 
 Membership::Membership(MembershipOptions options, std::vector<RemoteService> services)
     : options_(std::move(options)),
+      suspect_after_((options_.heartbeat + options_.lost_after) / 2),
       random_(options_.random_seed),
       dialer_(options_.lost_after, net::addresses_for(options_.max_peers)),
       names_(dialer_, options_.lost_after) {
@@ -93,9 +94,9 @@ bool Membership::is_introduced() const {
 
 Actions Membership::tick(Time now) {
   return input(now, [&] {
-    dialer_.tick(now_, random_, actions_);
     watch_challenges();
-    watch_members();
+    if (now_ >= next_watch_) watch_members();
+    dialer_.tick(now_, random_, actions_);
     if (now_ >= next_heartbeat_) {
       next_heartbeat_ = now_ + options_.heartbeat;
       send_heartbeats();
@@ -110,9 +111,8 @@ Actions Membership::tick(Time now) {
 
 Time Membership::next_deadline() const {
   if (phase_ != Phase::running) return Time::max();
-  Time next = std::min({next_heartbeat_, next_exchange_, dialer_.next_deadline(), names_.next_deadline()});
+  Time next = std::min({next_heartbeat_, next_exchange_, next_watch_, dialer_.next_deadline(), names_.next_deadline()});
   if (!introduced_ && welcomed_) next = std::min(next, *welcomed_ + kOthersWithin);
-  for (const auto& [name, member] : members_) next = std::min(next, member.heard + options_.lost_after);
   for (const auto& [name, challenge] : challenges_) next = std::min(next, challenge.deadline);
   return next;
 }
@@ -143,7 +143,7 @@ Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
     if (link == nullptr) return;
     const std::string node = link->node;
     dialer_.lost(*link, reason, now_, random_, actions_);
-    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), false);
+    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), Leaving::lost);
   });
 }
 
@@ -152,7 +152,7 @@ Actions Membership::from_link(Time now, LinkId id, const wire::Message& message)
     Link* link = dialer_.find(id);
     if (link == nullptr) return;
     link->heard = now_;
-    if (Member* member = find_member(link->node)) member->heard = now_;
+    if (Member* member = find_member(link->node)) heard_from(*member, true);
     take_on_link(*link, message);
   });
 }
@@ -169,7 +169,7 @@ Actions Membership::bad_from_link(Time now, LinkId id, std::string_view what) {
     warn("a broken message from " + link->address + ", which is dialled less often now: " + std::string(what));
     const std::string node = link->node;
     dialer_.drop(*link, now_, random_, actions_, true);
-    if (!node.empty()) remove(node, "it sent a broken message", false);
+    if (!node.empty()) remove(node, "it sent a broken message", Leaving::lost);
   });
 }
 
@@ -236,7 +236,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
                              " of the registry's protocol, node " + record_.name + " speaks version " +
                              std::to_string(wire::kMajor);
     warn("refused a node: " + text);
-    return send(id, wire::Refused{wire::kRefusedVersion, text, 0});
+    return send(id, wire::Refused{.code = wire::kRefusedVersion, .text = text});
   }
   const auto caller = callers_.find(id);
   if (caller == callers_.end()) {
@@ -245,7 +245,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
   }
   caller->second.heard = now_;
   Member* member = find_member(caller->second.name);
-  if (member != nullptr && member->record.incarnation == caller->second.incarnation) member->heard = now_;
+  if (member != nullptr && caller->second.is_of(member->record)) heard_from(*member, false);
   take_from_known(id, caller->second, message);
 }
 
@@ -277,7 +277,7 @@ void Membership::take_announce(CallerId id, const Caller& caller, const NodeReco
       member->record.registry_address == record.registry_address) {
     put_record(record);
   } else {
-    introduce({id, record});  // it was lost, and is back
+    introduce({id, record, true});  // it was lost, and is back
   }
 }
 
@@ -287,16 +287,20 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
     ++ignored_;
     return;
   }
+  NodeRecord sender;  // as far as it is known
+  sender.name = caller.name;
+  sender.incarnation = caller.incarnation;
+  sender.registry_address = caller.registry_address;
   const Member* member = find_member(caller.name);
+  if (member != nullptr && member->record.registry_address != caller.registry_address) {
+    return refuse_name({id, std::move(sender)}, member->record.registry_address);
+  }
   const auto* departed = departed_.find(caller.name);
   const std::uint64_t known = member != nullptr     ? member->record.incarnation
                               : departed != nullptr ? departed->incarnation + (departed->is_over ? 1 : 0)
                                                     : 0;
   if (known > caller.incarnation) {
-    NodeRecord stale;
-    stale.name = caller.name;
-    stale.incarnation = caller.incarnation;
-    return refuse_stale({id, std::move(stale)}, member != nullptr ? known : departed->incarnation);
+    return refuse_stale({id, std::move(sender)}, member != nullptr ? known : departed->incarnation);
   }
   send(id, wire::HeartbeatAck{heartbeat.sent_us, member == nullptr || member->record.version < heartbeat.version});
 }
@@ -316,7 +320,7 @@ void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) 
   const std::string address = member->record.registry_address;
   if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
   if (Link* link = dialer_.at_address(address)) dialer_.forget(*link, now_, random_, actions_);
-  remove(std::string(name), "it said goodbye", true);
+  remove(std::string(name), "it said goodbye", Leaving::over);
 }
 
 /// Dials those that are news.
@@ -338,7 +342,7 @@ void Membership::announce() {
 }
 
 void Membership::say_hello(const Link& link) {
-  send(link.id, wire::Hello{wire::kMajor, wire::kMinor, options_.cluster, record_});
+  send(link.id, wire::Hello{.cluster = options_.cluster, .record = record_, .established = has_been_member_});
 }
 
 void Membership::send(LinkId link, wire::Message message) {

@@ -5,7 +5,7 @@
 
 namespace busbar::registry {
 
-void SeedNames::add(const std::string& name, Time now) { names_[name].due = now; }
+void SeedNames::add(const std::string& name, Time now) { names_[name].due = names_[name].lost = now; }
 
 void SeedNames::look(Time now, Actions& actions) {
   for (auto& [name, entry] : names_) {
@@ -37,7 +37,10 @@ void SeedNames::look_at_addresses(const std::string& name, Name& entry, Time now
   if (others == 0) return;
   if (reached != 0) entry.told = false;
   if (told == others) warn(name, entry, "nobody answers at " + all, actions);
-  if (reached == others) entry.delay = Dialer::kFirstDelay;
+  if (reached == others) {
+    entry.delay = Dialer::kFirstDelay;
+    entry.lost = now;
+  }
   if (reached != 0 && unreached == 0) {
     entry.due = Time::max();
   } else if (entry.due == Time::max()) {
@@ -53,7 +56,7 @@ void SeedNames::resolved(const std::string& name, const std::vector<std::string>
   entry.asked = false;
   entry.tried = true;
   entry.due = now + Dialer::spread(entry.delay, random);
-  entry.delay = std::min<Duration>(2 * entry.delay, Dialer::kLongestDelay);
+  entry.delay = Dialer::longer(entry.delay, now - entry.lost);
   if (addresses.empty()) {  // what it stood for before may still be there
     warn(name, entry, "its name cannot be looked up: " + std::string(error), actions);
   } else {

@@ -12,8 +12,8 @@
 
 namespace busbar::registry {
 
-/// A name is looked up until all that it stands for is reached, and again as soon as one of that is not any more: first
-/// after 100 ms, then after twice as long each time up to 10 s, spread as the dialer does it; for ever. Its addresses
+/// A name is looked up until all that it stands for is reached, and again as soon as one of that is not any more; after
+/// the delays that the dialer has, too, for ever. Its addresses
 /// are the dialer's seeds for as long as it stands for them.
 /// Threads: one at a time.
 class SeedNames {
@@ -40,6 +40,7 @@ class SeedNames {
     bool told = false;   // it was warned of that nobody is reached by it
     Time due{};          // asked: when that takes long; else: looked up then. Time::max(): there is no need
     Duration delay = Dialer::kFirstDelay;
+    Time lost{};  // since when not all is reached
     std::vector<std::string> addresses;
   };
 
