@@ -4,6 +4,7 @@
 #include <map>
 
 #include "admin/node_documents.hpp"
+#include "daemon/descriptor_limit.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -32,6 +33,7 @@ NodeOptions node_options(const Config& config, Logger log) {
   options.state_dir = config.paths.state;
   options.heartbeat = config.registry.heartbeat;
   options.lost_after = config.registry.lost_after;
+  options.max_peers = config.registry.max_peers;
   options.max_message = config.limits.max_message;
   options.peer_queue = config.limits.peer_queue;
   options.pool = pool_options(config.pool);
@@ -87,6 +89,14 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"bound_address", node_.bound_address()},
                         {"registry_address", node_.registry_address()},
                         {"bound_registry_address", node_.bound_registry_address()}});
+  const DescriptorLimit descriptors = raise_descriptor_limit(config_.registry.max_peers);
+  if (!descriptors.is_enough()) {
+    log_.warn("fewer descriptors are allowed than registry.max_peers may take; raise the hard limit, or lower the key",
+              {{"max_peers", config_.registry.max_peers},
+               {"needed", descriptors.needed},
+               {"allowed", descriptors.allowed},
+               {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
+  }
   node_.dispatcher().hold_clients();
   when_ready([this] {
     log_.info("ready", {{"node", config_.node}});
