@@ -12,6 +12,7 @@
 #include "config/config.hpp"
 #include "daemon/crash_report.hpp"
 #include "daemon/host.hpp"
+#include "daemon/least_descriptors.hpp"
 #include "daemon/signals.hpp"
 #include "plugins/file/inspect.hpp"
 #include "plugins/file/trial.hpp"
@@ -140,6 +141,7 @@ int serve(const Arguments& arguments, const Signals& signals) {
     std::cout << to_json(config).dump(2) << '\n';
     return 0;
   }
+  require_descriptors();
   report_crashes(config.log.format);
   const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
   // Never destroyed: `exit` ends the process while nothing of it is used any more.

@@ -16,6 +16,7 @@
 #include <node/node.hpp>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -119,29 +120,28 @@ class Book {
   Clock::time_point last_success_{}, last_failure_{};
 };
 
-/// Waits for the one answer of a call with a callback.
+/// Of a call with a callback: whether its answer has come, and been written down.
 class Answer {
  public:
   /// False: it was there already.
-  bool take(busbar::Message&& message) {
+  bool come() {
     const std::lock_guard lock(mutex_);
-    if (there_) return false;
-    there_ = true;
-    message_ = std::move(message);
-    come_.notify_all();
-    return true;
+    return !std::exchange(has_come_, true);
   }
-  /// Null: it has not come.
-  const busbar::Message* wait(milliseconds limit) {
+  void written() {
+    const std::lock_guard lock(mutex_);
+    is_written_ = true;
+    changed_.notify_all();
+  }
+  void wait(milliseconds limit) {
     std::unique_lock lock(mutex_);
-    return come_.wait_for(lock, limit, [&] { return there_; }) ? &message_ : nullptr;
+    changed_.wait_for(lock, limit, [&] { return is_written_; });
   }
 
  private:
   std::mutex mutex_;
-  std::condition_variable come_;
-  bool there_ = false;
-  busbar::Message message_{"none"};
+  std::condition_variable changed_;
+  bool has_come_ = false, is_written_ = false;
 };
 
 class Callers {
@@ -188,10 +188,10 @@ class Callers {
     auto answer = std::make_shared<Answer>();
     node_.dispatch_async(
         busbar::Message::of("work", task),
-        [this, answer, task, begun](busbar::Message&& message) {
-          const busbar::Response response = message.response();
-          if (!answer->take(std::move(message))) return book_.answered_again();
-          book_.end(task.number, begun, response);
+        [this, answer, task, begun](const busbar::Message& message) {
+          if (!answer->come()) return book_.answered_again();
+          book_.end(task.number, begun, message.response());
+          answer->written();
         },
         budget_);
     answer->wait(budget_ + kGivenUpAfter);

@@ -140,8 +140,12 @@ TEST(Joining, ASeedIsDialledLessAndLessOftenAndForEver) {
   Time dialled{};
   for (const Duration delay : delays) {
     dialled += delay;
-    if (dialled > Time{} + 10s && dialled < Time{} + 5min) ASSERT_TRUE(is_about(delay, 2s)) << delay.count();
-    if (dialled > Time{} + 6min) ASSERT_TRUE(is_about(delay, 10s)) << delay.count();
+    if (dialled > Time{} + 10s && dialled < Time{} + 5min) {
+      ASSERT_TRUE(is_about(delay, 2s)) << delay.count();
+    }
+    if (dialled > Time{} + 6min) {
+      ASSERT_TRUE(is_about(delay, 10s)) << delay.count();
+    }
   }
   EXPECT_THAT(warnings, ElementsAre("could not reach seed tcp://a:1: connection refused; it is tried again until it is "
                                     "there"));
