@@ -13,11 +13,6 @@ class FaultyNetwork : public FaultTest {
   void start_hosts(int count) {
     for (int i = 0; i < count; ++i) add(std::string(1, static_cast<char>('a' + i)));
   }
-  /// What a network that is silent may do to a call: the failure detector has spoken, or the budget was over before.
-  void allow_silence() {
-    allow("badrpc nodedown");
-    allow("service_timeout");
-  }
   /// A call at one host that another one works on for much longer than any test lasts.
   Process start_endless_call(const std::string& from, const std::string& to) {
     Process call = cluster[from].start_busbar(
