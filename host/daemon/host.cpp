@@ -4,7 +4,6 @@
 #include <map>
 
 #include "admin/node_documents.hpp"
-#include "daemon/descriptor_limit.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -60,6 +59,7 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
     : config_(std::move(config)),
       logs_(config_.log),
       log_(logs_.get("host")),
+      descriptors_(raise_descriptor_limit(config_.registry.max_peers)),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
       cache_lock_(take_cache(config_)),
       node_(node_options(config_, logs_.get("host.cluster")), Node::NotStarted{}),
@@ -89,12 +89,11 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"bound_address", node_.bound_address()},
                         {"registry_address", node_.registry_address()},
                         {"bound_registry_address", node_.bound_registry_address()}});
-  const DescriptorLimit descriptors = raise_descriptor_limit(config_.registry.max_peers);
-  if (!descriptors.is_enough()) {
+  if (!descriptors_.is_enough()) {
     log_.warn("fewer descriptors are allowed than registry.max_peers may take; raise the hard limit, or lower the key",
               {{"max_peers", config_.registry.max_peers},
-               {"needed", descriptors.needed},
-               {"allowed", descriptors.allowed},
+               {"needed", descriptors_.needed},
+               {"allowed", descriptors_.allowed},
                {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
   }
   node_.dispatcher().hold_clients();
