@@ -286,6 +286,8 @@ class Call final : public busbar_call, public Task {
   bool give_up_waiting() noexcept;
   void expire_waiter() noexcept;
   void expire_callback() noexcept;
+  bool is_too_late() const noexcept;
+  void answer_as_late() noexcept;
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
   void forget_others() noexcept;
