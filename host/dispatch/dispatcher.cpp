@@ -306,7 +306,7 @@ void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const
 
 void Dispatcher::validate(Message& message, const DispatchOptions& options) {
   if (message.halted()) return;
-  if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
+  message.with_dry_run(for_validation(message.dry_run()));
   dispatch(message, options);
 }
 
