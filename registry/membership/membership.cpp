@@ -19,7 +19,10 @@ std::uint64_t microseconds_of(Time now) {
 }  // namespace
 
 Membership::Membership(MembershipOptions options, std::vector<RemoteService> services)
-    : options_(std::move(options)), random_(options_.random_seed), dialer_(options_.lost_after) {
+    : options_(std::move(options)),
+      suspect_after_((options_.heartbeat + options_.lost_after) / 2),
+      random_(options_.random_seed),
+      dialer_(options_.lost_after) {
   record_.name = options_.node;
   record_.incarnation = options_.incarnation;
   record_.version = 1;
@@ -74,9 +77,9 @@ Actions Membership::start(Time now) {
 
 Actions Membership::tick(Time now) {
   return input(now, [&] {
-    dialer_.tick(now_, random_, actions_);
     watch_challenges();
-    watch_members();
+    if (now_ >= next_watch_) watch_members();
+    dialer_.tick(now_, random_, actions_);
     if (now_ >= next_heartbeat_) {
       next_heartbeat_ = now_ + options_.heartbeat;
       send_heartbeats();
@@ -91,8 +94,7 @@ Actions Membership::tick(Time now) {
 
 Time Membership::next_deadline() const {
   if (phase_ != Phase::running) return Time::max();
-  Time next = std::min({next_heartbeat_, next_exchange_, dialer_.next_deadline()});
-  for (const auto& [name, member] : members_) next = std::min(next, member.heard + options_.lost_after);
+  Time next = std::min({next_heartbeat_, next_exchange_, next_watch_, dialer_.next_deadline()});
   for (const auto& [name, challenge] : challenges_) next = std::min(next, challenge.deadline);
   return next;
 }
@@ -113,7 +115,7 @@ Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
     if (link == nullptr) return;
     const std::string node = link->node;
     dialer_.lost(*link, reason, now_, random_, actions_);
-    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), false);
+    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), Leaving::lost);
   });
 }
 
@@ -122,7 +124,7 @@ Actions Membership::from_link(Time now, LinkId id, const wire::Message& message)
     Link* link = dialer_.find(id);
     if (link == nullptr) return;
     link->heard = now_;
-    if (Member* member = find_member(link->node)) member->heard = now_;
+    if (Member* member = find_member(link->node)) heard_from(*member, true);
     take_on_link(*link, message);
   });
 }
@@ -139,7 +141,7 @@ Actions Membership::bad_from_link(Time now, LinkId id, std::string_view what) {
     warn("a broken message from " + link->address + ", which is dialled less often now: " + std::string(what));
     const std::string node = link->node;
     dialer_.drop(*link, now_, random_, actions_, true);
-    if (!node.empty()) remove(node, "it sent a broken message", false);
+    if (!node.empty()) remove(node, "it sent a broken message", Leaving::lost);
   });
 }
 
@@ -170,9 +172,8 @@ Actions Membership::leave(Time now) {
   return input(now, [&] {
     const auto goodbye = std::make_shared<const wire::Message>(wire::Goodbye{record_.name, record_.incarnation});
     dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, goodbye}); });
-    for (const auto& [id, caller] : callers_) {
-      if (dialer_.to_node(caller.name) == nullptr) actions_.emplace_back(SendToCaller{id, goodbye});
-    }
+    // On both connections of a member: of those either may end first, and on each it must come before its end.
+    for (const auto& [id, caller] : callers_) actions_.emplace_back(SendToCaller{id, goodbye});
     phase_ = Phase::over;
   });
 }
@@ -206,7 +207,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
                              " of the registry's protocol, node " + record_.name + " speaks version " +
                              std::to_string(wire::kMajor);
     warn("refused a node: " + text);
-    return send(id, wire::Refused{wire::kRefusedVersion, text, 0});
+    return send(id, wire::Refused{.code = wire::kRefusedVersion, .text = text});
   }
   const auto caller = callers_.find(id);
   if (caller == callers_.end()) {
@@ -215,7 +216,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
   }
   caller->second.heard = now_;
   Member* member = find_member(caller->second.name);
-  if (member != nullptr && member->record.incarnation == caller->second.incarnation) member->heard = now_;
+  if (member != nullptr && caller->second.is_of(member->record)) heard_from(*member, false);
   take_from_known(id, caller->second, message);
 }
 
@@ -247,7 +248,7 @@ void Membership::take_announce(CallerId id, const Caller& caller, const NodeReco
       member->record.registry_address == record.registry_address) {
     put_record(record);
   } else {
-    introduce({id, record});  // it was lost, and is back
+    introduce({id, record, true});  // it was lost, and is back
   }
 }
 
@@ -257,18 +258,24 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
     ++ignored_;
     return;
   }
+  NodeRecord sender;  // as far as it is known
+  sender.name = caller.name;
+  sender.incarnation = caller.incarnation;
+  sender.registry_address = caller.registry_address;
   const Member* member = find_member(caller.name);
+  if (member != nullptr && member->record.registry_address != caller.registry_address) {
+    return refuse_name({id, std::move(sender)}, member->record.registry_address);
+  }
   const auto* departed = departed_.find(caller.name);
   const std::uint64_t known = member != nullptr     ? member->record.incarnation
                               : departed != nullptr ? departed->incarnation + (departed->is_over ? 1 : 0)
                                                     : 0;
   if (known > caller.incarnation) {
-    NodeRecord stale;
-    stale.name = caller.name;
-    stale.incarnation = caller.incarnation;
-    return refuse_stale({id, std::move(stale)}, member != nullptr ? known : departed->incarnation);
+    return refuse_stale({id, std::move(sender)}, member != nullptr ? known : departed->incarnation);
   }
-  send(id, wire::HeartbeatAck{heartbeat.sent_us, member == nullptr || member->record.version < heartbeat.version});
+  const bool has_it = member != nullptr && member->record.incarnation == caller.incarnation;
+  const std::uint64_t version = has_it ? member->record.version : 0;
+  send(id, wire::HeartbeatAck{heartbeat.sent_us, version < heartbeat.version, version});
 }
 
 void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
@@ -277,6 +284,7 @@ void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
   if (member != nullptr && ack.sent_us <= now_us) {
     member->round_trip = std::chrono::microseconds(now_us - ack.sent_us);
   }
+  if (member != nullptr) member->acknowledged = ack.version;
   if (ack.want_record) send(link.id, wire::Announce{record_});
 }
 
@@ -286,7 +294,7 @@ void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) 
   const std::string address = member->record.registry_address;
   if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
   if (Link* link = dialer_.at_address(address)) dialer_.forget(*link, now_, random_, actions_);
-  remove(std::string(name), "it said goodbye", true);
+  remove(std::string(name), "it said goodbye", Leaving::over);
 }
 
 /// Dials those that are news.
@@ -301,13 +309,23 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
   }
 }
 
+/// A heartbeat comes behind it, whose answer tells at once whether the record has arrived.
 void Membership::announce() {
   const auto message = std::make_shared<const wire::Message>(wire::Announce{record_});
-  dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, message}); });
+  const auto asks = heartbeat();
+  dialer_.for_each_up([&](Link& link) {
+    actions_.emplace_back(SendToLink{link.id, message});
+    if (link.state == Link::State::greeted) actions_.emplace_back(SendToLink{link.id, asks});
+  });
+}
+
+std::shared_ptr<const wire::Message> Membership::heartbeat() const {
+  return std::make_shared<const wire::Message>(
+      wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
 }
 
 void Membership::say_hello(const Link& link) {
-  send(link.id, wire::Hello{wire::kMajor, wire::kMinor, options_.cluster, record_});
+  send(link.id, wire::Hello{.cluster = options_.cluster, .record = record_, .established = has_been_member_});
 }
 
 void Membership::send(LinkId link, wire::Message message) {
@@ -324,11 +342,10 @@ void Membership::warn(const std::string& text) {
 }
 
 void Membership::send_heartbeats() {
-  const auto heartbeat = std::make_shared<const wire::Message>(
-      wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
+  const auto message = heartbeat();
   dialer_.for_each_up([&](Link& link) {
     if (link.state == Link::State::greeted) {
-      actions_.emplace_back(SendToLink{link.id, heartbeat});
+      actions_.emplace_back(SendToLink{link.id, message});
     } else {
       say_hello(link);  // it, or its answer, may have been lost
     }

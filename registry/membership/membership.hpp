@@ -46,11 +46,14 @@ struct MembershipOptions {
 struct MemberRow {
   std::string name;
   std::uint64_t incarnation = 0;
+  std::uint64_t version = 0;  ///< of the record that is known
   std::string call_address;
   std::string registry_address;
   Time since{};                            ///< when this incarnation was met
+  Time version_since{};                    ///< when that record came
   std::chrono::microseconds round_trip{};  ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
+  std::uint64_t acknowledged = 0;  ///< the version of this node's record that it has said it has; 0: none yet
 };
 
 /// Every function that takes a `now` is an input: what it returns is to be done, in that order, before the next input.
@@ -87,10 +90,14 @@ class Membership {
   Time next_deadline() const;
   /// Whether every seed has been tried once, and each that answered has been joined (or has refused this node).
   bool introduced() const { return dialer_.introduced(); }
+  /// Whether every member that this node is connected to has said that it has this node's record as it is now.
+  bool acknowledged() const;
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
   std::vector<MemberRow> rows() const;
+  /// Those that were members, as far as they are remembered.
+  const Departed& departed() const { return departed_; }
   /// Messages that were passed over, because they were broken, or came from somebody who had not said hello.
   std::uint64_t ignored() const { return ignored_; }
 
@@ -98,19 +105,28 @@ class Membership {
   struct Member {
     NodeRecord record;
     Time since{};
+    Time version_since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
+    std::uint64_t acknowledged = 0;  // see MemberRow
+    bool suspected = false;
   };
   struct Caller {
     std::string name;
     std::uint64_t incarnation = 0;
+    std::string registry_address;
     Time heard{};
+
+    bool is_of(const NodeRecord& record) const {
+      return name == record.name && incarnation == record.incarnation && registry_address == record.registry_address;
+    }
   };
   /// Where an answer to a hello goes: a caller who said it, or a link whose welcome told of a node.
   using Source = std::variant<CallerId, LinkId>;
   struct Newcomer {
     Source source;
     NodeRecord record;
+    bool established = false;  // it says that it has been a member
   };
   /// Somebody claims the name of a member that may be alive: the member is asked (C-G7).
   struct Challenge {
@@ -135,6 +151,7 @@ class Membership {
   void take_goodbye(std::string_view name, std::uint64_t incarnation);
   void learn_peers(const std::vector<wire::PeerAddress>& peers);
   void announce();
+  std::shared_ptr<const wire::Message> heartbeat() const;
   void say_hello(const Link& link);
   void send(LinkId link, wire::Message message);
   void send(CallerId caller, wire::Message message);
@@ -149,23 +166,27 @@ class Membership {
   void admit(const Newcomer& newcomer);
   void admit_caller(CallerId caller, const NodeRecord& record);
   void admit_link(LinkId id, const NodeRecord& record);
-  void refuse(const Newcomer& newcomer, const char* code, const std::string& text, std::uint64_t incarnation);
+  void refuse(const Newcomer& newcomer, wire::Refused why);
   void refuse_stale(const Newcomer& newcomer, std::uint64_t known);
   void refuse_name(const Newcomer& newcomer, const std::string& held_at);
+  wire::Refused name_held(const std::string& name, const std::string& held_at) const;
   void challenge(const Member& holder, const Newcomer& newcomer);
   void holder_lives(const std::string& name);
+  void take_in_place_of_holder(const Newcomer& newcomer);
   void holder_is_gone(const std::string& name);
   void raise_incarnation(std::uint64_t known);
   void be_refused(const std::string& text);
 
   // members.cpp: who is in, and what time does to them
   bool put_record(const NodeRecord& record);
-  void remove(std::string name, std::string_view reason, bool is_over);
+  void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();
+  void heard_from(Member& member, bool on_own_link);
+  Time last_sign_of(const std::string& name, const Member& member) const;
   void send_heartbeats();
   void exchange_peers();
   void forget_old();
@@ -173,13 +194,15 @@ class Membership {
   Member* find_member(std::string_view name);
 
   const MembershipOptions options_;
+  const Duration suspect_after_;
   NodeRecord record_;
   Phase phase_ = Phase::idle;
   bool has_been_member_ = false;  // somebody has welcomed this node, or it begins a cluster
   Time now_{};
   Time next_heartbeat_{};
   Time next_exchange_{};
-  std::string last_exchange_;  // the member that was told of the others last
+  Time next_watch_ = Time::max();  // before it nobody can have been silent for long
+  std::string last_exchange_;      // the member that was told of the others last
   std::mt19937_64 random_;
   Actions actions_;  // of the input under way
 

@@ -25,11 +25,16 @@ class Schedule {
       node.group = 0;
       if (node.frozen) network_.wake(key);
     }
+    if (!lives("n0") && !lives("n1")) start("n0");  // else those who have not met yet never will
     network_.run(40s);  // the longest delay between two attempts, with its jitter, and what follows from it
     return disagreement(network_);
   }
 
  private:
+  bool lives(const std::string& key) {
+    const auto known = network_.nodes().find(key);
+    return known != network_.nodes().end() && known->second.alive;
+  }
   void something_happens(const std::string& key) {
     const auto known = network_.nodes().find(key);
     if (known == network_.nodes().end() || !known->second.alive) return start(key);

@@ -27,6 +27,7 @@ struct VirtualNode {
   bool frozen = false;
   int group = 0;  ///< nodes of different groups cannot reach each other
   std::map<std::string, NodeRecord> view;
+  std::set<std::string> suspected;
   std::vector<std::string> left;  ///< "name: reason"
   std::vector<std::string> warnings;
   std::string refused;
@@ -243,9 +244,17 @@ class VirtualNetwork {
     EXPECT_TRUE(changed.record.is_newer_than(node.view[changed.record.name])) << key;
     node.view[changed.record.name] = changed.record;
   }
+  void take(const std::string& key, VirtualNode& node, const NodeSuspected& suspected) {
+    EXPECT_TRUE(node.view.contains(suspected.name)) << key;
+    EXPECT_TRUE(node.suspected.insert(suspected.name).second) << suspected.name << " is suspect twice at " << key;
+  }
+  void take(const std::string& key, VirtualNode& node, const NodeTrusted& trusted) {
+    EXPECT_EQ(node.suspected.erase(trusted.name), 1U) << trusted.name << " was not suspect at " << key;
+  }
   void take(const std::string& key, VirtualNode& node, const NodeLeft& left) {
     ASSERT_TRUE(node.view.contains(left.name)) << key;
     EXPECT_EQ(node.view[left.name].incarnation, left.incarnation);
+    node.suspected.erase(left.name);
     node.view.erase(left.name);
     node.left.push_back(left.name + ": " + left.reason);
   }
