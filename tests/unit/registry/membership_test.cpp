@@ -959,7 +959,7 @@ TEST_F(ThreeNodes, NothingIsTakenFromWhoHasNotSaidHello) {
   EXPECT_EQ(disagreement(network), "");
 }
 
-TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {
+TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {  // C-G2
   const CallerId x = network.stranger();
   network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x")});
   EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c", "x"));
