@@ -100,8 +100,8 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
 
 Host::~Host() { stop(); }
 
-// Others must stop calling before calls are waited for, and are told goodbye after that: a goodbye ends what they have
-// under way here.
+// One order for all nodes (decision 0016), with the command line and the plugins in between: who calls from here is
+// answered first, and plugins stop when no handler runs any more.
 Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
   log_.info("stopping", {{"node", config_.node}});
@@ -109,12 +109,12 @@ Stopped Host::stop() {
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
   admin_->wind_down(left());
-  node_.withdraw();
+  node_.withdraw(deadline);
   admin_->stop(left());
   plugins_.withdraw();
   const PoolStopped pool = node_.drain(deadline);
-  const std::size_t kept = plugins_.stop_all();
-  node_.stop();
+  const std::size_t kept = plugins_.stop_all(deadline);
+  node_.stop(deadline);
   if (pool.abandoned != 0 || kept != 0) {
     log_.warn("stopped with handlers that have not ended", {{"threads", pool.abandoned}, {"plugins", kept}});
     return {false};

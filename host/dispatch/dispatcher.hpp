@@ -106,6 +106,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept;
+  /// Waits until every client has its answers, or the time has come; those that are served elsewhere, too.
+  bool wait_for_clients(Nanos deadline) const { return client_calls_.wait_until_none(deadline); }
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 

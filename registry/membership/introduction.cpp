@@ -120,7 +120,7 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   if (link == nullptr) return;  // it ended while it was asked whether another one is alive
   has_been_member_ = true;
   put_record(record);
-  dialer_.greeted(*link, record.name, actions_);
+  if (dialer_.greeted(*link, record.name, actions_)) actions_.emplace_back(SendToLink{id, heartbeat()});
   if (challenges_.contains(record.name)) holder_lives(record.name);
 }
 
@@ -232,6 +232,7 @@ void Membership::holder_is_gone(const std::string& name) {
 void Membership::raise_incarnation(std::uint64_t known) {
   record_.incarnation = known + 1;
   record_.version = 1;
+  for (auto& [name, member] : members_) member.acknowledged = 0;
   actions_.emplace_back(IncarnationRaised{record_.incarnation});
   dialer_.for_each_up([&](Link& link) { say_hello(link); });
 }

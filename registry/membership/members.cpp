@@ -174,9 +174,17 @@ std::vector<MemberRow> Membership::rows() const {
                     .since = member.since,
                     .version_since = member.version_since,
                     .round_trip = member.round_trip,
-                    .services = record.services.size()});
+                    .services = record.services.size(),
+                    .acknowledged = member.acknowledged});
   }
   return rows;
+}
+
+/// Those to whom there is no link cannot be told, and cannot say so.
+bool Membership::acknowledged() const {
+  return std::all_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    return dialer_.to_node(entry.first) == nullptr || entry.second.acknowledged >= record_.version;
+  });
 }
 
 Membership::Member* Membership::find_member(std::string_view name) {

@@ -53,6 +53,7 @@ struct MemberRow {
   Time version_since{};                    ///< when that record came
   std::chrono::microseconds round_trip{};  ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
+  std::uint64_t acknowledged = 0;  ///< the version of this node's record that it has said it has; 0: none yet
 };
 
 /// Every function that takes a `now` is an input: what it returns is to be done, in that order, before the next input.
@@ -89,6 +90,8 @@ class Membership {
   Time next_deadline() const;
   /// Whether every seed has been tried once, and each that answered has been joined (or has refused this node).
   bool introduced() const { return dialer_.introduced(); }
+  /// Whether every member that this node is connected to has said that it has this node's record as it is now.
+  bool acknowledged() const;
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
@@ -105,6 +108,7 @@ class Membership {
     Time version_since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
+    std::uint64_t acknowledged = 0;  // see MemberRow
     bool suspected = false;
   };
   struct Caller {
@@ -147,6 +151,7 @@ class Membership {
   void take_goodbye(std::string_view name, std::uint64_t incarnation);
   void learn_peers(const std::vector<wire::PeerAddress>& peers);
   void announce();
+  std::shared_ptr<const wire::Message> heartbeat() const;
   void say_hello(const Link& link);
   void send(LinkId link, wire::Message message);
   void send(CallerId caller, wire::Message message);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <optional>
 #include <random>
 #include <span>
@@ -105,6 +106,7 @@ class Cluster::Core {
   std::vector<NodeRow> rows() const;
   std::vector<DepartedRow> departed() const;
   void routability_changed();
+  bool wait_acknowledged(std::chrono::milliseconds at_most);
   void stop() noexcept;
 
  private:
@@ -140,6 +142,7 @@ class Cluster::Core {
   void changed(const NodeRecord& record);
   void suspected(const std::string& name, bool is_suspected);
   void left(const std::string& name, std::string_view reason);
+  void tell_acknowledged(std::uint64_t asked);
   void publish_rows(Time now);
   NodeRow own_row();
   std::shared_ptr<const std::vector<DepartedRow>> departed_rows(Time now) const;
@@ -167,8 +170,11 @@ class Cluster::Core {
   std::atomic<bool> introduced_{false};
   std::atomic<bool> local_changed_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ BUSBAR_GUARDED_BY(mutex_);
+  std::uint64_t acknowledged_ BUSBAR_GUARDED_BY(mutex_) = 0;  // the last of these whose wait is over
+  std::condition_variable_any acknowledgement_;
 
   Mutex life_;  // of starting and stopping
   bool stopped_ BUSBAR_GUARDED_BY(life_) = false;
@@ -208,12 +214,14 @@ void Cluster::Core::run() {
     const Time now = Time::clock::now();
     if (rows_changed_ || now - rows_published_ >= kRowsAge) publish_rows(now);
     plane_.wait(machine_.next_deadline());
+    const std::uint64_t asked = asked_;  // first: who asks means what has changed before
     if (local_changed_.exchange(false)) {
       perform(machine_.local_services_changed(Time::clock::now(), registry_.local_record()));
       rows_changed_ = true;
     }
     for (auto& event : plane_.receive()) take(std::move(event));
     if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
+    tell_acknowledged(asked);
   }
   perform(machine_.leave(Time::clock::now()));
   plane_.close_all(kGoodbyeLinger);
@@ -342,6 +350,30 @@ void Cluster::Core::left(const std::string& name, std::string_view reason) {
   listener_.node_left(node, reason);
 }
 
+void Cluster::Core::tell_acknowledged(std::uint64_t asked) {
+  {
+    const MutexLock lock(mutex_);
+    if (acknowledged_ >= asked || !machine_.acknowledged()) return;
+    acknowledged_ = asked;
+  }
+  acknowledgement_.notify_all();
+}
+
+bool Cluster::Core::wait_acknowledged(std::chrono::milliseconds at_most) {
+  {
+    const MutexLock lock(life_);
+    if (stopped_ || !thread_.joinable()) return true;  // nobody knows this node
+  }
+  const auto until = Time::clock::now() + at_most;
+  const std::uint64_t mine = ++asked_;
+  plane_.ring();
+  const MutexLock lock(mutex_);
+  while (acknowledged_ < mine) {
+    if (acknowledgement_.wait_until(mutex_, until) == std::cv_status::timeout) break;
+  }
+  return acknowledged_ >= mine;
+}
+
 void Cluster::Core::publish_rows(Time now) {
   auto next = std::make_shared<Snapshot>();
   next->self = own_row();
@@ -455,6 +487,7 @@ bool Cluster::introduced() const noexcept { return core_->introduced(); }
 std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
 std::vector<DepartedRow> Cluster::departed() const { return core_->departed(); }
 void Cluster::routability_changed() { core_->routability_changed(); }
+bool Cluster::wait_acknowledged(std::chrono::milliseconds at_most) { return core_->wait_acknowledged(at_most); }
 void Cluster::stop() noexcept { core_->stop(); }
 
 }  // namespace busbar::registry

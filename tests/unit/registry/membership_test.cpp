@@ -235,6 +235,53 @@ TEST_F(ThreeNodes, ALostAnnounceIsHealedByTheNextHeartbeat) {  // C-G3
   EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("divide"));
 }
 
+TEST_F(ThreeNodes, C_G4_AChangeIsAcknowledgedByEverybodyWithinARoundTrip) {
+  const Membership& machine = *network["a"].machine;
+  EXPECT_TRUE(machine.acknowledged());
+  network.change("a", {});
+  EXPECT_FALSE(machine.acknowledged());
+  network.run(2 * network.latency);
+  EXPECT_TRUE(machine.acknowledged());
+  for (const MemberRow& row : machine.rows()) EXPECT_EQ(row.acknowledged, machine.record().version) << row.name;
+}
+
+TEST_F(ThreeNodes, C_G4_WhoHasNotReadAChangeHasNotAcknowledgedIt) {
+  network.drop = [](const auto&, const auto& to, const wire::Message& message) {
+    return to == "b" && std::holds_alternative<wire::Announce>(message);
+  };
+  const Membership& machine = *network["a"].machine;
+  network.change("a", {});
+  network.run(5s);
+  EXPECT_FALSE(machine.acknowledged());
+  EXPECT_EQ(machine.rows()[0].acknowledged, 1U) << "what it has: the record before";
+  EXPECT_EQ(machine.rows()[1].acknowledged, 2U);
+  network.drop = nullptr;
+  network.run(3s);
+  EXPECT_TRUE(machine.acknowledged());
+}
+
+TEST_F(ThreeNodes, C_G4_NobodyIsWaitedForWhoIsGone) {
+  network.freeze("b");
+  network.change("a", {});
+  network.run(100ms);
+  EXPECT_FALSE(network["a"].machine->acknowledged());
+  network.run(5s);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("c"));
+  EXPECT_TRUE(network["a"].machine->acknowledged());
+}
+
+TEST_F(ThreeNodes, C_G4_ANewIncarnationIsAcknowledgedAnew) {
+  const Membership& machine = *network["a"].machine;
+  network.change("a", {});
+  network.run(10ms);
+  ASSERT_EQ(machine.rows()[0].acknowledged, 2U);
+  const Actions actions = network["a"].machine->from_link(
+      network.now(), LinkId{1}, wire::Refused{wire::kRefusedStaleIncarnation, "a later one is known", 20});
+  EXPECT_FALSE(actions.empty());
+  EXPECT_EQ(machine.record().incarnation, 21U);
+  EXPECT_EQ(machine.rows()[0].acknowledged, 0U);
+}
+
 TEST_F(ThreeNodes, AnOlderRecordThatComesLateReplacesNothing) {  // C-G2
   const NodeRecord old = network["a"].machine->record();
   network.change("a", {service("divide")});
@@ -613,6 +660,7 @@ TEST_F(ThreeNodes, RowsTellOfEachMember) {
   EXPECT_EQ(rows[0].registry_address, "tcp://a:1");
   EXPECT_EQ(rows[0].round_trip, 2ms);
   EXPECT_EQ(rows[0].services, 1U);
+  EXPECT_EQ(rows[0].acknowledged, 1U);
   EXPECT_LT(rows[0].since, network.now() - 3s);
 }
 

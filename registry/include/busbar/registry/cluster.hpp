@@ -116,6 +116,9 @@ class Cluster {
   std::vector<DepartedRow> departed() const;
   /// A node's link for calls has come up or gone down: takes it into account at once, on the calling thread.
   void routability_changed();
+  /// Waits until every node that this one is connected to has said that it has this node's record, with what has
+  /// changed before this call; at most so long. False: not all have.
+  bool wait_acknowledged(std::chrono::milliseconds at_most);
   /// Says goodbye to everybody, takes their services out of the registry (each is told as `node_left`), and ends the
   /// thread: within some 200 ms. A second call does nothing, nor does a `start` after it.
   void stop() noexcept;

@@ -376,5 +376,57 @@ TEST_F(Nodes, TellsOfNodesThatComeAndGo) {
   EXPECT_TRUE(eventually([&] { return seen->holds("node_left client"); }));
 }
 
+// -- leaving
+
+TEST_F(Nodes, C_G4_OneThatHasWithdrawnIsOfferedNowhereAndServesWhatComesAllTheSameNot) {
+  const Offer offer(seed_);
+  Node node(client());
+  ASSERT_TRUE(node.wait_for("greet", kLong));
+  seed_.withdraw(host::now_ns() + host::kSecond);
+  // Whether it was acknowledged in time depends on the machine; if so, it is known here by now.
+  EXPECT_TRUE(eventually([&] { return node.discover("greet").empty(); }));
+  Message message = Message::of("greet", Greet{"you"});
+  node.dispatcher().dispatch(message, {10'000, "seed"});
+  EXPECT_TRUE(message.response().is_error(code::kNoNodesAvailable)) << message.response().text();
+  EXPECT_THAT(message.response().value().to_json().dump(), HasSubstr("stopping"));
+  seed_.stop();
+}
+
+TEST_F(Nodes, C_D18_OneThatStopsUnderLoadFailsNoCall) {
+  const Offer offer(seed_);
+  Node node(client());
+  ASSERT_TRUE(node.wait_for("greet", kLong));
+  std::atomic<bool> over{false};
+  std::atomic<int> answered{0};
+  Mutex mutex;
+  std::vector<std::string> failures;
+  const auto call_on = [&] {
+    while (!over) {
+      const Response response = node.dispatch(Message::of("greet", Greet{"you"}), kLong).response();
+      ++answered;
+      if (response.succeeded()) continue;
+      const MutexLock lock(mutex);
+      failures.push_back(std::string(response.error_code()) + " " + std::string(response.bad_rpc_kind()) + ": " +
+                         std::string(response.text()));
+    }
+  };
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 8; ++i) callers.emplace_back(call_on);
+  for (int round = 0; round < 10; ++round) {
+    Node second(named("second", {seed_.registry_address()}));
+    const Offer other_offer(second);
+    EXPECT_TRUE(eventually([&] { return node.discover("greet").size() == 2; }));
+    const int before = answered;
+    EXPECT_TRUE(eventually([&] { return answered > before + 100; }));
+    second.stop();
+    EXPECT_TRUE(eventually([&] { return node.discover("greet").size() == 1; }));
+  }
+  over = true;
+  callers.clear();
+  const MutexLock lock(mutex);
+  EXPECT_THAT(failures, IsEmpty());
+  seed_.stop();
+}
+
 }  // namespace
 }  // namespace busbar

@@ -178,6 +178,43 @@ TEST(Clusters, C_G4_ANodeThatStopsIsGoneEverywhereAtOnceAndForgetsTheOthers) {
   EXPECT_THAT(b.knows(), IsEmpty());
 }
 
+TEST(Clusters, C_G4_AWithdrawalThatIsAcknowledgedIsKnownEverywhere) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  ClusterNode c("c", {a.address()});
+  a.offer("p", {"of_a"});
+  ASSERT_TRUE(comes_to_offer(b, "of_a", {"a"}));
+  ASSERT_TRUE(comes_to_offer(c, "of_a", {"a"}));
+  a.registry().announce_nothing();
+  ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  EXPECT_THAT(b.providers("of_a"), IsEmpty());
+  EXPECT_THAT(c.providers("of_a"), IsEmpty());
+}
+
+TEST(Clusters, C_G4_OneThatDoesNotAcknowledgeIsNotWaitedForLonger) {
+  ClusterNode a("a");
+  const Child child("b", a.address(), 1, "of_b");
+  a.offer("p", {"of_a"});
+  ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  child.signal(SIGSTOP);
+  a.registry().announce_nothing();
+  EXPECT_FALSE(a.cluster().wait_acknowledged(50ms));
+  child.signal(SIGCONT);
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+}
+
+TEST(Clusters, C_G4_WhereNobodyIsConnectedNobodyIsWaitedFor) {
+  ClusterNode a("a");
+  a.offer("p", {"of_a"});
+  a.registry().announce_nothing();
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  a.cluster().stop();
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  ClusterNode never_started(ClusterNode::options("b"));
+  EXPECT_TRUE(never_started.cluster().wait_acknowledged(busbar::testing::kFarAway));
+}
+
 TEST(Clusters, C_G4_ANodeThatStoppedComesBackUnderItsName) {
   ClusterNode a("a");
   {
