@@ -246,7 +246,7 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
   if (request.assigns) message.with_assigns(wire::payload_of(request.assigns));
   message.with_origin_node(dispatcher_.node());
   message.with_dry_run(dry_run_of(request.dry_run.value_or("no")).value_or(DryRun::no));
-  if (request.verb == verb::kValidate && message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);  // C-D10
+  if (request.verb == verb::kValidate) message.with_dry_run(for_validation(message.dry_run()));
   return message;
 }
 

@@ -104,6 +104,7 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   add_json(document, "request", endpoint.request_schema());
   add_json(document, "response", endpoint.response_schema());
   add_json(document, "example", endpoint.example());
+  add_json(document, "example_assigns", endpoint.example_assigns());
   return document;
 }
 

@@ -65,6 +65,7 @@ void check_numbers(const NodeOptions& options) {
   const Ms heartbeat = options.heartbeat.count();
   check_range<Ms>(options, "heartbeat in ms", heartbeat, kShortestHeartbeatMs, most / 2);
   check_range(options, "lost_after in ms", options.lost_after.count(), 2 * heartbeat, most);
+  check_range(options, "max_peers", options.max_peers, 1U, kMostMaxPeers);
   check_range(options, "max_message in bytes", options.max_message, kSmallestSize, kLargestMessage);
   check_range(options, "peer_queue in bytes", options.peer_queue, kSmallestSize, kLargestPeerQueue);
 }
@@ -100,6 +101,7 @@ host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<s
   out.peer_queue = options.peer_queue;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 
@@ -114,6 +116,7 @@ registry::ClusterOptions cluster_options(const NodeOptions& options, const std::
   out.seeds = options.join;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 

@@ -152,7 +152,7 @@ void CallPeers::adopt_added() {
   }
   for (auto& link : added) {
     keepers_.push_back(
-        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, callers_));
+        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, resolver_, callers_));
   }
 }
 

@@ -63,6 +63,7 @@ class CallPeers {
   const Logger log_;
   DescriptorWatch descriptors_{log_};
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};

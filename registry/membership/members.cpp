@@ -36,6 +36,11 @@ bool Membership::put_record(const NodeRecord& record) {
   return is_new;
 }
 
+bool Membership::is_of_member(std::string_view registry_address) const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [&](const auto& entry) { return entry.second.record.registry_address == registry_address; });
+}
+
 /// One that may come back is dialled again.
 void Membership::remove(std::string name, std::string_view reason, Leaving leaving) {
   if (auto member = members_.extract(name)) {

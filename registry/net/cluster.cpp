@@ -36,20 +36,25 @@ net::Plane::Options plane_options(const ClusterOptions& options) {
   out.sockets.heartbeat = options.heartbeat;
   out.sockets.lost_after = options.lost_after;
   out.sockets.high_water_mark = kQueued;
+  out.max_peers = options.max_peers;
+  out.lookup = options.lookup;
   out.forget_callers = std::max<std::chrono::milliseconds>(std::chrono::minutes(1), 10 * options.lost_after);
   return out;
 }
 
 MembershipOptions membership_options(const ClusterOptions& options, const std::string& registry_address) {
-  return {.node = options.node,
-          .cluster = options.cluster,
-          .incarnation = options.incarnation,
-          .registry_address = registry_address,
-          .call_address = options.call_address,
-          .seeds = options.seeds,
-          .heartbeat = options.heartbeat,
-          .lost_after = options.lost_after,
-          .random_seed = random_seed()};
+  MembershipOptions out;
+  out.node = options.node;
+  out.cluster = options.cluster;
+  out.incarnation = options.incarnation;
+  out.registry_address = registry_address;
+  out.call_address = options.call_address;
+  for (const std::string& seed : options.seeds) (net::has_name(seed) ? out.seed_names : out.seeds).push_back(seed);
+  out.heartbeat = options.heartbeat;
+  out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
+  out.random_seed = random_seed();
+  return out;
 }
 
 // Of all the kinds of visitors, the one for this alternative.
@@ -237,6 +242,9 @@ void Cluster::Core::take(net::PlaneEvent event) {
                          [&](const net::LinkSaid& said) { return take(said); },
                          [&](const net::CallerSaid& said) { return take(said); },
                          [&](const net::CallerGone& gone) { return machine_.caller_gone(now, gone.caller); },
+                         [&](const net::NameResolved& name) {
+                           return machine_.resolved(now, name.name, name.found.addresses, name.found.error);
+                         },
                      },
                      event));
 }
@@ -266,6 +274,7 @@ void Cluster::Core::perform(const Actions& actions) {
     std::visit(Overloaded{
                    [&](const Connect& connect) { plane_.connect(connect.link, connect.address); },
                    [&](const Close& close) { plane_.close(close.link); },
+                   [&](const Resolve& resolve) { plane_.resolve(resolve.name); },
                    [&](const SendToLink& sent) { send(sent.link, sent.message); },
                    [&](const SendToCaller& sent) { send(sent.caller, sent.message); },
                    [&](const NodeJoined& node) { joined(node.record); },

@@ -25,7 +25,7 @@ class Callers {
     std::string host = "127.0.0.1";
     std::chrono::milliseconds heartbeat{200};
     std::chrono::milliseconds lost_after{2'000};
-    std::chrono::milliseconds budget{3'000};
+    std::chrono::milliseconds budget{10'000};
   };
   /// `scratch`: a directory for what it says.
   Callers(const What& what, const std::filesystem::path& scratch);

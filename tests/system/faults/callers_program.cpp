@@ -16,6 +16,7 @@
 #include <node/node.hpp>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -25,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kSaidEvery{100};
 constexpr milliseconds kBetweenCalls{20};
+constexpr milliseconds kShortBudget{1'000};    // of each eighth call, so that silence outlasts it
 constexpr milliseconds kSlack{2'000};          // this process may have to wait for a processor for that long
 constexpr milliseconds kGivenUpAfter{30'000};  // beyond its budget: such a call is never answered
 
@@ -57,7 +59,7 @@ std::string in_words(const busbar::Response& response) {
     case busbar::Response::Kind::service_unavailable:
       return "service_unavailable";
     case busbar::Response::Kind::service_timeout:
-      return "service_timeout";
+      return "service_timeout after " + std::to_string(response.timeout_ms()) + " ms";
     case busbar::Response::Kind::error: {
       const std::string kind(response.bad_rpc_kind());
       return std::string(response.error_code()) + (kind.empty() ? "" : " " + kind);
@@ -70,14 +72,12 @@ std::string in_words(const busbar::Response& response) {
 /// What has become of the calls. Threads: any.
 class Book {
  public:
-  explicit Book(milliseconds budget) : budget_(budget) {}
-
   std::uint64_t begin() {
     const std::lock_guard lock(mutex_);
     return ++begun_;
   }
-  void end(std::uint64_t number, Clock::time_point begun, const busbar::Response& response) {
-    const milliseconds over = since(begun) - budget_;
+  void end(std::uint64_t number, Clock::time_point begun, milliseconds budget, const busbar::Response& response) {
+    const milliseconds over = since(begun) - budget;
     const std::lock_guard lock(mutex_);
     ++answered_;
     worst_ = std::max(worst_, over);
@@ -111,7 +111,6 @@ class Book {
   }
 
  private:
-  const milliseconds budget_;
   mutable std::mutex mutex_;
   std::uint64_t begun_ = 0, answered_ = 0, succeeded_ = 0, twice_ = 0, late_ = 0, wrong_ = 0;
   std::map<std::string, std::uint64_t> failed_{};
@@ -119,34 +118,33 @@ class Book {
   Clock::time_point last_success_{}, last_failure_{};
 };
 
-/// Waits for the one answer of a call with a callback.
+/// Of a call with a callback: whether its answer has come, and been written down.
 class Answer {
  public:
   /// False: it was there already.
-  bool take(busbar::Message&& message) {
+  bool come() {
     const std::lock_guard lock(mutex_);
-    if (there_) return false;
-    there_ = true;
-    message_ = std::move(message);
-    come_.notify_all();
-    return true;
+    return !std::exchange(has_come_, true);
   }
-  /// Null: it has not come.
-  const busbar::Message* wait(milliseconds limit) {
+  void written() {
+    const std::lock_guard lock(mutex_);
+    is_written_ = true;
+    changed_.notify_all();
+  }
+  void wait(milliseconds limit) {
     std::unique_lock lock(mutex_);
-    return come_.wait_for(lock, limit, [&] { return there_; }) ? &message_ : nullptr;
+    changed_.wait_for(lock, limit, [&] { return is_written_; });
   }
 
  private:
   std::mutex mutex_;
-  std::condition_variable come_;
-  bool there_ = false;
-  busbar::Message message_{"none"};
+  std::condition_variable changed_;
+  bool has_come_ = false, is_written_ = false;
 };
 
 class Callers {
  public:
-  Callers(busbar::Node& node, int count, milliseconds budget) : node_(node), budget_(budget), book_(budget) {
+  Callers(busbar::Node& node, int count, milliseconds budget) : node_(node), budget_(budget) {
     for (int i = 0; i < count; ++i) threads_.emplace_back([this, i] { call_on(i); });
   }
   const Book& book() const { return book_; }
@@ -172,7 +170,8 @@ class Callers {
       const std::uint64_t number = book_.begin();
       const Task task{number, number % 4 == 0 ? 10U : 0U};
       const auto begun = Clock::now();
-      with_callback ? call_back(task, begun) : call(task, begun);
+      const milliseconds budget = number % 8 == 0 ? kShortBudget : budget_;
+      with_callback ? call_back(task, begun, budget) : call(task, begun, budget);
       with_callback = !with_callback;
     } while (pause());
     const std::lock_guard lock(mutex_);
@@ -180,21 +179,21 @@ class Callers {
     changed_.notify_all();
   }
 
-  void call(const Task& task, Clock::time_point begun) {
-    book_.end(task.number, begun, node_.dispatch(busbar::Message::of("work", task), budget_).response());
+  void call(const Task& task, Clock::time_point begun, milliseconds budget) {
+    book_.end(task.number, begun, budget, node_.dispatch(busbar::Message::of("work", task), budget).response());
   }
 
-  void call_back(const Task& task, Clock::time_point begun) {
+  void call_back(const Task& task, Clock::time_point begun, milliseconds budget) {
     auto answer = std::make_shared<Answer>();
     node_.dispatch_async(
         busbar::Message::of("work", task),
-        [this, answer, task, begun](busbar::Message&& message) {
-          const busbar::Response response = message.response();
-          if (!answer->take(std::move(message))) return book_.answered_again();
-          book_.end(task.number, begun, response);
+        [this, answer, task, begun, budget](const busbar::Message& message) {
+          if (!answer->come()) return book_.answered_again();
+          book_.end(task.number, begun, budget, message.response());
+          answer->written();
         },
-        budget_);
-    answer->wait(budget_ + kGivenUpAfter);
+        budget);
+    answer->wait(budget + kGivenUpAfter);
   }
 
   bool pause() {

@@ -48,6 +48,11 @@ class FaultTest : public testing::Test {
   void expect_more_calls(std::uint64_t calls = 200) const;
   /// What a call may end with beside a success, as callers_program.cpp words it.
   void allow(const std::string& failure) { allowed_.insert(failure); }
+  /// What silence may do: the failure detector speaks (C-D9), or a budget that is shorter than its time is over.
+  void allow_silence() {
+    allow("badrpc nodedown");
+    allow("service_timeout after 1000 ms");
+  }
 
   /// Whether each of `asked` knows exactly `known`, itself included, and what they offer, and all of them the same.
   /// Both are hosts, and callers by their names.

@@ -99,7 +99,6 @@ TEST(RegistryMessage, C_G4_AnAcknowledgementOfAnEarlierMinorVersionTellsNoRecord
   const auto ack = std::get<HeartbeatAck>(from_json({{"type", "heartbeat_ack"}, {"sent_us", 4}}));
   EXPECT_FALSE(ack.want_record);
   EXPECT_EQ(ack.version, 0U);
-  EXPECT_EQ(json_of(HeartbeatAck{4}).dump(), R"({"sent_us":4,"type":"heartbeat_ack"})");
 }
 
 TEST(RegistryMessage, FieldsThatAreNotKnownAreSkipped) {

@@ -52,7 +52,10 @@ class VirtualNetwork {
     node.options.incarnation = incarnation;
     node.options.registry_address = address(key);
     node.options.call_address = "tcp://" + key + ":2";
-    for (const std::string& seed : seeds) node.options.seeds.push_back(address(seed));
+    for (const std::string& seed : seeds) {
+      (names.contains(seed) ? node.options.seed_names : node.options.seeds).push_back(address(seed));
+    }
+    node.options.max_peers = max_peers;
     node.options.random_seed = random_();
     node.machine = std::make_unique<Membership>(node.options, std::move(services));
     node.alive = true;
@@ -128,6 +131,11 @@ class VirtualNetwork {
   }
 
   Duration latency = 1ms;
+  /// What a seed stands for that is a name, by key: nodes; empty: it cannot be looked up.
+  std::map<std::string, std::vector<std::string>> names;
+  bool names_hang = false;  ///< no look-up ends
+  std::size_t looked_up = 0;
+  unsigned max_peers = kUsualMaxPeers;  ///< of nodes that are started from now on
   std::function<bool(const std::string& from, const std::string& to, const wire::Message&)> drop;
   std::function<bool(const std::string& from, const std::string& to, const wire::Message&)> duplicate;
   std::size_t sent = 0;
@@ -207,6 +215,20 @@ class VirtualNetwork {
     }
     dialled_.erase(link);
     input(key, machine, [this, link](Membership& m) { return m.link_down(now_, link.second, "connection refused"); });
+  }
+  void take(const std::string& key, VirtualNode& node, const Resolve& resolve) {
+    ++looked_up;
+    if (names_hang) return;
+    at(latency, [this, key, machine = node.machine.get(), name = resolve.name] {
+      std::vector<std::string> addresses;
+      for (const auto& [named, nodes] : names) {
+        for (const auto& each : nodes) {
+          if (address(named) == name) addresses.push_back(address(each));
+        }
+      }
+      const std::string error = addresses.empty() ? "no such name" : "";
+      input(key, machine, [=, this](Membership& m) { return m.resolved(now_, name, addresses, error); });
+    });
   }
   void take(const std::string& key, VirtualNode&, const Close& close) {
     const Link link{key, close.link};

@@ -2,6 +2,8 @@
 // what they offer, and notices when one is gone (contract, C-G1 to C-G9; docs/protocol.md, "The registry's plane").
 #pragma once
 
+#include <busbar/limits.hpp>
+#include <busbar/registry/net/resolver.hpp>
 #include <busbar/registry/record.hpp>
 #include <busbar/registry/registry.hpp>
 
@@ -26,6 +28,8 @@ struct ClusterOptions {
   std::vector<std::string> seeds{};  ///< registry addresses of nodes that may know others; our own is passed over
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
+  unsigned max_peers = kUsualMaxPeers;  ///< other nodes at a time; more are refused
+  net::Lookup lookup = net::look_up;    ///< for addresses with names
 };
 
 enum class NodeState {
@@ -108,7 +112,8 @@ class Cluster {
   std::uint64_t incarnation() const noexcept;
   /// Begins: dials the seeds, serves others, and follows the registry's local services.
   void start();
-  /// Whether every seed has been tried once, and each that answered has been joined.
+  /// Whether every seed, and every node that they have told of, has been tried once, and each that answered has been
+  /// joined. Once one has been, a second is enough for the others.
   bool introduced() const noexcept;
   /// This node first, then the others by name. From a snapshot: never waits for the cluster's thread.
   std::vector<NodeRow> rows() const;
