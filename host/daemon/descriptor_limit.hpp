@@ -12,6 +12,8 @@ struct DescriptorLimit {
 };
 
 /// Raises the soft limit, as far as the hard one permits, to what that many other nodes take. It is never lowered.
-DescriptorLimit raise_descriptor_limit(unsigned max_peers) noexcept;
+/// Errors: std::runtime_error, for an operator, where less is allowed than a host takes by itself, before it knows any
+/// other node: ZeroMQ ends the process where it lacks a descriptor in the wrong moment.
+DescriptorLimit raise_descriptor_limit(unsigned max_peers);
 
 }  // namespace busbar::host

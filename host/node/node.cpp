@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "log/text.hpp"
+#include "node/query_answer.hpp"
 
 namespace busbar {
 
@@ -19,7 +20,9 @@ using host::in_quotes;
 
 namespace {
 
-constexpr std::chrono::seconds kDrainTime{1};  // for the services that an embedding program offers
+constexpr host::Nanos kStopTime = host::kSecond;  // for a program that embeds a node, and does not say
+// How long the others may take to note the withdrawal; and to read their last answers where no time is left.
+constexpr host::Nanos kMoment = 200 * host::kMillisecond;
 
 /// The host name with what no node's name may have replaced, and the process's number, so that two programs on one
 /// machine do not meet under one name.
@@ -152,7 +155,11 @@ CallFailed::CallFailed(std::string_view service, Response response)
 
 // ------------------------------------------------------------------------------------------------------------- life
 
-Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) { start({}); }
+Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) {
+  start({{}, [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
+           host::answer_query(*this, *from, attempt, body);
+         }});
+}
 
 Node::Node(NodeOptions options, NotStarted)
     : options_(checked(std::move(options))),
@@ -179,17 +186,30 @@ void Node::start(Hooks hooks) {
   cluster_->start();
 }
 
-void Node::withdraw() {
-  dispatcher_.refuse_requests();
+void Node::stop() noexcept { stop(host::now_ns() + kStopTime); }
+
+void Node::withdraw(host::Nanos deadline) {
+  if (std::exchange(withdrawn_, true)) return;
   registry_.announce_nothing();
+  const host::Nanos left = std::clamp<host::Nanos>(deadline - host::now_ns(), 0, kMoment);
+  cluster_->wait_acknowledged(std::chrono::milliseconds(left / host::kMillisecond));
+  dispatcher_.refuse_requests();
 }
 
-// What is on its way to the others leaves before they are told goodbye, for that ends their calls here. The supervisor
-// is last, because calls that end look at their deadlines.
-void Node::stop() noexcept {
+host::PoolStopped Node::drain(host::Nanos deadline) {
+  if (drained_) return *drained_;
+  drained_ = pool_.stop(deadline);
+  dispatcher_.wait_for_clients(deadline);
+  return *drained_;
+}
+
+// The others are told goodbye when they wait for nothing from here any more, for that ends their calls here. The
+// supervisor is last, because calls that end look at their deadlines.
+void Node::stop(host::Nanos deadline) noexcept {
   if (std::exchange(stopped_, true)) return;
-  withdraw();
-  drain(host::now_ns() + std::chrono::nanoseconds(kDrainTime).count());
+  withdraw(deadline);
+  drain(deadline);
+  call_plane_->wind_down(std::max(deadline, host::now_ns() + kMoment));
   call_plane_->stop();
   cluster_->stop();
   supervisor_.stop();

@@ -71,6 +71,7 @@ class LinkKeeper {
   bool say_hello();
   bool read_welcome(Nanos now, const zmq::message_t& message);
   bool keep_up(Nanos now, bool news);
+  bool let_go_further() noexcept;
   void take_down(Nanos now, std::string_view reason);
   void end_further(Nanos now);
   bool others_are_heard() noexcept;
@@ -102,6 +103,7 @@ class LinkKeeper {
   bool disconnected_ = false;
   bool greeted_ = false;
   bool hurried_ = false;
+  bool closing_said_ = false;  // to a peer that leaves, which then ends the connection
   Nanos parked_until_ = 0;  // when late answers are read next
   std::size_t offset_ = 0;  // of its descriptors among all that were polled
   std::size_t polled_ = 0;  // how many

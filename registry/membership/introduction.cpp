@@ -125,7 +125,7 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   has_been_member_ = true;
   if (!welcomed_) welcomed_ = now_;
   put_record(record);
-  dialer_.greeted(*link, record.name, actions_);
+  if (dialer_.greeted(*link, record.name, actions_)) actions_.emplace_back(SendToLink{id, heartbeat()});
   if (challenges_.contains(record.name)) holder_lives(record.name);
 }
 
@@ -250,6 +250,7 @@ void Membership::holder_is_gone(const std::string& name) {
 void Membership::raise_incarnation(std::uint64_t known) {
   record_.incarnation = known + 1;
   record_.version = 1;
+  for (auto& [name, member] : members_) member.acknowledged = 0;
   actions_.emplace_back(IncarnationRaised{record_.incarnation});
   dialer_.for_each_up([&](Link& link) { say_hello(link); });
 }

@@ -200,9 +200,8 @@ Actions Membership::leave(Time now) {
   return input(now, [&] {
     const auto goodbye = std::make_shared<const wire::Message>(wire::Goodbye{record_.name, record_.incarnation});
     dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, goodbye}); });
-    for (const auto& [id, caller] : callers_) {
-      if (dialer_.to_node(caller.name) == nullptr) actions_.emplace_back(SendToCaller{id, goodbye});
-    }
+    // On both connections of a member: of those either may end first, and on each it must come before its end.
+    for (const auto& [id, caller] : callers_) actions_.emplace_back(SendToCaller{id, goodbye});
     phase_ = Phase::over;
   });
 }
@@ -302,7 +301,9 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
   if (known > caller.incarnation) {
     return refuse_stale({id, std::move(sender)}, member != nullptr ? known : departed->incarnation);
   }
-  send(id, wire::HeartbeatAck{heartbeat.sent_us, member == nullptr || member->record.version < heartbeat.version});
+  const bool has_it = member != nullptr && member->record.incarnation == caller.incarnation;
+  const std::uint64_t version = has_it ? member->record.version : 0;
+  send(id, wire::HeartbeatAck{heartbeat.sent_us, version < heartbeat.version, version});
 }
 
 void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
@@ -311,6 +312,7 @@ void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
   if (member != nullptr && ack.sent_us <= now_us) {
     member->round_trip = std::chrono::microseconds(now_us - ack.sent_us);
   }
+  if (member != nullptr) member->acknowledged = ack.version;
   if (ack.want_record) send(link.id, wire::Announce{record_});
 }
 
@@ -336,9 +338,19 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
   }
 }
 
+/// A heartbeat comes behind it, whose answer tells at once whether the record has arrived.
 void Membership::announce() {
   const auto message = std::make_shared<const wire::Message>(wire::Announce{record_});
-  dialer_.for_each_up([&](Link& link) { actions_.emplace_back(SendToLink{link.id, message}); });
+  const auto asks = heartbeat();
+  dialer_.for_each_up([&](Link& link) {
+    actions_.emplace_back(SendToLink{link.id, message});
+    if (link.state == Link::State::greeted) actions_.emplace_back(SendToLink{link.id, asks});
+  });
+}
+
+std::shared_ptr<const wire::Message> Membership::heartbeat() const {
+  return std::make_shared<const wire::Message>(
+      wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
 }
 
 void Membership::say_hello(const Link& link) {
@@ -359,11 +371,10 @@ void Membership::warn(const std::string& text) {
 }
 
 void Membership::send_heartbeats() {
-  const auto heartbeat = std::make_shared<const wire::Message>(
-      wire::Heartbeat{record_.name, record_.incarnation, record_.version, microseconds_of(now_)});
+  const auto message = heartbeat();
   dialer_.for_each_up([&](Link& link) {
     if (link.state == Link::State::greeted) {
-      actions_.emplace_back(SendToLink{link.id, heartbeat});
+      actions_.emplace_back(SendToLink{link.id, message});
     } else {
       say_hello(link);  // it, or its answer, may have been lost
     }

@@ -50,11 +50,14 @@ struct MembershipOptions {
 struct MemberRow {
   std::string name;
   std::uint64_t incarnation = 0;
+  std::uint64_t version = 0;  ///< of the record that is known
   std::string call_address;
   std::string registry_address;
   Time since{};                            ///< when this incarnation was met
+  Time version_since{};                    ///< when that record came
   std::chrono::microseconds round_trip{};  ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
+  std::uint64_t acknowledged = 0;  ///< the version of this node's record that it has said it has; 0: none yet
 };
 
 /// Every function that takes a `now` is an input: what it returns is to be done, in that order, before the next input.
@@ -96,10 +99,14 @@ class Membership {
   /// (or has refused this node). Who does not answer at all is waited for no longer than kOthersWithin once somebody
   /// has welcomed this node. From then on for ever.
   bool introduced() const { return introduced_; }
+  /// Whether every member that this node is connected to has said that it has this node's record as it is now.
+  bool acknowledged() const;
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
   std::vector<MemberRow> rows() const;
+  /// Those that were members, as far as they are remembered.
+  const Departed& departed() const { return departed_; }
   /// Messages that were passed over, because they were broken, or came from somebody who had not said hello.
   std::uint64_t ignored() const { return ignored_; }
 
@@ -107,8 +114,10 @@ class Membership {
   struct Member {
     NodeRecord record;
     Time since{};
+    Time version_since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
+    std::uint64_t acknowledged = 0;  // see MemberRow
     bool suspected = false;
   };
   struct Caller {
@@ -154,6 +163,7 @@ class Membership {
   void add_seeds();
   bool is_introduced() const;
   void announce();
+  std::shared_ptr<const wire::Message> heartbeat() const;
   void say_hello(const Link& link);
   void send(LinkId link, wire::Message message);
   void send(CallerId caller, wire::Message message);

@@ -140,8 +140,12 @@ TEST(Joining, ASeedIsDialledLessAndLessOftenAndForEver) {
   Time dialled{};
   for (const Duration delay : delays) {
     dialled += delay;
-    if (dialled > Time{} + 10s && dialled < Time{} + 5min) ASSERT_TRUE(is_about(delay, 2s)) << delay.count();
-    if (dialled > Time{} + 6min) ASSERT_TRUE(is_about(delay, 10s)) << delay.count();
+    if (dialled > Time{} + 10s && dialled < Time{} + 5min) {
+      ASSERT_TRUE(is_about(delay, 2s)) << delay.count();
+    }
+    if (dialled > Time{} + 6min) {
+      ASSERT_TRUE(is_about(delay, 10s)) << delay.count();
+    }
   }
   EXPECT_THAT(warnings, ElementsAre("could not reach seed tcp://a:1: connection refused; it is tried again until it is "
                                     "there"));
@@ -471,6 +475,53 @@ TEST_F(ThreeNodes, ALostAnnounceIsHealedByTheNextHeartbeat) {  // C-G3
   network.run(1'100ms);
   EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("divide"));
   EXPECT_THAT(services_of(network, "c", "a"), ElementsAre("divide"));
+}
+
+TEST_F(ThreeNodes, C_G4_AChangeIsAcknowledgedByEverybodyWithinARoundTrip) {
+  const Membership& machine = *network["a"].machine;
+  EXPECT_TRUE(machine.acknowledged());
+  network.change("a", {});
+  EXPECT_FALSE(machine.acknowledged());
+  network.run(2 * network.latency);
+  EXPECT_TRUE(machine.acknowledged());
+  for (const MemberRow& row : machine.rows()) EXPECT_EQ(row.acknowledged, machine.record().version) << row.name;
+}
+
+TEST_F(ThreeNodes, C_G4_WhoHasNotReadAChangeHasNotAcknowledgedIt) {
+  network.drop = [](const auto&, const auto& to, const wire::Message& message) {
+    return to == "b" && std::holds_alternative<wire::Announce>(message);
+  };
+  const Membership& machine = *network["a"].machine;
+  network.change("a", {});
+  network.run(5s);
+  EXPECT_FALSE(machine.acknowledged());
+  EXPECT_EQ(machine.rows()[0].acknowledged, 1U) << "what it has: the record before";
+  EXPECT_EQ(machine.rows()[1].acknowledged, 2U);
+  network.drop = nullptr;
+  network.run(3s);
+  EXPECT_TRUE(machine.acknowledged());
+}
+
+TEST_F(ThreeNodes, C_G4_NobodyIsWaitedForWhoIsGone) {
+  network.freeze("b");
+  network.change("a", {});
+  network.run(100ms);
+  EXPECT_FALSE(network["a"].machine->acknowledged());
+  network.run(5s);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("c"));
+  EXPECT_TRUE(network["a"].machine->acknowledged());
+}
+
+TEST_F(ThreeNodes, C_G4_ANewIncarnationIsAcknowledgedAnew) {
+  const Membership& machine = *network["a"].machine;
+  network.change("a", {});
+  network.run(10ms);
+  ASSERT_EQ(machine.rows()[0].acknowledged, 2U);
+  const Actions actions = network["a"].machine->from_link(
+      network.now(), LinkId{1}, wire::Refused{wire::kRefusedStaleIncarnation, "a later one is known", 20});
+  EXPECT_FALSE(actions.empty());
+  EXPECT_EQ(machine.record().incarnation, 21U);
+  EXPECT_EQ(machine.rows()[0].acknowledged, 0U);
 }
 
 TEST_F(ThreeNodes, AnOlderRecordThatComesLateReplacesNothing) {  // C-G2
@@ -851,7 +902,38 @@ TEST_F(ThreeNodes, RowsTellOfEachMember) {
   EXPECT_EQ(rows[0].registry_address, "tcp://a:1");
   EXPECT_EQ(rows[0].round_trip, 2ms);
   EXPECT_EQ(rows[0].services, 1U);
+  EXPECT_EQ(rows[0].acknowledged, 1U);
   EXPECT_LT(rows[0].since, network.now() - 3s);
+}
+
+TEST_F(ThreeNodes, RowsTellWhichRecordIsKnownAndSinceWhen) {
+  const auto row_of_a = [&] { return network["b"].machine->rows().at(0); };
+  EXPECT_EQ(row_of_a().version, 1U);
+  EXPECT_EQ(row_of_a().version_since, row_of_a().since);
+  network.change("a", {service("avow")});
+  network.run(100ms);
+  EXPECT_EQ(row_of_a().version, 2U);
+  EXPECT_EQ(row_of_a().version_since, network.now() - 99ms) << "a message takes 1 ms";
+}
+
+TEST_F(ThreeNodes, WhoHasLeftIsRememberedWithWhenAndWhyUntilItIsBack) {
+  const auto& remembered = network["b"].machine->departed().entries();
+  network.crash("c");
+  network.run(1s);
+  const Time lost = network.now() - 1s + network.latency;
+  ASSERT_TRUE(remembered.contains("c"));
+  EXPECT_EQ(remembered.at("c").left, lost);
+  EXPECT_EQ(remembered.at("c").reason, "its connection ended: reset");
+  EXPECT_FALSE(remembered.at("c").is_over);
+  network.start("c", {"a"}, 11);
+  network.run(1s);
+  EXPECT_FALSE(remembered.contains("c"));
+  network.leave("c");
+  network.run(1s);
+  EXPECT_EQ(remembered.at("c").reason, "it said goodbye");
+  EXPECT_TRUE(remembered.at("c").is_over);
+  network.run(11min);
+  EXPECT_THAT(remembered, IsEmpty());
 }
 
 TEST_F(ThreeNodes, NothingHappensAfterLeaving) {
@@ -877,7 +959,7 @@ TEST_F(ThreeNodes, NothingIsTakenFromWhoHasNotSaidHello) {
   EXPECT_EQ(disagreement(network), "");
 }
 
-TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {
+TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {  // C-G2
   const CallerId x = network.stranger();
   network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x")});
   EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c", "x"));
