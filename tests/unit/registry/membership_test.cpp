@@ -283,7 +283,7 @@ TEST_F(ThreeNodes, AKilledNodeThatHasNotWelcomedThisOneYetIsGoneAsSoonAsItsOwnCo
 TEST_F(ThreeNodes, TheEndOfANodesOwnConnectionIsNoLossWhileTheOneToItIsGreeted) {
   network.cut("b", "a");
   network.run(1s);
-  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: cut"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"));
   EXPECT_THAT(network["a"].left, IsEmpty());
   EXPECT_EQ(disagreement(network), "");
 }
