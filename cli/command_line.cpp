@@ -78,7 +78,8 @@ Example:
   busbar describe greet --json)";
 
 constexpr const char* kNodesFooter = R"(
-States: self (the host that was asked), joining (it is being greeted), up, unreachable (known, but not connected).
+States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
+while: others are asked first), unreachable (known, but not connected).
 
 Example:
   busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name')";

@@ -53,7 +53,7 @@ std::string limit_cell(const Json& object) {
 Colour colour_of_state(std::string_view state) {
   if (state == "serving" || state == "self" || state == "up") return Colour::green;
   if (state == "failed" || state == "unreachable") return Colour::red;
-  if (state == "stuck" || state == "retired") return Colour::yellow;
+  if (state == "stuck" || state == "retired" || state == "suspect") return Colour::yellow;
   return Colour::cyan;
 }
 

@@ -11,7 +11,6 @@ commands=build/dev/compile_commands.json
 # RULE why it has no test
 declare -A later=(
   [C-R8]="who a caller is can be proved only by keys, which nodes do not have yet"
-  [C-G8]="partitions are not healed yet"
 )
 
 mapfile -t rules < <(sed -nE 's/^\| (C-[MRDG][0-9]+) \|.*/\1/p' "$contract")

@@ -37,7 +37,8 @@ std::uint64_t affinity(std::uint64_t key, std::string_view node) noexcept;
 /// Evenly distributed enough to share calls out. `bound` is not 0. Threads: any.
 std::size_t random_below(std::size_t bound);
 
-/// Picks among those for which `may` (of a registry::RemoteNode) holds; null: there is none. Threads: any.
+/// Picks among those for which `may` (of a registry::RemoteNode) holds; null: there is none. One that is suspected of
+/// being lost is picked where no other is left. Threads: any.
 /// Ownership: the provider stays in `providers`.
 template <class May>
 const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Choice& choice,
@@ -88,22 +89,29 @@ const RemoteProvider* sticky(std::span<const RemoteProvider> providers, std::uin
   return found;
 }
 
-}  // namespace detail
-
 template <class May>
-const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Choice& choice,
-                                     const May& may) {
+const RemoteProvider* one_of(std::span<const RemoteProvider> providers, const Choice& choice, const May& may) {
   switch (choice.strategy) {
     case Strategy::least_pending:
-      return detail::least_pending(providers, may);
+      return least_pending(providers, may);
     case Strategy::sticky:
-      if (choice.key) return detail::sticky(providers, *choice.key, may);
+      if (choice.key) return sticky(providers, *choice.key, may);
       break;
     case Strategy::standard:
     case Strategy::random:
       break;
   }
-  return detail::any(providers, may);
+  return any(providers, may);
+}
+
+}  // namespace detail
+
+template <class May>
+const registry::RemoteProvider* pick(std::span<const registry::RemoteProvider> providers, const Choice& choice,
+                                     const May& may) {
+  const auto trusted = [&may](const registry::RemoteNode& node) { return !node.suspected() && may(node); };
+  const auto* found = detail::one_of(providers, choice, trusted);
+  return found != nullptr ? found : detail::one_of(providers, choice, may);
 }
 
 }  // namespace busbar::host

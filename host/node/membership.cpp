@@ -21,6 +21,14 @@ std::shared_ptr<registry::RemoteNode> Membership::node_joined(const registry::No
   return peer;
 }
 
+void Membership::node_suspected(std::string_view node, bool suspected) {
+  if (suspected) {
+    log_.warn("nothing was heard of a node for a while: it is suspect, and others are asked first", {{"node", node}});
+  } else {
+    log_.info("a node that was suspect is heard again", {{"node", node}});
+  }
+}
+
 void Membership::node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) {
   call_plane_.drop(std::static_pointer_cast<Peer>(node), reason);  // as `node_joined` made it
   emit(EventKind::node_left, node->name(), reason);

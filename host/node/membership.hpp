@@ -26,6 +26,7 @@ class Membership final : public registry::ClusterListener {
   Membership(Outcome outcome, CallPlane& call_plane, EventStream& events, std::filesystem::path state_dir, Logger log);
 
   std::shared_ptr<registry::RemoteNode> node_joined(const registry::NodeRecord& record) override;
+  void node_suspected(std::string_view node, bool suspected) override;
   void node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) override;
   void introduced() override { outcome_.introduced(); }
   void refused(std::string_view reason) override;

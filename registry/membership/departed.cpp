@@ -4,11 +4,11 @@
 
 namespace busbar::registry {
 
-void Departed::put(const NodeRecord& record, bool is_over, Time now) {
+void Departed::put(const NodeRecord& record, Leaving leaving, Time now) {
   Entry& entry = entries_[record.name];
   if (entry.incarnation > record.incarnation) return;
-  is_over = is_over || (entry.incarnation == record.incarnation && entry.is_over);
-  entry = {record.incarnation, is_over, record.registry_address, now + kRemembered};
+  const bool is_over = leaving == Leaving::over || (entry.incarnation == record.incarnation && entry.is_over);
+  entry = {record.incarnation, is_over, leaving == Leaving::deaf, record.registry_address, now + kRemembered};
   if (entries_.size() > kMost) {
     entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& left, const auto& right) {
       return left.second.until < right.second.until;

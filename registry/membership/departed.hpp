@@ -10,19 +10,27 @@
 
 namespace busbar::registry {
 
+/// How a member ends.
+enum class Leaving {
+  lost,  ///< it may come back as it was
+  deaf,  ///< the same, of one that did not answer on this node's own link, whatever came from it otherwise
+  over   ///< it said goodbye, or was replaced: this incarnation does not come back
+};
+
 /// Threads: one at a time.
 class Departed {
  public:
   struct Entry {
     std::uint64_t incarnation = 0;
-    bool is_over = false;  ///< it said goodbye, or was replaced; one that was only lost may come back
+    bool is_over = false;   ///< it said goodbye, or was replaced; one that was only lost may come back
+    bool was_deaf = false;  ///< it is back when it answers, and not already when it speaks
     std::string registry_address;
     Time until{};
   };
   static constexpr std::chrono::minutes kRemembered{10};
   static constexpr std::size_t kMost = 10'000;  ///< then the one that left first is forgotten
 
-  void put(const NodeRecord& record, bool is_over, Time now);
+  void put(const NodeRecord& record, Leaving leaving, Time now);
   /// Null: not known to have left. Ownership: valid until the next change.
   const Entry* find(std::string_view name) const;
   /// It is a member again.

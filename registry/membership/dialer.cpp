@@ -14,7 +14,7 @@ void Dialer::add(const std::string& address, Time now, Duration delay) {
   Link link;
   link.address = address;
   link.next_dial = now + delay;
-  link.give_up = now + kGiveUpAfter;
+  link.lost = now;
   link.delay = kFirstDelay;
   links_.try_emplace(address, std::move(link));
 }
@@ -30,7 +30,7 @@ void Dialer::tick(Time now, std::mt19937_64& random, Actions& actions) {
     Link& link = (at++)->second;  // it may be forgotten
     switch (link.state) {
       case Link::State::waiting:
-        if (!link.is_seed && now >= link.give_up) {
+        if (!link.is_seed && now >= link.lost + kGiveUpAfter) {
           forget(link, now, random, actions);
         } else if (now >= link.next_dial) {
           dial(link, now, actions);
@@ -136,7 +136,7 @@ Time Dialer::next_deadline() const {
   Time next = Time::max();
   for (const auto& [address, link] : links_) {
     if (link.state == Link::State::waiting) {
-      next = std::min(next, link.is_seed ? link.next_dial : std::min(link.next_dial, link.give_up));
+      next = std::min(next, link.is_seed ? link.next_dial : std::min(link.next_dial, link.lost + kGiveUpAfter));
     } else if (link.state != Link::State::parked) {
       next = std::min(next, link.heard + lost_after_);
     }
@@ -165,11 +165,12 @@ void Dialer::end(Link& link) {
 /// One that was just reset had been greeted: the hour in which it may come back begins now.
 void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
   link.tried = true;
-  if (link.delay == kFirstDelay) link.give_up = now + kGiveUpAfter;
+  if (link.delay == kFirstDelay) link.lost = now;
   const auto fifth = static_cast<std::uint64_t>(link.delay.count() / 5);
   const Duration jitter{static_cast<Duration::rep>(random() % (2 * fifth + 1)) - static_cast<Duration::rep>(fifth)};
   link.next_dial = now + link.delay + jitter;
-  link.delay = std::min<Duration>(2 * link.delay, kLongestDelay);
+  const Duration longest = now < link.lost + kAtFirst ? kLongestDelayAtFirst : kLongestDelay;
+  link.delay = std::min<Duration>(2 * link.delay, longest);
 }
 
 /// Once, until it has been reached.

@@ -29,7 +29,7 @@ struct Link {
   std::string node;      ///< greeted, parked: who is reached
   Time heard{};          ///< connecting: when that began; up, greeted: when something came last
   Time next_dial{};      ///< waiting
-  Time give_up{};        ///< waiting, not a seed: forgotten then
+  Time lost{};           ///< waiting: since when it is not reached
   Duration delay{};      ///< before the next attempt; doubles
 
   bool is_up() const { return state == State::up || state == State::greeted; }
@@ -39,6 +39,9 @@ struct Link {
 class Dialer {
  public:
   static constexpr std::chrono::milliseconds kFirstDelay{100};
+  /// Who was reached lately is dialled that often at least: a cut that heals is noticed before anybody asks.
+  static constexpr std::chrono::milliseconds kLongestDelayAtFirst{2'000};
+  static constexpr std::chrono::minutes kAtFirst{5};
   static constexpr std::chrono::milliseconds kLongestDelay{10'000};
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
   static constexpr std::size_t kMostAddresses = 20'000;

@@ -11,6 +11,12 @@ namespace {
 constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
 constexpr std::size_t kMostCallers = 20'000;
 
+/// Of two live nodes of one name, which one is routed to: the same for everybody who knows both.
+bool outranks(const NodeRecord& one, const NodeRecord& other) {
+  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
+  return one.registry_address < other.registry_address;
+}
+
 }  // namespace
 
 void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
@@ -19,17 +25,19 @@ void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
     const std::string text = "it belongs to cluster \"" + hello.cluster + "\", node " + record_.name +
                              " to cluster \"" + options_.cluster + "\"";
     warn("refused node " + record.name + " at " + record.registry_address + ": " + text);
-    return refuse({caller, record}, wire::kRefusedCluster, text, 0);
+    return refuse({caller, record}, {.code = wire::kRefusedCluster, .text = text});
   }
   const auto known = callers_.find(caller);
   if (known != callers_.end() && known->second.name != record.name) {
     ++ignored_;
     return warn("passed over a hello of node " + record.name + " on a connection of node " + known->second.name);
   }
-  if (record.name != record_.name) return introduce({caller, record});
+  if (record.name != record_.name) return introduce({caller, record, hello.established});
   if (record.registry_address == record_.registry_address)
     return send(caller, wire::Welcome{.record = record_, .peers = {}});
-  refuse_name({caller, record}, record_.registry_address);
+  refuse_name({caller, record, hello.established}, record_.registry_address);
+  // So that this one is told, too: if it has not been a member itself, it is the one that is too late.
+  if (hello.established) dialer_.add(record.registry_address, now_);
 }
 
 void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
@@ -44,7 +52,7 @@ void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
     ++ignored_;
     return;
   }
-  introduce({link.id, record});
+  introduce({link.id, record, welcome.established});
   learn_peers(welcome.peers);
 }
 
@@ -58,7 +66,9 @@ void Membership::take_refused(Link& link, const wire::Refused& refused) {
   warn(text);
   const std::string node = link.node;
   dialer_.drop(link, now_, random_, actions_, true);
-  if (!node.empty()) remove(node, "it refused this node: " + refused.text, false);
+  if (!node.empty()) remove(node, "it refused this node: " + refused.text, Leaving::lost);
+  // So that the other one is told, too: it hears from this one that its name is held twice (C-G8).
+  if (!refused.held_at.empty() && refused.held_at != record_.registry_address) dialer_.add(refused.held_at, now_);
 }
 
 /// Decides by what is known of that name: nothing, an earlier start, or one that may be alive.
@@ -72,12 +82,13 @@ void Membership::introduce(const Newcomer& newcomer) {
     return is_stale ? refuse_stale(newcomer, departed->incarnation) : admit(newcomer);
   }
   const NodeRecord& known = member->record;
-  if (record.incarnation < known.incarnation) return refuse_stale(newcomer, known.incarnation);
   if (record.registry_address != known.registry_address) return challenge(*member, newcomer);
+  if (record.incarnation < known.incarnation) return refuse_stale(newcomer, known.incarnation);
   if (record.incarnation > known.incarnation) {  // who held that address is gone, as another one has it
     Link* link = dialer_.to_node(record.name);
     if (link != nullptr && newcomer.source != Source(link->id)) dialer_.forget(*link, now_, random_, actions_);
-    remove(record.name, "replaced by a later start of it", true);
+    remove(record.name, "replaced by a later start of it", Leaving::over);
+    return introduce(newcomer);  // another one may have waited for that name, and have it now
   }
   admit(newcomer);
 }
@@ -94,10 +105,14 @@ void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
   if (callers_.size() >= kMostCallers && !callers_.contains(caller)) {
     return warn("passed over node " + record.name + ": more than 20000 connections");
   }
-  callers_[caller] = {record.name, record.incarnation, now_};
+  callers_[caller] = {record.name, record.incarnation, record.registry_address, now_};
   const bool is_news = dialer_.at_address(record.registry_address) == nullptr;
-  const bool is_new = put_record(record);
-  send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name)});
+  const auto* departed = departed_.find(record.name);
+  const bool must_answer = departed != nullptr && departed->was_deaf && departed->incarnation == record.incarnation &&
+                           departed->registry_address == record.registry_address;
+  const bool is_new = !must_answer && put_record(record);
+  send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name), .established = has_been_member_});
+  if (must_answer) return dialer_.hurry(record.registry_address, now_);
   if (!is_new) return;
   if (dialer_.to_node(record.name) == nullptr) dialer_.hurry(record.registry_address, now_);
   if (is_news) tell_of(record);
@@ -112,31 +127,34 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   if (challenges_.contains(record.name)) holder_lives(record.name);
 }
 
-void Membership::refuse(const Newcomer& newcomer, const char* code, const std::string& text,
-                        std::uint64_t incarnation) {
+void Membership::refuse(const Newcomer& newcomer, wire::Refused why) {
   if (const auto* caller = std::get_if<CallerId>(&newcomer.source)) {
     callers_.erase(*caller);
-    send(*caller, wire::Refused{code, text, incarnation});
+    send(*caller, std::move(why));
   } else if (Link* link = dialer_.find(std::get<LinkId>(newcomer.source))) {
-    dialer_.drop(*link, now_, random_, actions_, code == wire::kRefusedNameHeld);
+    dialer_.drop(*link, now_, random_, actions_, why.code == wire::kRefusedNameHeld);
   }
 }
 
 void Membership::refuse_stale(const Newcomer& newcomer, std::uint64_t known) {
-  refuse(newcomer, wire::kRefusedStaleIncarnation,
-         "incarnation " + std::to_string(newcomer.record.incarnation) + " of node " + newcomer.record.name +
-             " is not later than " + std::to_string(known) + ", which is known",
-         known);
+  refuse(newcomer, {.code = wire::kRefusedStaleIncarnation,
+                    .text = "incarnation " + std::to_string(newcomer.record.incarnation) + " of node " +
+                            newcomer.record.name + " is not later than " + std::to_string(known) + ", which is known",
+                    .incarnation = known});
 }
 
 void Membership::refuse_name(const Newcomer& newcomer, const std::string& held_at) {
   const std::string& name = newcomer.record.name;
   warn("refused a second node named " + name + ", at " + newcomer.record.registry_address + ": the one at " + held_at +
        " is alive");
-  refuse(newcomer, wire::kRefusedNameHeld,
-         "the name \"" + name + "\" is held by another live node, at " + held_at +
-             "; give this one another name, or stop that one",
-         0);
+  refuse(newcomer, name_held(name, held_at));
+}
+
+wire::Refused Membership::name_held(const std::string& name, const std::string& held_at) const {
+  return {.code = wire::kRefusedNameHeld,
+          .text = "the name \"" + name + "\" is held by another live node, at " + held_at +
+                  "; give this one another name, or stop that one",
+          .held_at = held_at};
 }
 
 /// A member is asked whether it is alive, where its link gives a chance that it is.
@@ -172,16 +190,45 @@ void Membership::take_pong(const Link& link, const wire::Pong& pong) {
   }
 }
 
+/// Who has never been a member comes too late (C-G7). Two that have been, in parts of the cluster that could not see
+/// each other, both live on; all agree on the later start of them (C-G8).
 void Membership::holder_lives(const std::string& name) {
   const auto asked = challenges_.extract(name);
-  const Member* member = find_member(name);
-  if (!asked || member == nullptr) return;
-  for (const Newcomer& newcomer : asked.mapped().newcomers) refuse_name(newcomer, member->record.registry_address);
+  if (!asked) return;
+  for (const Newcomer& newcomer : asked.mapped().newcomers) {
+    const Member* member = find_member(name);
+    if (member == nullptr) {
+      introduce(newcomer);
+    } else if (newcomer.established && outranks(newcomer.record, member->record)) {
+      take_in_place_of_holder(newcomer);
+    } else if (newcomer.record.registry_address != member->record.registry_address) {
+      refuse_name(newcomer, member->record.registry_address);
+    } else {
+      introduce(newcomer);  // the same by another connection
+    }
+  }
+}
+
+void Membership::take_in_place_of_holder(const Newcomer& newcomer) {
+  const std::string name = newcomer.record.name;
+  const NodeRecord holder = find_member(name)->record;
+  const std::string& routed_to = newcomer.record.registry_address;
+  warn("two live nodes are named " + name + ", at " + holder.registry_address + " and at " + routed_to +
+       ": the one at " + routed_to + " is routed to, as it was started later; give one of them another name");
+  for (auto at = callers_.begin(); at != callers_.end();) {
+    const auto [id, caller] = *at++;
+    if (!caller.is_of(holder)) continue;
+    callers_.erase(id);
+    send(id, name_held(name, routed_to));
+  }
+  if (Link* link = dialer_.to_node(name)) dialer_.drop(*link, now_, random_, actions_, true);
+  remove(name, "another live node of its name, at " + routed_to + ", was started later", Leaving::over);
+  introduce(newcomer);
 }
 
 void Membership::holder_is_gone(const std::string& name) {
   if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
-  remove(name, "replaced by a later start of it", true);
+  remove(name, "replaced by a later start of it", Leaving::over);
 }
 
 /// The others know a later start of this node than its clock does (C-G9).
@@ -193,7 +240,7 @@ void Membership::raise_incarnation(std::uint64_t known) {
 }
 
 void Membership::be_refused(const std::string& text) {
-  while (!members_.empty()) remove(members_.begin()->first, "this node was refused", true);
+  while (!members_.empty()) remove(members_.begin()->first, "this node was refused", Leaving::over);
   dialer_.close_all(actions_);
   actions_.emplace_back(RefusedHere{text});
   phase_ = Phase::over;

@@ -16,6 +16,7 @@ bool Membership::put_record(const NodeRecord& record) {
   auto [at, is_new] = members_.try_emplace(record.name);
   Member& member = at->second;
   member.heard = now_;
+  next_watch_ = std::min(next_watch_, now_ + suspect_after_);
   if (is_new) {
     member.record = record;
     member.since = now_;
@@ -33,14 +34,14 @@ bool Membership::put_record(const NodeRecord& record) {
   return is_new;
 }
 
-/// `is_over`: this incarnation does not come back. Else it is dialled again, as it may.
-void Membership::remove(std::string name, std::string_view reason, bool is_over) {
+/// One that may come back is dialled again.
+void Membership::remove(std::string name, std::string_view reason, Leaving leaving) {
   if (auto member = members_.extract(name)) {
     const NodeRecord& record = member.mapped().record;
-    departed_.put(record, is_over, now_);
+    departed_.put(record, leaving, now_);
     actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
-    if (!is_over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
+    if (leaving != Leaving::over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
   }
   if (auto challenge = challenges_.extract(name)) {
     for (const Newcomer& newcomer : challenge.mapped().newcomers) introduce(newcomer);
@@ -59,7 +60,7 @@ void Membership::end_caller(CallerId id) {
   const Caller& node = caller.mapped();
   const Member* member = find_member(node.name);
   if (member == nullptr || member->record.incarnation != node.incarnation || is_connected(node)) return;
-  remove(node.name, "its connection to this node ended", false);
+  remove(node.name, "its connection to this node ended", Leaving::lost);
 }
 
 /// One node may have dialled this one twice, under two of its addresses; and a link that is greeted tells by itself.
@@ -88,13 +89,47 @@ void Membership::watch_challenges() {
   for (const std::string& name : unanswered) holder_is_gone(name);
 }
 
+/// A member's silence first makes it suspect, and then lost. What is looked at is whether it answers on this node's own
+/// link: calls travel in that direction, so one that is merely heard is of no use (each node routes by its own links).
 void Membership::watch_members() {
-  std::vector<std::string> silent;
-  for (const auto& [name, member] : members_) {
-    if (now_ >= member.heard + options_.lost_after) silent.push_back(name);
+  next_watch_ = Time::max();
+  std::vector<std::pair<std::string, Leaving>> silent;
+  for (auto& [name, member] : members_) {
+    const Time sign = last_sign_of(name, member);
+    if (now_ >= sign + options_.lost_after) {
+      silent.emplace_back(name, now_ < member.heard + suspect_after_ ? Leaving::deaf : Leaving::lost);
+      continue;
+    }
+    if (now_ >= sign + suspect_after_ && !std::exchange(member.suspected, true)) {
+      actions_.emplace_back(NodeSuspected{name});
+    }
+    next_watch_ = std::min(next_watch_, sign + (member.suspected ? options_.lost_after : suspect_after_));
   }
-  for (const std::string& name : silent) {
-    remove(name, "nothing was heard of it for " + std::to_string(options_.lost_after.count()) + " ms", false);
+  const std::string time = " for " + std::to_string(options_.lost_after.count()) + " ms";
+  for (const auto& [name, leaving] : silent) {
+    remove(name, (leaving == Leaving::deaf ? "it is heard, but has not answered" : "nothing was heard of it") + time,
+           leaving);
+  }
+}
+
+/// While this node has no link to it that is greeted, whatever it says counts.
+Time Membership::last_sign_of(const std::string& name, const Member& member) const {
+  const Link* link = dialer_.to_node(name);
+  return link != nullptr ? link->heard : member.heard;
+}
+
+void Membership::heard_from(Member& member, bool on_own_link) {
+  member.heard = now_;
+  if (!member.suspected || (!on_own_link && dialer_.to_node(member.record.name) != nullptr)) return;
+  member.suspected = false;
+  next_watch_ = std::min(next_watch_, now_ + suspect_after_);
+  actions_.emplace_back(NodeTrusted{member.record.name});
+}
+
+/// Whoever came in while a link still led to who had its name before has not been dialled then.
+void Membership::dial_members() {
+  for (const auto& [name, member] : members_) {
+    if (dialer_.to_node(name) == nullptr) dialer_.add(member.record.registry_address, now_);
   }
 }
 

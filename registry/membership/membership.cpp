@@ -19,7 +19,10 @@ std::uint64_t microseconds_of(Time now) {
 }  // namespace
 
 Membership::Membership(MembershipOptions options, std::vector<RemoteService> services)
-    : options_(std::move(options)), random_(options_.random_seed), dialer_(options_.lost_after) {
+    : options_(std::move(options)),
+      suspect_after_((options_.heartbeat + options_.lost_after) / 2),
+      random_(options_.random_seed),
+      dialer_(options_.lost_after) {
   record_.name = options_.node;
   record_.incarnation = options_.incarnation;
   record_.version = 1;
@@ -74,12 +77,13 @@ Actions Membership::start(Time now) {
 
 Actions Membership::tick(Time now) {
   return input(now, [&] {
-    dialer_.tick(now_, random_, actions_);
     watch_challenges();
-    watch_members();
+    if (now_ >= next_watch_) watch_members();
+    dialer_.tick(now_, random_, actions_);
     if (now_ >= next_heartbeat_) {
       next_heartbeat_ = now_ + options_.heartbeat;
       send_heartbeats();
+      dial_members();
       forget_old();
     }
     if (now_ >= next_exchange_) {
@@ -91,8 +95,7 @@ Actions Membership::tick(Time now) {
 
 Time Membership::next_deadline() const {
   if (phase_ != Phase::running) return Time::max();
-  Time next = std::min({next_heartbeat_, next_exchange_, dialer_.next_deadline()});
-  for (const auto& [name, member] : members_) next = std::min(next, member.heard + options_.lost_after);
+  Time next = std::min({next_heartbeat_, next_exchange_, next_watch_, dialer_.next_deadline()});
   for (const auto& [name, challenge] : challenges_) next = std::min(next, challenge.deadline);
   return next;
 }
@@ -113,7 +116,7 @@ Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
     if (link == nullptr) return;
     const std::string node = link->node;
     dialer_.lost(*link, reason, now_, random_, actions_);
-    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), false);
+    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), Leaving::lost);
   });
 }
 
@@ -122,7 +125,7 @@ Actions Membership::from_link(Time now, LinkId id, const wire::Message& message)
     Link* link = dialer_.find(id);
     if (link == nullptr) return;
     link->heard = now_;
-    if (Member* member = find_member(link->node)) member->heard = now_;
+    if (Member* member = find_member(link->node)) heard_from(*member, true);
     take_on_link(*link, message);
   });
 }
@@ -139,7 +142,7 @@ Actions Membership::bad_from_link(Time now, LinkId id, std::string_view what) {
     warn("a broken message from " + link->address + ", which is dialled less often now: " + std::string(what));
     const std::string node = link->node;
     dialer_.drop(*link, now_, random_, actions_, true);
-    if (!node.empty()) remove(node, "it sent a broken message", false);
+    if (!node.empty()) remove(node, "it sent a broken message", Leaving::lost);
   });
 }
 
@@ -206,7 +209,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
                              " of the registry's protocol, node " + record_.name + " speaks version " +
                              std::to_string(wire::kMajor);
     warn("refused a node: " + text);
-    return send(id, wire::Refused{wire::kRefusedVersion, text, 0});
+    return send(id, wire::Refused{.code = wire::kRefusedVersion, .text = text});
   }
   const auto caller = callers_.find(id);
   if (caller == callers_.end()) {
@@ -215,7 +218,7 @@ void Membership::take_from_caller(CallerId id, const wire::Message& message) {
   }
   caller->second.heard = now_;
   Member* member = find_member(caller->second.name);
-  if (member != nullptr && member->record.incarnation == caller->second.incarnation) member->heard = now_;
+  if (member != nullptr && caller->second.is_of(member->record)) heard_from(*member, false);
   take_from_known(id, caller->second, message);
 }
 
@@ -247,7 +250,7 @@ void Membership::take_announce(CallerId id, const Caller& caller, const NodeReco
       member->record.registry_address == record.registry_address) {
     put_record(record);
   } else {
-    introduce({id, record});  // it was lost, and is back
+    introduce({id, record, true});  // it was lost, and is back
   }
 }
 
@@ -257,16 +260,20 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
     ++ignored_;
     return;
   }
+  NodeRecord sender;  // as far as it is known
+  sender.name = caller.name;
+  sender.incarnation = caller.incarnation;
+  sender.registry_address = caller.registry_address;
   const Member* member = find_member(caller.name);
+  if (member != nullptr && member->record.registry_address != caller.registry_address) {
+    return refuse_name({id, std::move(sender)}, member->record.registry_address);
+  }
   const auto* departed = departed_.find(caller.name);
   const std::uint64_t known = member != nullptr     ? member->record.incarnation
                               : departed != nullptr ? departed->incarnation + (departed->is_over ? 1 : 0)
                                                     : 0;
   if (known > caller.incarnation) {
-    NodeRecord stale;
-    stale.name = caller.name;
-    stale.incarnation = caller.incarnation;
-    return refuse_stale({id, std::move(stale)}, member != nullptr ? known : departed->incarnation);
+    return refuse_stale({id, std::move(sender)}, member != nullptr ? known : departed->incarnation);
   }
   send(id, wire::HeartbeatAck{heartbeat.sent_us, member == nullptr || member->record.version < heartbeat.version});
 }
@@ -286,7 +293,7 @@ void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) 
   const std::string address = member->record.registry_address;
   if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
   if (Link* link = dialer_.at_address(address)) dialer_.forget(*link, now_, random_, actions_);
-  remove(std::string(name), "it said goodbye", true);
+  remove(std::string(name), "it said goodbye", Leaving::over);
 }
 
 /// Dials those that are news.
@@ -296,7 +303,7 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
     const Member* member = find_member(peer.name);
     if (member != nullptr && member->record.incarnation >= peer.incarnation) continue;
     const auto* departed = departed_.find(peer.name);
-    if (departed != nullptr && departed->incarnation + (departed->is_over ? 1 : 0) > peer.incarnation) continue;
+    if (departed != nullptr && departed->is_over && departed->incarnation == peer.incarnation) continue;
     dialer_.add(peer.registry_address, now_);
   }
 }
@@ -307,7 +314,7 @@ void Membership::announce() {
 }
 
 void Membership::say_hello(const Link& link) {
-  send(link.id, wire::Hello{wire::kMajor, wire::kMinor, options_.cluster, record_});
+  send(link.id, wire::Hello{.cluster = options_.cluster, .record = record_, .established = has_been_member_});
 }
 
 void Membership::send(LinkId link, wire::Message message) {

@@ -87,6 +87,8 @@ class Membership {
   Time next_deadline() const;
   /// Whether every seed has been tried once, and each that answered has been joined (or has refused this node).
   bool introduced() const { return dialer_.introduced(); }
+  /// Whether it has been a member, or begins a cluster: then it is not refused for good any more.
+  bool established() const { return has_been_member_; }
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
@@ -100,17 +102,24 @@ class Membership {
     Time since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
+    bool suspected = false;
   };
   struct Caller {
     std::string name;
     std::uint64_t incarnation = 0;
+    std::string registry_address;
     Time heard{};
+
+    bool is_of(const NodeRecord& record) const {
+      return name == record.name && incarnation == record.incarnation && registry_address == record.registry_address;
+    }
   };
   /// Where an answer to a hello goes: a caller who said it, or a link whose welcome told of a node.
   using Source = std::variant<CallerId, LinkId>;
   struct Newcomer {
     Source source;
     NodeRecord record;
+    bool established = false;  // it says that it has been a member
   };
   /// Somebody claims the name of a member that may be alive: the member is asked (C-G7).
   struct Challenge {
@@ -149,37 +158,44 @@ class Membership {
   void admit(const Newcomer& newcomer);
   void admit_caller(CallerId caller, const NodeRecord& record);
   void admit_link(LinkId id, const NodeRecord& record);
-  void refuse(const Newcomer& newcomer, const char* code, const std::string& text, std::uint64_t incarnation);
+  void refuse(const Newcomer& newcomer, wire::Refused why);
   void refuse_stale(const Newcomer& newcomer, std::uint64_t known);
   void refuse_name(const Newcomer& newcomer, const std::string& held_at);
+  wire::Refused name_held(const std::string& name, const std::string& held_at) const;
   void challenge(const Member& holder, const Newcomer& newcomer);
   void holder_lives(const std::string& name);
+  void take_in_place_of_holder(const Newcomer& newcomer);
   void holder_is_gone(const std::string& name);
   void raise_incarnation(std::uint64_t known);
   void be_refused(const std::string& text);
 
   // members.cpp: who is in, and what time does to them
   bool put_record(const NodeRecord& record);
-  void remove(std::string name, std::string_view reason, bool is_over);
+  void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();
+  void heard_from(Member& member, bool on_own_link);
+  Time last_sign_of(const std::string& name, const Member& member) const;
   void send_heartbeats();
+  void dial_members();
   void exchange_peers();
   void forget_old();
   std::vector<wire::PeerAddress> known_peers(std::string_view except) const;
   Member* find_member(std::string_view name);
 
   const MembershipOptions options_;
+  const Duration suspect_after_;
   NodeRecord record_;
   Phase phase_ = Phase::idle;
   bool has_been_member_ = false;  // somebody has welcomed this node, or it begins a cluster
   Time now_{};
   Time next_heartbeat_{};
   Time next_exchange_{};
-  std::string last_exchange_;  // the member that was told of the others last
+  Time next_watch_ = Time::max();  // before it nobody can have been silent for long
+  std::string last_exchange_;      // the member that was told of the others last
   std::mt19937_64 random_;
   Actions actions_;  // of the input under way
 

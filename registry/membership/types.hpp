@@ -49,6 +49,14 @@ struct NodeJoined {
 struct RecordChanged {
   NodeRecord record;
 };
+/// Nothing was heard of a member for a while: it may be lost soon. Calls under way there go on.
+struct NodeSuspected {
+  std::string name;
+};
+/// It was heard again.
+struct NodeTrusted {
+  std::string name;
+};
 /// A member is none any more.
 struct NodeLeft {
   std::string name;
@@ -68,8 +76,8 @@ struct Warn {
   std::string text;
 };
 
-using Action = std::variant<Connect, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeLeft, RefusedHere,
-                            IncarnationRaised, Warn>;
+using Action = std::variant<Connect, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
+                            NodeTrusted, NodeLeft, RefusedHere, IncarnationRaised, Warn>;
 using Actions = std::vector<Action>;
 
 }  // namespace busbar::registry

@@ -73,6 +73,8 @@ std::string_view name_of(NodeState state) noexcept {
       return "joining";
     case NodeState::up:
       return "up";
+    case NodeState::suspect:
+      return "suspect";
     case NodeState::unreachable:
       return "unreachable";
   }
@@ -128,6 +130,7 @@ class Cluster::Core {
   bool encode(const std::shared_ptr<const wire::Message>& message);
   void joined(const NodeRecord& record);
   void changed(const NodeRecord& record);
+  void suspected(const std::string& name, bool is_suspected);
   void left(const std::string& name, std::string_view reason);
   void publish_rows(Time now);
   std::shared_ptr<const Snapshot> snapshot() const;
@@ -246,6 +249,8 @@ void Cluster::Core::perform(const Actions& actions) {
                    [&](const SendToCaller& sent) { send(sent.caller, sent.message); },
                    [&](const NodeJoined& node) { joined(node.record); },
                    [&](const RecordChanged& node) { changed(node.record); },
+                   [&](const NodeSuspected& node) { suspected(node.name, true); },
+                   [&](const NodeTrusted& node) { suspected(node.name, false); },
                    [&](const NodeLeft& node) { left(node.name, node.reason); },
                    [&](const RefusedHere& refused) { listener_.refused(refused.text); },
                    [&](const IncarnationRaised& raised) {
@@ -306,6 +311,14 @@ void Cluster::Core::changed(const NodeRecord& record) {
   rows_changed_ = true;
 }
 
+void Cluster::Core::suspected(const std::string& name, bool is_suspected) {
+  const auto member = members_.find(name);
+  if (member == members_.end() || member->second->node == nullptr) return;
+  member->second->node->set_suspected(is_suspected);
+  rows_changed_ = true;
+  listener_.node_suspected(name, is_suspected);
+}
+
 void Cluster::Core::left(const std::string& name, std::string_view reason) {
   const auto member = members_.extract(name);
   if (!member) return;
@@ -350,7 +363,7 @@ std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
 NodeState Cluster::Core::Member::state() {
   if (node != nullptr && node->routable()) {
     was_routable = true;
-    return NodeState::up;
+    return node->suspected() ? NodeState::suspect : NodeState::up;
   }
   return was_routable ? NodeState::unreachable : NodeState::joining;
 }

@@ -92,6 +92,8 @@ void check(const Refused& refused) {
   check_text("code of a refusal", refused.code);
   check_text("text of a refusal", refused.text);
   if (refused.incarnation > kMaxIncarnation) fail("incarnation of a refusal: expected at most 2^62");
+  if (!refused.held_at.empty() && !is_address(refused.held_at))
+    fail("address in a refusal: expected transport://address of at most 256 printable bytes");
 }
 
 template <class Body>

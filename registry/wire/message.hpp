@@ -19,7 +19,7 @@ namespace busbar::registry::wire {
 
 /// Another major is refused in words; a minor adds what older nodes skip.
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 1;  // 1: strategies in records
+inline constexpr std::uint32_t kMinor = 2;  // 1: strategies in records. 2: established, held_at
 
 /// The largest message, in bytes: for the sockets' own limit too. A record of 100,000 services fits.
 inline constexpr std::size_t kMaxMessage = 64 * 1024 * 1024;
@@ -48,10 +48,12 @@ struct Hello {
   std::uint32_t minor = kMinor;
   std::string cluster;
   NodeRecord record;
+  bool established = false;  ///< I have been a member: of two such nodes of one name the later one is routed to (C-G8)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(cluster), CEREAL_NVP(record));
+    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(cluster), CEREAL_NVP(record),
+            field("established", established, false));
   }
 };
 /// The answer to hello: the same of me, and whom I know.
@@ -61,10 +63,12 @@ struct Welcome {
   std::uint32_t minor = kMinor;
   NodeRecord record;
   std::vector<PeerAddress> peers;
+  bool established = false;  ///< as in hello
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(record), CEREAL_NVP(peers));
+    archive(CEREAL_NVP(major), CEREAL_NVP(minor), CEREAL_NVP(record), CEREAL_NVP(peers),
+            field("established", established, false));
   }
 };
 /// The other answer to hello.
@@ -73,10 +77,11 @@ struct Refused {
   std::string code;               ///< one of the kRefused…; another one is of a later minor version
   std::string text;               ///< for an operator
   std::uint64_t incarnation = 0;  ///< stale_incarnation: the one that is known
+  std::string held_at{};          ///< name_held: the registry address of who has the name; empty: it is not told
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(code), CEREAL_NVP(text), field("incarnation", incarnation, 0));
+    archive(CEREAL_NVP(code), CEREAL_NVP(text), field("incarnation", incarnation, 0), field("held_at", held_at, ""));
   }
 };
 inline constexpr const char* kRefusedNameHeld = "name_held";                  ///< another live node has that name

@@ -167,6 +167,33 @@ TEST_P(LostNodes, C_D9_AFrozenOneIsGivenUpByTheFailureDetectorAndIsBackWhenItWak
   for (const Seen& seen : all_that_was_seen(calls)) EXPECT_EQ(seen.answers, 1);
 }
 
+TEST_P(LostNodes, C_G4_AFrozenOneIsSuspectFirstAndItsCallsAreNotCutForThat) {
+  start_providers({"a", "b"});
+  const auto observer = join(cluster, seconds(8), "observer");  // suspects after half of that
+  ASSERT_TRUE(eventually([&] { return providers(*observer, "holds").size() == 2; }));
+  const auto state_of_a = [&] {
+    for (const auto& row : observer->nodes()) {
+      if (row.name == "a") return row.state;
+    }
+    return registry::NodeState::self;
+  };
+  const auto until = cluster["a"].root() / "until";
+  const Calls calls(*observer, GetParam(), {kCount, "runs_at", kLimit, {{"node", "a"}, {"until", until.string()}}});
+  ASSERT_TRUE(all_run_at(cluster["a"]));
+  Frozen frozen(cluster["a"]);
+  ASSERT_TRUE(eventually([&] { return state_of_a() == registry::NodeState::suspect; }));
+  EXPECT_EQ(providers(*observer, "where").size(), 2u) << "it is offered all the same";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(observer->dispatch(message_of("where")).response().value_as<pid_t>(), cluster["b"].process().pid());
+  }
+  EXPECT_EQ(calls.answered(), 0);
+  write_file(until, "now");
+  frozen.wake();
+  ASSERT_TRUE(calls.wait());
+  for (const Seen& seen : calls.seen()) EXPECT_TRUE(seen.response.succeeded()) << seen.response.text();
+  EXPECT_TRUE(eventually([&] { return state_of_a() == registry::NodeState::up; }));
+}
+
 TEST_P(LostNodes, C_D9_AFrozenOneIsGivenUpInEachNodesOwnTime) {
   start_providers({"a"});
   const auto patient_one = join(cluster, kNeverLost, "patient");

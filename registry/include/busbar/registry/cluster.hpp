@@ -32,6 +32,7 @@ enum class NodeState {
   self,        ///< this node
   joining,     ///< known by its record; calls cannot be sent there yet
   up,          ///< routable
+  suspect,     ///< routable, but nothing was heard of it for a while: others are asked first
   unreachable  ///< a member by the registry's plane, but its call plane is down
 };
 std::string_view name_of(NodeState state) noexcept;
@@ -55,6 +56,8 @@ class ClusterListener {
   virtual ~ClusterListener() = default;
   /// A node has been met, or an incarnation of it that is new: makes what reaches it. The registry shares it.
   virtual std::shared_ptr<RemoteNode> node_joined(const NodeRecord& record) = 0;
+  /// Nothing was heard of it for a while, so that it may be lost soon; or it was heard again.
+  virtual void node_suspected(std::string_view /*node*/, bool /*suspected*/) {}
   /// It is gone: said goodbye, died, or was replaced by a later incarnation. Calls under way there end at once (C-D9).
   virtual void node_left(const std::shared_ptr<RemoteNode>& node, std::string_view reason) = 0;
   /// `Cluster::introduced` holds from now on. Once.

@@ -61,6 +61,10 @@ class RemoteNode {
   std::uint64_t incarnation() const noexcept { return incarnation_; }
   /// Whether calls can be sent there now. Services of a node that is not routable are in no table.
   bool routable() const noexcept { return routable_.load(std::memory_order_acquire); }
+  /// Whether nothing was heard of it for a while, so that it may be lost soon: others are asked first.
+  bool suspected() const noexcept { return suspected_.load(std::memory_order_relaxed); }
+  /// By who watches it.
+  void set_suspected(bool suspected) noexcept { suspected_.store(suspected, std::memory_order_relaxed); }
 
  protected:
   /// By who derives from it; `Registry::refresh` must follow.
@@ -70,6 +74,7 @@ class RemoteNode {
   const std::string name_;
   const std::uint64_t incarnation_;
   std::atomic<bool> routable_{false};
+  std::atomic<bool> suspected_{false};
 };
 
 /// A node that provides a service, and what its record says of it.

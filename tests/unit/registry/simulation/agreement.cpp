@@ -1,13 +1,19 @@
 #include "unit/registry/simulation/agreement.hpp"
 
+#include <algorithm>
+
 namespace busbar::registry::testing {
 namespace {
 
 using Holders = std::map<std::string, const VirtualNode*>;  // by name
 
-bool is_before(const NodeRecord& left, const NodeRecord& right) {
-  return left.incarnation != right.incarnation ? left.incarnation > right.incarnation
-                                               : left.registry_address < right.registry_address;
+/// Which of two nodes of one name is routed to.
+bool is_before(const VirtualNode& left, const VirtualNode& right) {
+  const NodeRecord& one = left.machine->record();
+  const NodeRecord& other = right.machine->record();
+  if (left.machine->established() != right.machine->established()) return left.machine->established();
+  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
+  return one.registry_address < other.registry_address;
 }
 
 Holders holders_of_names(const SimulatedNetwork& network) {
@@ -15,7 +21,7 @@ Holders holders_of_names(const SimulatedNetwork& network) {
   for (const VirtualNode& node : network.nodes()) {
     if (!node.alive) continue;
     const VirtualNode*& holder = holders[node.options.node];
-    if (holder == nullptr || is_before(node.machine->record(), holder->machine->record())) holder = &node;
+    if (holder == nullptr || is_before(node, *holder)) holder = &node;
   }
   return holders;
 }
@@ -48,13 +54,32 @@ std::string disagreement_with_rows(const VirtualNode& node) {
   return same ? "" : "the rows at " + node.key + " are not what was told; ";
 }
 
+bool has_warned(const VirtualNode& node, const std::string& of) {
+  return std::any_of(node.warnings.begin(), node.warnings.end(),
+                     [&](const std::string& warning) { return warning.find(of) != std::string::npos; });
+}
+
+/// One that shares its name with the node that is routed to has no members. It may only be an established one (else it
+/// is refused), and both must say so.
+std::string disagreement_of_two(const VirtualNode& node, const VirtualNode& holder) {
+  if (!node.machine->established())
+    return node.key + " has not been refused yet, though " + holder.key + " has its name; ";
+  std::string found;
+  if (!has_warned(node, "is held by another live node")) found += node.key + " has not warned of its name; ";
+  if (!has_warned(holder, "refused a second node named ")) found += holder.key + " has not warned of " + node.key + "; ";
+  return found;
+}
+
 }  // namespace
 
 std::string disagreement(const SimulatedNetwork& network) {
   const Holders holders = holders_of_names(network);
   std::string found;
   for (const VirtualNode& node : network.nodes()) {
-    if (node.alive) found += disagreement_at(node, holders) + disagreement_with_rows(node);
+    if (!node.alive) continue;
+    const VirtualNode& holder = *holders.at(node.options.node);
+    found += &holder == &node ? disagreement_at(node, holders) : disagreement_of_two(node, holder);
+    found += disagreement_with_rows(node);
   }
   return found;
 }

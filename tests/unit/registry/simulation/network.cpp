@@ -411,8 +411,20 @@ void SimulatedNetwork::take(std::uint32_t node, const RecordChanged& changed) {
   if (on_event) tell(node, View::start_of(changed.record) + " changed");
 }
 
+void SimulatedNetwork::take(std::uint32_t node, const NodeSuspected& suspected) {
+  if (!views) return;
+  if (!nodes_[node].view.contains(suspected.name)) check(node, suspected.name + " is suspect, but had not joined");
+  if (!nodes_[node].suspected.insert(suspected.name).second) check(node, suspected.name + " is suspect twice");
+}
+
+void SimulatedNetwork::take(std::uint32_t node, const NodeTrusted& trusted) {
+  if (!views) return;
+  if (nodes_[node].suspected.erase(trusted.name) == 0) check(node, trusted.name + " is trusted, but was not suspect");
+}
+
 void SimulatedNetwork::take(std::uint32_t node, const NodeLeft& left) {
   if (!views) return;
+  nodes_[node].suspected.erase(left.name);
   check(node, nodes_[node].view.left(left));
   nodes_[node].left.push_back(left.name + ": " + left.reason);
   if (on_event) tell(node, nodes_[node].left.back());

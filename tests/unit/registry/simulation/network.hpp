@@ -35,6 +35,7 @@ struct VirtualNode {
   int group = 0;        ///< places of different groups cannot reach each other
   Duration clock{};     ///< its steady clock's lead over the network's
   View view;
+  std::set<std::string> suspected;
   std::vector<std::string> left;  ///< "name: reason"
   std::vector<std::string> warnings;
   std::string refused;  ///< the text, once it was
@@ -159,6 +160,8 @@ class SimulatedNetwork {
   void take(std::uint32_t node, const SendToCaller& send);
   void take(std::uint32_t node, const NodeJoined& joined);
   void take(std::uint32_t node, const RecordChanged& changed);
+  void take(std::uint32_t node, const NodeSuspected& suspected);
+  void take(std::uint32_t node, const NodeTrusted& trusted);
   void take(std::uint32_t node, const NodeLeft& left);
   void take(std::uint32_t node, const RefusedHere& refused);
   void take(std::uint32_t node, const IncarnationRaised& raised);

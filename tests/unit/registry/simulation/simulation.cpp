@@ -9,6 +9,12 @@ constexpr std::size_t kSeeds = 3;        // the first places are others' seeds
 constexpr std::size_t kSparePlaces = 3;  // more places than names
 constexpr std::uint64_t kClockStart = 1'000'000;  // in ms; far above what a clock is set back to
 
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += " " + word;
+  return text;
+}
+
 }  // namespace
 
 Simulation::Simulation(const Plan& plan, bool tells) : plan_(plan), network_(plan.seed) {
@@ -31,9 +37,7 @@ std::string Simulation::run() {
     happen(step, random);
     network_.run(step.pause);
     if (!network_.violations.empty()) fail(network_.violations.front());
-    for (const VirtualNode& node : network_.nodes()) {
-      if (!node.refused.empty()) fail(node.options.node + " at " + node.key + " was refused: " + node.refused);
-    }
+    end_refused();
     if (!failure_.empty()) break;
   }
   return failure_;
@@ -89,6 +93,8 @@ void Simulation::happen(const Step& step, Random& random) {
     }
     case Fault::cut:
       return cut(node, random);
+    case Fault::second:
+      return start_second(node, random);
     case Fault::change:
     default:
       say(who + " changes its services");
@@ -100,9 +106,11 @@ void Simulation::start_any(Random& random) {
   const std::size_t first = random() % names_.size();
   for (std::size_t i = 0; i < names_.size(); ++i) {
     const std::size_t name = (first + i) % names_.size();
-    if (lives(names_[name].name)) continue;
+    if (count_of(names_[name].name) != 0) continue;
     VirtualNode& home = network_[places_[name]];
-    return start(name, home.alive ? *free_place(random) : home, random);
+    VirtualNode* place = home.alive ? free_place(random) : &home;
+    if (place != nullptr) start(name, *place, random);
+    return;
   }
 }
 
@@ -110,9 +118,7 @@ void Simulation::start(std::size_t index, VirtualNode& place, Random& random) {
   Name& name = names_[index];
   const std::uint64_t incarnation = next_incarnation(name, random);
   const auto seeds = seeds_of(place.key, random);
-  std::string text = name.name + " starts at " + place.key + " as " + std::to_string(incarnation) + ", seeds:";
-  for (const std::string& seed : seeds) text += " " + seed;
-  say(text);
+  say(name.name + " starts at " + place.key + " as " + std::to_string(incarnation) + ", seeds:" + listed(seeds));
   network_.start(place.key, seeds, incarnation, any_services(random), name.name);
 }
 
@@ -123,7 +129,32 @@ void Simulation::move(VirtualNode& node, Random& random) {
   const bool is_told = random() % 3 != 0;
   say(node.options.node + " at " + node.key + (is_told ? " is killed" : " is switched off"));
   is_told ? network_.crash(node.key) : network_.switch_off(node.key);
-  start(name, *elsewhere, random);
+  start(name, elsewhere != nullptr ? *elsewhere : node, random);
+}
+
+/// Its own machine has another clock.
+void Simulation::start_second(const VirtualNode& holder, Random& random) {
+  VirtualNode* place = free_place(random);
+  if (place == nullptr) return;
+  names_[index_of(holder.options.node)].was_shared = true;
+  const auto seeds = seeds_of(place->key, random);
+  const std::uint64_t incarnation = holder.machine->record().incarnation + random() % 3 - 1 + random() % 2 * 1'000;
+  say("a second " + holder.options.node + " starts at " + place->key + " as " + std::to_string(incarnation) +
+      ", seeds:" + listed(seeds));
+  network_.start(place->key, seeds, std::max<std::uint64_t>(incarnation, 1), any_services(random), holder.options.node);
+}
+
+/// Only a second node may be refused, and only one that has never been a member. True: one was.
+bool Simulation::end_refused() {
+  bool is_any = false;
+  for (VirtualNode& node : network_.nodes()) {
+    if (node.refused.empty()) continue;
+    is_any = true;
+    if (node.machine->established() || !names_[index_of(node.options.node)].was_shared)
+      fail(node.options.node + " at " + node.key + " was refused: " + node.refused);
+    node.refused.clear();
+  }
+  return is_any;
 }
 
 void Simulation::split(Random& random) {
@@ -178,7 +209,7 @@ std::vector<VirtualNode*> Simulation::living() {
   return alive;
 }
 
-/// There always is one, as there are more places than names.
+/// Null: there is none.
 VirtualNode* Simulation::free_place(Random& random) {
   std::vector<VirtualNode*> free;
   for (const std::string& key : places_) {
@@ -187,9 +218,14 @@ VirtualNode* Simulation::free_place(Random& random) {
   return free.empty() ? nullptr : free[random() % free.size()];
 }
 
-bool Simulation::lives(const std::string& name) {
+std::size_t Simulation::count_of(const std::string& name) {
   const auto alive = living();
-  return std::any_of(alive.begin(), alive.end(), [&](const VirtualNode* node) { return node->options.node == name; });
+  return static_cast<std::size_t>(std::count_if(
+      alive.begin(), alive.end(), [&](const VirtualNode* node) { return node->options.node == name; }));
+}
+
+bool Simulation::shares_names() {
+  return std::any_of(names_.begin(), names_.end(), [&](const Name& name) { return is_shared(name.name); });
 }
 
 std::size_t Simulation::index_of(const std::string& name) const { return std::stoul(name.substr(1)); }

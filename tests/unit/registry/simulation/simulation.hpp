@@ -32,25 +32,32 @@ class Simulation {
     std::string name;
     std::uint64_t stored = 0;  ///< the incarnation that its node has stored
     bool has_lost_it = false;  ///< once is all that can be told apart
+    bool was_shared = false;   ///< there was a second node of that name
   };
 
   void happen(const Step& step, Random& random);
   void start_any(Random& random);
   void start(std::size_t name, VirtualNode& place, Random& random);
   void move(VirtualNode& node, Random& random);
+  void start_second(const VirtualNode& holder, Random& random);
+  bool end_refused();
   void split(Random& random);
   void heal();
   void change_weather(Random& random);
   void cut(VirtualNode& node, Random& random);
   void quiet(Random& random);
   void calm_down();
+  std::vector<VirtualNode*> largest_part();
   void connect_all();
-  void hold_still(Random& random);
+  bool agree();
+  void rest(std::uint64_t beats);
   void refuse_newcomer(Random& random);
 
   std::vector<VirtualNode*> living();
   VirtualNode* free_place(Random& random);
-  bool lives(const std::string& name);
+  std::size_t count_of(const std::string& name);  // those that live
+  bool is_shared(const std::string& name) { return count_of(name) > 1; }
+  bool shares_names();
   std::size_t index_of(const std::string& name) const;
   std::uint64_t next_incarnation(Name& name, Random& random);
   std::vector<std::string> seeds_of(const std::string& place, Random& random);

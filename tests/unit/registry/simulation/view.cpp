@@ -27,7 +27,10 @@ std::string View::joined(const NodeRecord& record) {
 std::string View::changed(const NodeRecord& record) {
   const auto known = records_.find(record.name);
   if (known == records_.end()) return start_of(record) + " changed, but had not joined";
-  if (!record.is_newer_than(known->second)) return start_of(record) + " came after " + start_of(known->second);
+  const NodeRecord& before = known->second;
+  if (record.incarnation != before.incarnation || record.registry_address != before.registry_address ||
+      record.call_address != before.call_address || record.version <= before.version)
+    return start_of(record) + " came after " + start_of(before);
   known->second = record;
   return is_older(record);
 }
