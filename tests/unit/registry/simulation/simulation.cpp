@@ -132,10 +132,11 @@ void Simulation::move(VirtualNode& node, Random& random) {
   start(name, elsewhere != nullptr ? *elsewhere : node, random);
 }
 
-/// Its own machine has another clock.
+/// Its own machine has another clock. One name at a time: the losers of several would let each other in, without those
+/// that are routed to, and outbid them (docs/decisions/0017).
 void Simulation::start_second(const VirtualNode& holder, Random& random) {
   VirtualNode* place = free_place(random);
-  if (place == nullptr) return;
+  if (place == nullptr || shares_names()) return;
   names_[index_of(holder.options.node)].was_shared = true;
   const auto seeds = seeds_of(place->key, random);
   const std::uint64_t incarnation = holder.machine->record().incarnation + random() % 3 - 1 + random() % 2 * 1'000;
