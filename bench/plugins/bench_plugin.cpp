@@ -1,8 +1,10 @@
-// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled, and calls that are taken
-// and not answered.
+// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled, at once or after a while, and
+// calls that are taken and not answered.
 #include <busbar/plugin.hpp>
 
+#include <chrono>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "sample.hpp"
@@ -14,6 +16,7 @@ class Bench final : public busbar::Router {
   Bench() {
     service("bench_inline", &Bench::answer).inlined();
     service("bench_pooled", &Bench::answer);
+    service("bench_slow", &Bench::answer_slowly);
     service("bench_held", &Bench::hold);
   }
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
@@ -21,6 +24,10 @@ class Bench final : public busbar::Router {
 
  private:
   bench::Sample answer(bench::Sample request) { return request; }
+  bench::Sample answer_slowly(bench::Sample request) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + request.id % 31));
+    return request;
+  }
 
   busbar::NoReply hold(const bench::Sample&, busbar::Context& context) {
     const std::lock_guard lock(mutex_);

@@ -214,7 +214,7 @@ void Call::move_attempt(std::uint64_t attempt, std::string_view node, std::share
   retain();  // once it can be answered again, only this keeps the slot ours
   attempt_.store(attempt, std::memory_order_seq_cst);
   // Should it have gone before we were seen to be there.
-  if (to == nullptr || !to->routable()) {
+  if (to == nullptr || to->over()) {
     if (claim_attempt(attempt)) attempt_lost("node " + std::string(node) + ", which was to answer, is gone", nullptr);
   }
   release();

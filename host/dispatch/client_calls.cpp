@@ -1,5 +1,7 @@
 #include "dispatch/client_calls.hpp"
 
+#include <chrono>
+
 namespace busbar::host {
 
 bool ClientCalls::begin(const Requester& client, std::uint64_t attempt) {
@@ -22,6 +24,16 @@ void ClientCalls::end(const Requester& client, std::uint64_t attempt) noexcept {
   std::map<Key, PendingCall>::node_type taken;
   const MutexLock lock(mutex_);
   taken = calls_.extract({&client, attempt});
+  if (calls_.empty()) ended_.notify_all();
+}
+
+bool ClientCalls::wait_until_none(Nanos deadline) const {
+  const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline)};
+  const MutexLock lock(mutex_);
+  while (!calls_.empty()) {
+    if (ended_.wait_until(mutex_, until) == std::cv_status::timeout) return calls_.empty();
+  }
+  return true;
 }
 
 void ClientCalls::cancel(const Requester& client, std::uint64_t attempt) noexcept {
@@ -32,6 +44,7 @@ void ClientCalls::cancel(const Requester& client, std::uint64_t attempt) noexcep
     if (row == calls_.end()) return;
     std::swap(row->second, call);
     calls_.erase(row);
+    if (calls_.empty()) ended_.notify_all();
   }
   call.cancel();
 }

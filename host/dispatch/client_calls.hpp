@@ -3,6 +3,7 @@
 
 #include <busbar/thread_safety.hpp>
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
+#include "pool/clock.hpp"
 
 namespace busbar::host {
 
@@ -24,11 +26,14 @@ class ClientCalls {
   void cancel(const Requester& client, std::uint64_t attempt) noexcept;
   /// The client is gone.
   void cancel_all(const Requester& client) noexcept;
+  /// Waits until there are none, or the time has come. False: it came.
+  bool wait_until_none(Nanos deadline) const;
 
  private:
   using Key = std::pair<const Requester*, std::uint64_t>;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  mutable std::condition_variable_any ended_;
   std::map<Key, PendingCall> calls_ BUSBAR_GUARDED_BY(mutex_);
 };
 

@@ -21,6 +21,7 @@
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
 #include "dispatch/reachable.hpp"
+#include "dispatch/waits.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -106,6 +107,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept;
+  /// Waits until every client has its answers, or the time has come; those that are served elsewhere, too.
+  bool wait_for_clients(Nanos deadline) const { return client_calls_.wait_until_none(deadline); }
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -120,6 +123,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void submit(Call& call, Nanos now) noexcept;
   /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
   std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
+  Waits& waits() noexcept { return waits_; }
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
   /// `begun`: since when it took, in ticks.
   void emit(EventKind kind, const Call& call, std::uint64_t begun = 0) const noexcept {
@@ -202,6 +206,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   QueryHandler on_query_;
   ClientCalls client_calls_;
   Anteroom anteroom_;
+  Waits waits_;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
 };

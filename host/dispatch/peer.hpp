@@ -67,6 +67,10 @@ class Peer : public registry::RemoteNode {
   /// elsewhere.
   virtual void ring() noexcept = 0;
 
+  /// Whether no answer comes from there any more: it was never connected, or the connection is gone and everything that
+  /// had come before has been read.
+  virtual bool over() const noexcept { return !routable(); }
+
   /// How many calls of this node are under way there, or will be answered from there (C-R6).
   std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
   void pending_begins() noexcept { pending_.fetch_add(1, std::memory_order_relaxed); }

@@ -259,7 +259,9 @@ void Dispatcher::forward(Call& call) {
     const Nanos remaining = std::max<Nanos>(call.deadline() - now_ns(), kMicrosecond);
     // The word goes first: most often it is there before the answer.
     requester.answer(write_forwarded(call.requester_attempt(), node->name(), node->incarnation()), false);
-    const Sent sent = static_cast<Peer&>(*node).post(write_forwarded_request(call, remaining), false);
+    Peer& there = static_cast<Peer&>(*node);
+    const Sent sent = there.post(write_forwarded_request(call, remaining), true);
+    if (sent == Sent::kYes) there.ended();  // as far as this node is concerned: another one waits for the answer
     if (sent == Sent::kDown) refuse(Response::bad_rpc(badrpc::kNodedown, chosen + ", is not connected"));
     if (sent == Sent::kFull) refuse(Response::error(code::kOverloaded, "too much waits to be sent to " + chosen));
     if (sent == Sent::kTooLarge) {
@@ -298,9 +300,9 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   message = Message(message);  // a copy owns
   message.with_origin_node(node_);
   const auto callback = [this, client, attempt](Message&& outcome) {
-    client_calls_.end(*client, attempt);
     const std::string warning = dry_run_warning(outcome);
     answer_or_say_why(*client, attempt, write_client_answer(attempt, outcome, answering_node(), warning), false);
+    client_calls_.end(*client, attempt);  // afterwards: who waits for the last of them wants it to be answered
   };
   DispatchOptions options;
   options.node = request.only_node;

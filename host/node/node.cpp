@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "log/text.hpp"
+#include "node/query_answer.hpp"
 
 namespace busbar {
 
@@ -19,7 +20,9 @@ using host::in_quotes;
 
 namespace {
 
-constexpr std::chrono::seconds kDrainTime{1};  // for the services that an embedding program offers
+constexpr host::Nanos kStopTime = host::kSecond;  // for a program that embeds a node, and does not say
+// How long the others may take to note the withdrawal; and to read their last answers where no time is left.
+constexpr host::Nanos kMoment = 200 * host::kMillisecond;
 
 /// The host name with what no node's name may have replaced, and the process's number, so that two programs on one
 /// machine do not meet under one name.
@@ -62,6 +65,7 @@ void check_numbers(const NodeOptions& options) {
   const Ms heartbeat = options.heartbeat.count();
   check_range<Ms>(options, "heartbeat in ms", heartbeat, kShortestHeartbeatMs, most / 2);
   check_range(options, "lost_after in ms", options.lost_after.count(), 2 * heartbeat, most);
+  check_range(options, "max_peers", options.max_peers, 1U, kMostMaxPeers);
   check_range(options, "max_message in bytes", options.max_message, kSmallestSize, kLargestMessage);
   check_range(options, "peer_queue in bytes", options.peer_queue, kSmallestSize, kLargestPeerQueue);
 }
@@ -97,6 +101,7 @@ host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<s
   out.peer_queue = options.peer_queue;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 
@@ -111,6 +116,7 @@ registry::ClusterOptions cluster_options(const NodeOptions& options, const std::
   out.seeds = options.join;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 
@@ -149,7 +155,11 @@ CallFailed::CallFailed(std::string_view service, Response response)
 
 // ------------------------------------------------------------------------------------------------------------- life
 
-Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) { start({}); }
+Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) {
+  start({{}, [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
+           host::answer_query(*this, *from, attempt, body);
+         }});
+}
 
 Node::Node(NodeOptions options, NotStarted)
     : options_(checked(std::move(options))),
@@ -176,17 +186,30 @@ void Node::start(Hooks hooks) {
   cluster_->start();
 }
 
-void Node::withdraw() {
-  dispatcher_.refuse_requests();
+void Node::stop() noexcept { stop(host::now_ns() + kStopTime); }
+
+void Node::withdraw(host::Nanos deadline) {
+  if (std::exchange(withdrawn_, true)) return;
   registry_.announce_nothing();
+  const host::Nanos left = std::clamp<host::Nanos>(deadline - host::now_ns(), 0, kMoment);
+  cluster_->wait_acknowledged(std::chrono::milliseconds(left / host::kMillisecond));
+  dispatcher_.refuse_requests();
 }
 
-// What is on its way to the others leaves before they are told goodbye, for that ends their calls here. The supervisor
-// is last, because calls that end look at their deadlines.
-void Node::stop() noexcept {
+host::PoolStopped Node::drain(host::Nanos deadline) {
+  if (drained_) return *drained_;
+  drained_ = pool_.stop(deadline);
+  dispatcher_.wait_for_clients(deadline);
+  return *drained_;
+}
+
+// The others are told goodbye when they wait for nothing from here any more, for that ends their calls here. The
+// supervisor is last, because calls that end look at their deadlines.
+void Node::stop(host::Nanos deadline) noexcept {
   if (std::exchange(stopped_, true)) return;
-  withdraw();
-  drain(host::now_ns() + std::chrono::nanoseconds(kDrainTime).count());
+  withdraw(deadline);
+  drain(deadline);
+  call_plane_->wind_down(std::max(deadline, host::now_ns() + kMoment));
   call_plane_->stop();
   cluster_->stop();
   supervisor_.stop();

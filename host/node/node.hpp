@@ -2,6 +2,7 @@
 #pragma once
 
 #include <busbar/call_options.hpp>
+#include <busbar/limits.hpp>
 #include <busbar/message.hpp>
 #include <busbar/registry/cluster.hpp>
 #include <busbar/registry/registry.hpp>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -40,6 +42,7 @@ struct NodeOptions {
   std::filesystem::path state_dir{};                  ///< keeps the incarnation between runs (C-G9); empty: nothing
   std::chrono::milliseconds heartbeat{1'000};         ///< how often nodes show each other that they live
   std::chrono::milliseconds lost_after{3'000};        ///< how long one may be silent before it counts as dead
+  unsigned max_peers = kUsualMaxPeers;                ///< other nodes at a time; registry/net/capacity.hpp says more
   std::size_t max_message = 64 * 1024 * 1024;         ///< bytes that are accepted in one frame
   std::size_t peer_queue = 64 * 1024 * 1024;          ///< bytes that may wait to be sent to one other node
   host::PoolOptions pool{};                           ///< for the handlers of services, where it has any
@@ -99,6 +102,8 @@ class Node {
   std::string refusal() const;
   /// The nodes that it knows: this one first, then the others by name.
   std::vector<registry::NodeRow> nodes() const { return cluster_->rows(); }
+  /// Those that have left not long ago.
+  std::vector<registry::DepartedRow> departed_nodes() const { return cluster_->departed(); }
 
   /// Waits until somebody provides the service. False: nobody does within `timeout`, or the cluster refuses this node.
   bool wait_for(std::string_view service, std::chrono::milliseconds timeout) const;
@@ -130,7 +135,7 @@ class Node {
     return call<Answer>(service, request, detail::only_timeout(timeout));
   }
 
-  /// Leaves: calls under way end, the others are told goodbye. Not from a callback. A second call does nothing.
+  /// Leaves in order, within a second: see the other one. Not from a callback. A second call does nothing.
   void stop() noexcept;
 
   // -- for a host, which has plugins, and more to set up and to end
@@ -147,11 +152,17 @@ class Node {
   void start(Hooks hooks);
   /// Has `tell` called when this node has joined; at once if it has. Never where it is refused, or stops before.
   void when_joined(std::function<void()> tell);
-  /// Other nodes are told that nothing is offered here any more, and what they ask all the same is refused, unstarted.
-  /// Calls that are under way, and those from here, go on.
-  void withdraw();
-  /// Runs what is queued in the pool until the deadline; then it runs nothing any more.
-  host::PoolStopped drain(host::Nanos deadline) noexcept { return pool_.stop(deadline); }
+  // Leaving, in these steps, each of which ends at the deadline at the latest; none is done twice (decision 0016).
+
+  /// Other nodes are told that nothing is offered here any more. When those that are connected have taken note, which is
+  /// waited for a moment, what is asked all the same is refused, unstarted. Calls that are under way, and those from
+  /// here, go on.
+  void withdraw(host::Nanos deadline);
+  /// Runs what is queued in the pool, which then runs nothing any more, and waits for the calls of clients.
+  host::PoolStopped drain(host::Nanos deadline);
+  /// What is left of these steps; then waits until other nodes have every answer, ends all calls, tells the others
+  /// goodbye, and ends the threads.
+  void stop(host::Nanos deadline) noexcept;
 
   host::Dispatcher& dispatcher() noexcept { return dispatcher_; }
   registry::Registry& registry() noexcept { return registry_; }
@@ -175,6 +186,8 @@ class Node {
   std::unique_ptr<host::Membership> membership_;
   std::unique_ptr<registry::Cluster> cluster_;
   Hooks hooks_;  // constant from `start` on
+  bool withdrawn_ = false;
+  std::optional<host::PoolStopped> drained_;
   bool stopped_ = false;
 
   mutable Mutex mutex_;

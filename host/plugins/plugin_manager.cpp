@@ -14,6 +14,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLookAtLeaving{20};    // how often a draining generation is looked at
+constexpr std::chrono::milliseconds kLookIfQuiet{1};        // the same when the host stops
 constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
 constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
 constexpr std::chrono::milliseconds kCopyPause{50};
@@ -408,7 +409,18 @@ void PluginManager::withdraw() {
   }
 }
 
-std::size_t PluginManager::stop_all() {
+// Handlers that have returned without an answer (C-R4): their plugins are stopped when it is given, as by a reload.
+void PluginManager::wait_until_quiet(Nanos deadline) const {
+  const auto is_quiet = [](const auto& row) { return row.plugin == nullptr || row.plugin->instance().quiet(); };
+  const auto all_quiet = [&] {
+    return std::all_of(slots_.begin(), slots_.end(), [&](const auto& slot) { return is_quiet(slot.second); }) &&
+           std::all_of(leaving_.begin(), leaving_.end(), is_quiet);
+  };
+  while (!all_quiet() && now_ns() < deadline) std::this_thread::sleep_for(kLookIfQuiet);
+}
+
+std::size_t PluginManager::stop_all(Nanos deadline) {
+  wait_until_quiet(deadline);
   std::vector<std::unique_ptr<LoadedPlugin>*> plugins;
   for (auto& [file, slot] : slots_) plugins.push_back(&slot.plugin);
   for (auto& leaving : leaving_) plugins.push_back(&leaving.plugin);

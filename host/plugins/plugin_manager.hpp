@@ -63,9 +63,10 @@ class PluginManager {
 
   /// Withdraws every service and ends the loader's thread, whose trial is given up; no plugin is stopped yet.
   void withdraw();
-  /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more. After
-  /// `withdraw`. Returns how many had to be left as they are.
-  std::size_t stop_all();
+  /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more: calls
+  /// that are answered later are waited for before that, until the deadline. After `withdraw`. Returns how many had to
+  /// be left as they are.
+  std::size_t stop_all(Nanos deadline);
 
  private:
   // What is known of one file name.
@@ -102,6 +103,7 @@ class PluginManager {
   void let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
   bool look_after_health();
+  void wait_until_quiet(Nanos deadline) const;
   void look_for_stray_tables() const;
   void put_problem(const std::string& problem);
   void publish_rows();

@@ -40,6 +40,8 @@ std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation
   {
     const MutexLock lock(mutex_);
     if (stopped_) return link;
+    std::erase_if(links_, [](const auto& one) { return one.expired(); });
+    links_.push_back(link);
     added_.push_back(link);
   }
   shared_->bell.ring();
@@ -48,6 +50,29 @@ std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation
 
 void CallPeers::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) {
   static_cast<Link&>(*peer).drop(reason);
+}
+
+std::vector<std::shared_ptr<Link>> CallPeers::all() {
+  std::vector<std::shared_ptr<Link>> links;
+  const MutexLock lock(mutex_);
+  for (const auto& one : links_) {
+    if (auto link = one.lock()) links.push_back(std::move(link));
+  }
+  return links;
+}
+
+void CallPeers::let_go(const NodeStart& node) {
+  for (const auto& link : all()) {
+    if (link->name() == node.first && link->incarnation() == node.second) link->let_go();
+  }
+}
+
+std::vector<NodeStart> CallPeers::say_closing() {
+  std::vector<NodeStart> told;
+  for (const auto& link : all()) {
+    if (link->say_closing()) told.emplace_back(link->name(), link->incarnation());
+  }
+  return told;
 }
 
 void CallPeers::stop() noexcept {
@@ -127,7 +152,7 @@ void CallPeers::adopt_added() {
   }
   for (auto& link : added) {
     keepers_.push_back(
-        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, callers_));
+        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, resolver_, callers_));
   }
 }
 
@@ -136,7 +161,7 @@ Nanos CallPeers::attend_all() {
   const Nanos now = now_ns();
   const bool stopping = stopping_.load(std::memory_order_relaxed);
   bool changed = false;
-  Nanos due = kNever;
+  Nanos due = descriptors_.look(now);
   std::uint64_t up = 0;
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");

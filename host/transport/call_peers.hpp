@@ -15,6 +15,7 @@
 
 #include "log/log.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/descriptor_watch.hpp"
 #include "transport/link.hpp"
 #include "transport/link_keeper.hpp"
 
@@ -38,6 +39,12 @@ class CallPeers {
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   // It is down when this returns; its calls are ended by the thread, at once.
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
+  // That start of a node wants to be asked nothing more: its peer is told when nothing is waited for from there, and not
+  // dialled again.
+  void let_go(const NodeStart& node);
+  // Tells each peer that is up that nothing more is asked of it, and wants to be asked nothing more itself; no request
+  // is taken from here on. Returns those that have been told. Errors: std::bad_alloc.
+  std::vector<NodeStart> say_closing();
   // All peers are down, their sockets closed, and the thread has ended. Not from the thread itself.
   void stop() noexcept;
 
@@ -48,12 +55,15 @@ class CallPeers {
   bool wait_awake() noexcept;
   void let_more_come() noexcept;
   void adopt_added();
+  std::vector<std::shared_ptr<Link>> all() BUSBAR_EXCLUDES(mutex_);
   Nanos attend_all();
 
   zmq::context_t& context_;
   const CallPlaneOptions& options_;
   const Logger log_;
+  DescriptorWatch descriptors_{log_};
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
@@ -61,6 +71,7 @@ class CallPeers {
 
   Mutex mutex_;
   std::vector<std::shared_ptr<Link>> added_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<Link>> links_ BUSBAR_GUARDED_BY(mutex_);  // all that have not been forgotten
   bool stopped_ BUSBAR_GUARDED_BY(mutex_) = false;
 
   // The thread's.

@@ -1,7 +1,9 @@
 #include "transport/call_plane.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
 #include <busbar/registry/net/socket.hpp>
 
+#include <new>
 #include <utility>
 
 #include "transport/call_peers.hpp"
@@ -9,18 +11,11 @@
 
 namespace busbar::host {
 
-namespace {
-
-// Each peer takes a DEALER and a monitor with its two ends; some are replaced while the old ones still close.
-constexpr int kMaxSockets = 16'384;
-
-}  // namespace
-
 class CallPlane::Core {
  public:
   Core(CallPlaneOptions given, const Logger& log)
       : options(std::move(given)),
-        context(registry::net::make_context(1, kMaxSockets)),
+        context(registry::net::make_context(1, registry::net::sockets_for(options.max_peers))),
         server(context, options, log),
         peers(context, options, log) {}
 
@@ -46,7 +41,8 @@ const std::string& CallPlane::bound_address() const noexcept { return core_->ser
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
   core_->peers.start(peers, std::move(routability_changed), &core_->server.nodes());
-  core_->server.start(requests, [this] { core_->peers.ring(); });
+  core_->server.start(requests, {[this] { core_->peers.ring(); },
+                                 [this](const NodeStart& node) { core_->peers.let_go(node); }});
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {
@@ -63,6 +59,14 @@ CallPlaneStats CallPlane::stats() const {
   core_->server.fill(stats);
   core_->peers.fill(stats);
   return stats;
+}
+
+bool CallPlane::wind_down(Nanos deadline) noexcept {
+  try {
+    return core_->server.nodes().wait_until_none_asks(core_->peers.say_closing(), deadline);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void CallPlane::stop(std::chrono::milliseconds linger) noexcept {

@@ -1,6 +1,9 @@
 // The call plane: one ROUTER that this node is called on, and one DEALER for each peer and incarnation.
 #pragma once
 
+#include <busbar/limits.hpp>
+#include <busbar/registry/net/resolver.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +28,8 @@ struct CallPlaneOptions {
   std::size_t peer_queue = 64 * 1024 * 1024;     ///< bytes that wait to be sent to one peer or requester
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
+  unsigned max_peers = kUsualMaxPeers;
+  registry::net::Lookup lookup = registry::net::look_up;  ///< for addresses with names
 };
 
 /// The call plane's sockets could not be opened. `what()` is for an operator.
@@ -65,6 +70,10 @@ class CallPlane {
   /// asked this node has lost its caller (C-D8).
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
 
+  /// Before `stop`, once every call here has its answer: asks all peers to send nothing more, and waits until each has
+  /// said that it does not, which it does when it has every answer from here. What still comes is handed out. Nothing can
+  /// be asked from here any more. False: not all have said so at the deadline.
+  bool wind_down(Nanos deadline) noexcept;
   CallPlaneStats stats() const;
   /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns
   /// the kernel has them, every peer is down, and the threads have ended. A second call does nothing.

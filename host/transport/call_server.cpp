@@ -67,9 +67,9 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
 
 CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
 
-void CallServer::start(RequestEvents& events, std::function<void()> node_has_left) {
+void CallServer::start(RequestEvents& events, Told told) {
   events_ = &events;
-  node_has_left_ = std::move(node_has_left);
+  told_ = std::move(told);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
 }
@@ -201,6 +201,8 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
     case wire::EnvelopeType::query:
     case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
       return events_->on_request(connection, envelope);
+    case wire::EnvelopeType::closing:
+      return take_closing(connection);
     case wire::EnvelopeType::none:  // of a later minor version
       return;
     case wire::EnvelopeType::hello:
@@ -210,6 +212,13 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
       throw MalformedPayload("expected a request, an answer, a cancellation or a query, found an envelope of type " +
                              std::to_string(static_cast<unsigned>(envelope.type)));
   }
+}
+
+// Whatever it has asked has been handed out by now.
+void CallServer::take_closing(const ConnectionPtr& connection) {
+  if (connection->role() != wire::Role::node || !std::exchange(connection->asks, false)) return;
+  nodes_.asks_no_more(connection->name(), connection->incarnation());
+  told_.closes({connection->name(), connection->incarnation()});
 }
 
 // ------------------------------------------------------------------------------------------------------ handshake
@@ -327,8 +336,8 @@ void CallServer::end(const ConnectionPtr& connection) {
   router_->count_unanswerable(connection->end());
   events_->on_gone(*connection);
   if (connection->role() != wire::Role::node) return;
-  nodes_.left(connection->name(), connection->incarnation());
-  node_has_left_();
+  nodes_.left(connection->name(), connection->incarnation(), connection->asks);
+  told_.left();
 }
 
 void CallServer::end_all() noexcept {

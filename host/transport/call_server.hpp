@@ -40,9 +40,13 @@ class CallServer {
   /// Where others call this node; and where it listens for that.
   const std::string& address() const noexcept { return address_; }
   const std::string& bound_address() const noexcept { return bound_address_; }
-  /// Begins to serve. `events` outlives `stop`. `node_has_left` is called by the thread when `nodes` has changed so.
-  void start(
-      RequestEvents& events, std::function<void()> node_has_left = [] {});
+  /// What is told of nodes, by the thread. Must be short.
+  struct Told {
+    std::function<void()> left = [] {};                             ///< `nodes` has one less
+    std::function<void(const NodeStart&)> closes = [](const auto&) {};  ///< it wants to be asked nothing more
+  };
+  /// Begins to serve. `events` outlives `stop`.
+  void start(RequestEvents& events, Told told);
   /// That incarnation of the node is gone, whatever its connections say: they end. Should it live, it is told so, and
   /// has to say hello again. Any thread. Errors: std::bad_alloc.
   void drop(std::string node, std::uint64_t incarnation, std::string reason);
@@ -72,6 +76,7 @@ class CallServer {
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
   void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
 
+  void take_closing(const ConnectionPtr& connection);
   void drain_monitor();
   void end_leaving(ReceivedBatch& batch) noexcept;
   void end_lost();
@@ -89,7 +94,7 @@ class CallServer {
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
   ConnectedNodes nodes_;
-  std::function<void()> node_has_left_;
+  Told told_;
   bool stopped_ = false;
 
   struct Lost {

@@ -52,6 +52,7 @@ class Connection final : public Requester, public std::enable_shared_from_this<C
   bool listed = false;   ///< it is in the list of those with something to send; guarded by that list's mutex
   bool blocked = false;  ///< ZeroMQ took nothing more for it; guarded by the socket's mutex
   bool warned = false;   ///< it was told that it sends malformed frames; the serving thread's
+  bool asks = true;      ///< it has not said that it asks nothing more; the serving thread's
   bool ended = false;    ///< `on_gone` was called for it; the serving thread's
 
  private:

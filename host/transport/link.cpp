@@ -1,6 +1,8 @@
 // A link for those that send and wait: who drives, who follows, and what is queued.
 #include "transport/link.hpp"
 
+#include <busbar/cbor/sink.hpp>
+
 #include <new>
 #include <utility>
 
@@ -27,7 +29,7 @@ Link::~Link() = default;
 
 // `size`: what it adds to what waits; 0 for a large one, whose room has been taken already.
 Sent Link::refusal(std::size_t size, bool is_request) const {
-  if (!routable()) return Sent::kDown;
+  if (!routable() || (is_request && !asks_)) return Sent::kDown;
   if (size > max_message_.load(std::memory_order_relaxed)) return Sent::kTooLarge;
   const std::size_t waiting =
       outbox_.small_bytes() + in_hand_.load(std::memory_order_relaxed) + large_held_->load(std::memory_order_relaxed);
@@ -37,11 +39,12 @@ Sent Link::refusal(std::size_t size, bool is_request) const {
 }
 
 // Copies a large envelope into a message of its own, with the mutex free.
-Sent Link::prepare(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept {
+Sent Link::prepare(std::span<const std::uint8_t> envelope, bool is_request,
+                   std::optional<LargeEnvelope>& large) noexcept {
   if (envelope.size() < LargeEnvelope::kFrom) return Sent::kYes;
   {
     const MutexLock lock(mutex_);
-    const Sent refused = refusal(envelope.size(), true);  // a brief one is not large
+    const Sent refused = refusal(envelope.size(), is_request);
     if (refused != Sent::kYes) return refused;
     large_held_->fetch_add(envelope.size(), std::memory_order_relaxed);  // nobody else may take its room meanwhile
   }
@@ -81,7 +84,7 @@ Bell* Link::driver_bell() noexcept {
 
 Sent Link::post(std::span<const std::uint8_t> envelope, bool is_request) noexcept {
   std::optional<LargeEnvelope> large;
-  Sent sent = prepare(envelope, large);
+  Sent sent = prepare(envelope, is_request, large);
   if (sent != Sent::kYes) return sent;
   Bell* bell = nullptr;
   {
@@ -99,7 +102,7 @@ Sent Link::post(std::span<const std::uint8_t> envelope, bool is_request) noexcep
 
 Sent Link::send(std::span<const std::uint8_t> envelope, Seat& seat) noexcept {
   std::optional<LargeEnvelope> large;
-  Sent sent = prepare(envelope, large);
+  Sent sent = prepare(envelope, true, large);
   if (sent != Sent::kYes) return sent;
   Bell* bell = nullptr;
   {
@@ -200,6 +203,33 @@ void Link::leave(Seat& seat) noexcept {
   }
   if (bell != nullptr) bell->ring();
   if (sleeper != nullptr) futex_wake_one(*sleeper);
+}
+
+void Link::let_go() noexcept {
+  {
+    const MutexLock lock(mutex_);
+    asks_ = false;
+    let_go_.store(true, std::memory_order_relaxed);
+  }
+  shared_->bell.ring();
+}
+
+bool Link::say_closing() noexcept {
+  {
+    const MutexLock lock(mutex_);
+    if (!routable() || !knows_closing_) return false;
+    asks_ = false;
+  }
+  wire::Envelope closing;
+  closing.type = wire::EnvelopeType::closing;
+  closing.major = wire::kCallProtocolMajor;
+  try {
+    cbor::ByteSink sink;
+    wire::write_envelope(sink, closing);
+    return post(sink.bytes(), false) == Sent::kYes;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void Link::drop(std::string_view reason) noexcept {

@@ -57,7 +57,17 @@ class Link final : public Peer {
   void wait(Seat& seat, Nanos deadline) noexcept override;
   void ring() noexcept override;
 
+  bool over() const noexcept override { return over_.load(std::memory_order_seq_cst); }
+
   const std::string& address() const noexcept { return address_; }
+
+  // The other node wants to be asked nothing more: no request is taken from here on, and the keeper is to say so there
+  // when nothing is waited for any more. Any thread.
+  void let_go() noexcept;
+  bool let_go_of() const noexcept { return let_go_.load(std::memory_order_relaxed); }
+  // Says, behind all that was taken, that no request follows; none is taken from here on. False: there is no connection
+  // on which the other side would understand it. Any thread.
+  bool say_closing() noexcept;
 
   // No envelope is taken any more, and the keeper is to close it. Any thread.
   void drop(std::string_view reason) noexcept;
@@ -69,10 +79,12 @@ class Link final : public Peer {
   std::optional<std::string> broken() const;
 
   // The connection stands and both sides have said who they are: envelopes are taken from here on.
-  void go_up(zmq::socket_t socket, std::size_t their_max_message) noexcept;
+  void go_up(zmq::socket_t socket, const wire::Envelope& welcome) noexcept;
   // The connection is gone: no envelope is taken from here on, what waits to be sent is forgotten, and whoever drives
   // is told to stop.
   void go_down() noexcept;
+  // What the other side had sent has been read, or is given up: nobody is answered from there any more.
+  void end() noexcept { over_.store(true, std::memory_order_seq_cst); }
   // Takes in what the other side had sent before the link went down. Returns false where that is not done yet: a caller
   // is still inside the socket, or there was more than could be read until then.
   bool read_rest(Nanos until) noexcept;
@@ -95,7 +107,7 @@ class Link final : public Peer {
   enum class Received : std::uint8_t { all, more };
 
   // For any thread.
-  Sent prepare(std::span<const std::uint8_t> envelope, std::optional<LargeEnvelope>& large) noexcept
+  Sent prepare(std::span<const std::uint8_t> envelope, bool is_request, std::optional<LargeEnvelope>& large) noexcept
       BUSBAR_EXCLUDES(mutex_);
   Sent refusal(std::size_t size, bool is_request) const BUSBAR_REQUIRES(mutex_);
   Bell* driver_bell() noexcept BUSBAR_REQUIRES(mutex_);
@@ -132,6 +144,8 @@ class Link final : public Peer {
   std::atomic<std::uint64_t> under_way_{0};   // posted requests that have not ended
   std::atomic<std::size_t> in_hand_{0};       // bytes of small envelopes that the driver has taken out and not sent
   std::atomic<bool> needs_keeper_{false};
+  std::atomic<bool> over_{true};
+  std::atomic<bool> let_go_{false};
 
   mutable Mutex mutex_;
   // Written with the mutex held. Routability too: `routable()` means up.
@@ -142,6 +156,8 @@ class Link final : public Peer {
   Seat* last_ BUSBAR_GUARDED_BY(mutex_) = nullptr;
   std::optional<std::string> broken_ BUSBAR_GUARDED_BY(mutex_);
   std::optional<std::string> dropped_ BUSBAR_GUARDED_BY(mutex_);
+  bool asks_ BUSBAR_GUARDED_BY(mutex_) = true;  // requests are taken
+  bool knows_closing_ BUSBAR_GUARDED_BY(mutex_) = false;
 
   // The driver's; the keeper's while the link is down.
   zmq::socket_t socket_;

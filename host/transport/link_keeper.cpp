@@ -17,8 +17,12 @@ namespace {
 using registry::net::Monitor;
 
 constexpr Nanos kMinDelay = 100 * kMillisecond;
-constexpr Nanos kMaxDelay = 10 * kSecond;
+constexpr Nanos kMaxDelay = 3 * kSecond;  // so a network that heals is whole within 5 s
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
+
+// How soon it is looked again whether anything is still waited for from a peer that leaves: its last answer may have
+// come through our ROUTER, or been read by a caller, and then nobody rings.
+constexpr Nanos kLookAgain = 2 * kMillisecond;
 
 // How long a peer that has left, but whose connection stands, may take to end that: what it answered last comes before.
 // Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
@@ -50,12 +54,13 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events, const ConnectedNodes* callers)
+                       PeerEvents& events, registry::net::Resolver& resolver, const ConnectedNodes* callers)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
+      resolver_(resolver),
       callers_(callers),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
@@ -89,8 +94,10 @@ bool LinkKeeper::come_up(Nanos now) {
     close(now);
   } else if (link_->needs_keeper() && link_->dropped()) {
     finish();
-  } else if (state_ == State::resting && now >= due_) {
+  } else if (state_ == State::resting && now >= due_ && !link_->let_go_of()) {
     return dial(now);
+  } else if (state_ == State::resolving) {
+    return dial_named(now);
   } else if (state_ == State::connecting) {
     return connect_further(now);
   } else if (state_ == State::greeting) {
@@ -100,9 +107,28 @@ bool LinkKeeper::come_up(Nanos now) {
 }
 
 bool LinkKeeper::dial(Nanos now) {
+  return registry::net::has_name(link_->address()) ? dial_named(now) : connect(now, link_->address());
+}
+
+// One of what the name stands for, a random one: if nobody answers there, another one is found in a while.
+bool LinkKeeper::dial_named(Nanos now) {
+  const auto found = resolver_.ask(link_->address());
+  if (!found) {
+    state_ = State::resolving;
+    due_ = kNever;  // the resolver rings
+    return false;
+  }
+  if (found->addresses.empty()) {
+    fail(now, "its name cannot be looked up: " + found->error);
+    return false;
+  }
+  return connect(now, found->addresses[random_() % found->addresses.size()]);
+}
+
+bool LinkKeeper::connect(Nanos now, const std::string& address) {
   socket_ = registry::net::make_dealer(context_, socket_options(options_));
   monitor_.emplace(context_, socket_);
-  socket_.connect(link_->address());
+  socket_.connect(address);
   state_ = State::connecting;
   due_ = now + handshake_time();
   return connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none
@@ -181,7 +207,8 @@ bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
     fail(now, *reason);
     return false;
   }
-  link_->go_up(std::exchange(socket_, {}), static_cast<std::size_t>(welcome.max_message));
+  link_->go_up(std::exchange(socket_, {}), welcome);
+  closing_said_ = false;
   state_ = State::up;
   delay_ = kMinDelay;
   said_.clear();
@@ -209,9 +236,22 @@ bool LinkKeeper::keep_up(Nanos now, bool news) {
     link_->take_parked();
     parked_until_ = now + kParkedFor;
   }
+  const bool lets_go = let_go_further();
   const bool more = link_->worked_by_peers() && link_->work();
-  due_ = more ? 0 : parked_until_;
+  due_ = more ? 0 : lets_go ? now + kLookAgain : parked_until_;
   return false;
+}
+
+// A peer that leaves is told that nothing more comes from here when nothing is waited for from there. Returns whether
+// that is to be looked at again.
+bool LinkKeeper::let_go_further() noexcept {
+  if (!link_->let_go_of() || closing_said_) [[likely]]
+    return false;
+  if (link_->pending() == 0 && link_->under_way() == 0) {
+    link_->say_closing();
+    closing_said_ = true;
+  }
+  return !closing_said_;
 }
 
 // Whether the network has been cut between the two ends of this very connection: the kernel tests it, but has far more
@@ -242,7 +282,12 @@ void LinkKeeper::end_further(Nanos now) {
   if ((!read || more_may_come || !others_are_heard()) && now < due_) return;
   state_ = State::closing;
   due_ = kNever;
-  log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
+  if (closing_said_) {
+    log_.info("peer has left", {{"peer", link_->name()}, {"address", link_->address()}});
+  } else {
+    log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
+  }
+  link_->end();
   events_.on_down(*link_, said_);
   close(now);
 }
@@ -284,7 +329,7 @@ void LinkKeeper::fail(Nanos now, std::string_view reason) noexcept {
 void LinkKeeper::rest(Nanos now) noexcept {
   close_socket();
   state_ = State::resting;
-  due_ = now + std::uniform_int_distribution<Nanos>(delay_ * 8 / 10, delay_ * 12 / 10)(random_);
+  due_ = link_->let_go_of() ? kNever : now + std::uniform_int_distribution<Nanos>(delay_ * 8 / 10, delay_ * 12 / 10)(random_);
   delay_ = std::min(delay_ * 2, kMaxDelay);
 }
 

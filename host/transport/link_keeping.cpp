@@ -8,13 +8,15 @@
 
 namespace busbar::host {
 
-void Link::go_up(zmq::socket_t socket, std::size_t their_max_message) noexcept {
+void Link::go_up(zmq::socket_t socket, const wire::Envelope& welcome) noexcept {
   socket_ = std::move(socket);
   descriptor_ = socket_.get(zmq::sockopt::fd);
   const MutexLock lock(mutex_);
-  max_message_ = std::min(limits_.max_message, their_max_message);
+  max_message_ = std::min(limits_.max_message, static_cast<std::size_t>(welcome.max_message));
+  knows_closing_ = welcome.minor >= wire::kMinorWithClosing;
   broken_.reset();
   needs_keeper_ = dropped_.has_value();
+  over_.store(false, std::memory_order_seq_cst);
   driver_ = Driver::peers;  // what came with the welcome is still to be read
   set_routable(!dropped_);
 }

@@ -28,6 +28,10 @@ struct Connect {
   LinkId link{};
   std::string address;
 };
+/// Find out what `name` (tcp://NAME:PORT) stands for, then say `resolved`.
+struct Resolve {
+  std::string name;
+};
 /// Drop the link: nothing more is sent or heard there, and `link_down` is not said.
 struct Close {
   LinkId link{};
@@ -76,7 +80,7 @@ struct Warn {
   std::string text;
 };
 
-using Action = std::variant<Connect, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
+using Action = std::variant<Connect, Resolve, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
                             NodeTrusted, NodeLeft, RefusedHere, IncarnationRaised, Warn>;
 using Actions = std::vector<Action>;
 

@@ -1,5 +1,7 @@
 #include "net/plane.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,8 +14,7 @@ namespace busbar::registry::net {
 
 namespace {
 
-constexpr int kMaxSockets = 4'096;  // a link takes three: its DEALER, and both ends of its monitor
-constexpr int kBatch = 256;         // messages
+constexpr int kBatch = 256;  // messages
 constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
 constexpr std::chrono::seconds kLookAtSilentEvery{1};
 
@@ -62,8 +63,10 @@ struct Plane::Link {
 
 Plane::Plane(Options options)
     : options_(std::move(options)),
-      context_(make_context(1, kMaxSockets)),
-      router_(make_router(context_, options_.listen, options_.sockets)) {
+      resolver_(options_.lookup, [this] { ring(); }),
+      context_(make_context(1, sockets_for(options_.max_peers))),
+      router_(make_router(context_, options_.listen, options_.sockets)),
+      callers_(callers_for(options_.max_peers)) {
   router_monitor_.emplace(context_, router_);
 }
 
@@ -72,6 +75,25 @@ Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
 std::string Plane::bound() { return bound_address(router_); }
 
 void Plane::connect(LinkId id, const std::string& address) {
+  if (has_name(address)) {
+    connect_named(id, address);
+  } else {
+    connect_to(id, address);
+  }
+}
+
+void Plane::connect_named(LinkId id, const std::string& address) {
+  const auto found = resolver_.ask(address);
+  if (!found) {
+    named_links_.insert_or_assign(id, address);
+  } else if (found->addresses.empty()) {
+    at_once_.emplace_back(LinkDown{id, "its name cannot be looked up: " + found->error});
+  } else {
+    connect_to(id, found->addresses[random_() % found->addresses.size()]);
+  }
+}
+
+void Plane::connect_to(LinkId id, const std::string& address) {
   try {
     auto link = std::make_unique<Link>(context_, options_.sockets);
     link->socket.connect(address);
@@ -83,7 +105,24 @@ void Plane::connect(LinkId id, const std::string& address) {
   }
 }
 
-void Plane::close(LinkId id) { links_.erase(id); }
+void Plane::close(LinkId id) {
+  links_.erase(id);
+  named_links_.erase(id);
+}
+
+void Plane::resolve(const std::string& name) {
+  if (auto found = resolver_.ask(name)) {
+    at_once_.emplace_back(NameResolved{name, std::move(*found)});
+  } else {
+    names_.push_back(name);
+  }
+}
+
+// Those that are not known yet are asked for again.
+void Plane::look_at_names() {
+  for (const std::string& name : std::exchange(names_, {})) resolve(name);
+  for (const auto& [id, address] : std::exchange(named_links_, {})) connect_named(id, address);
+}
 
 void Plane::send(LinkId id, zmq::message_t& bytes) {
   const auto link = links_.find(id);
@@ -122,6 +161,7 @@ void Plane::wait(Time until) {
 }
 
 std::vector<PlaneEvent> Plane::receive() {
+  look_at_names();
   std::vector<PlaneEvent> out = std::exchange(at_once_, {});
   for (auto at = links_.begin(); at != links_.end();) {
     const auto& [id, link] = *at++;  // it may be closed

@@ -19,7 +19,7 @@ namespace busbar::registry::wire {
 
 /// Another major is refused in words; a minor adds what older nodes skip.
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 2;  // 1: strategies in records. 2: established, held_at
+inline constexpr std::uint32_t kMinor = 2;  // 1: strategies in records. 2: established, held_at, acknowledgements
 
 /// The largest message, in bytes: for the sockets' own limit too. A record of 100,000 services fits.
 inline constexpr std::size_t kMaxMessage = 64 * 1024 * 1024;
@@ -88,6 +88,7 @@ inline constexpr const char* kRefusedNameHeld = "name_held";                  //
 inline constexpr const char* kRefusedStaleIncarnation = "stale_incarnation";  ///< a later start of that name is known
 inline constexpr const char* kRefusedCluster = "other_cluster";
 inline constexpr const char* kRefusedVersion = "other_version";
+inline constexpr const char* kRefusedFull = "too_many_nodes";  ///< it has as many peers as it may have
 
 /// My record as it is now: to everybody at once when it changes, and to whoever asks.
 struct Announce {
@@ -116,10 +117,11 @@ struct HeartbeatAck {
   static constexpr const char* kType = "heartbeat_ack";
   std::uint64_t sent_us = 0;  ///< of the heartbeat
   bool want_record = false;   ///< I do not have that version: announce it
+  std::uint64_t version = 0;  ///< of your record, in this incarnation, that I have; 0: none, or not said (before 1.2)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(sent_us), field("want_record", want_record, false));
+    archive(CEREAL_NVP(sent_us), field("want_record", want_record, false), field("version", version, 0));
   }
 };
 /// Nodes that I know.

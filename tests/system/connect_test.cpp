@@ -17,12 +17,15 @@ class Connect : public ClusterTest {
     ASSERT_TRUE(cluster.wait_until_offered("greet", {"b"}));
     entry_ = cluster_status(cluster["a"], "address");
   }
-  Ended busbar(const std::string& address, std::vector<std::string> arguments) {
+  Command command_of(const std::string& address, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--connect", address});
     Command command;
     command.arguments = std::move(arguments);
     command.scratch = cluster["a"].root() / "said";
-    return run(command);
+    return command;
+  }
+  Ended busbar(const std::string& address, std::vector<std::string> arguments) {
+    return run(command_of(address, std::move(arguments)));
   }
   Answer ask(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "--json");
@@ -126,6 +129,17 @@ TEST_F(Connect, ARegistrysAddressIsNoPlaceToCall) {
   const Ended failed = busbar(cluster.seed(), {"nodes"});
   EXPECT_EQ(failed.status, 7) << failed.err;
   EXPECT_EQ(cluster["a"].call("greet", {{"name", "Ada"}}).status, 0) << "and no harm is done";
+}
+
+TEST_F(Connect, C_D18_AClientIsAnsweredWhenItsEntryNodeStopsAlsoByAnotherNode) {
+  start_two();
+  Process caller(command_of(cluster_status(cluster["b"], "address"), {"call", "sleeps", R"({"ms":700,"answer":"rested"})"}));
+  ASSERT_TRUE(eventually([&] { return cluster["a"].plugin("behaviours.so")["calls_running"] == 1; }));
+  cluster["b"].stop();
+  const auto ended = caller.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 0) << ended->err;
+  EXPECT_THAT(ended->out, HasSubstr("rested"));
 }
 
 }  // namespace

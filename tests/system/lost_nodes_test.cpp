@@ -276,9 +276,7 @@ std::uint64_t handled(const std::string& said) {
   return std::stoull(said.substr(found + kBefore.size()));
 }
 
-// What reaches it between its last look and its end may have been started, for all that the caller knows: that alone
-// fails. Each call that it has handled is answered.
-TEST_P(LostUnderLoad, C_D18_OneThatStopsInOrderLosesNoneOfItsAnswers) {
+TEST_P(LostUnderLoad, C_D18_OneThatStopsInOrderLosesNoCallAndNoneOfItsAnswers) {
   start_providers({"a", "b"});
   const SteadyCallers callers(*node, kCount, "where", kLimit);
   ASSERT_TRUE(callers.wait_for_more(1'000));
@@ -288,9 +286,7 @@ TEST_P(LostUnderLoad, C_D18_OneThatStopsInOrderLosesNoneOfItsAnswers) {
   EXPECT_THAT(providers(*node, "where"), ElementsAre("b"));
   auto tally = callers.tally();
   EXPECT_EQ(tally.successes[a], handled(ended.err));
-  EXPECT_LE(tally.failures.size(), std::size_t{kCount});
-  for (const Response& failure : tally.failures) EXPECT_TRUE(failure.is_bad_rpc(badrpc::kNodedown)) << failure.text();
-  RecordProperty("failures", static_cast<int>(tally.failures.size()));
+  for (const Response& failure : tally.failures) ADD_FAILURE() << failure.error_code() << ": " << failure.text();
 }
 
 class FrozenForACommand : public ClusterTest {};

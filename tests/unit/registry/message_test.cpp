@@ -75,6 +75,7 @@ TEST(RegistryMessage, EachSurvivesTheWireWithAllItsFields) {
   EXPECT_EQ(heartbeat.sent_us, 3U);
   EXPECT_EQ(round_trip(HeartbeatAck{4, true}).sent_us, 4U);
   EXPECT_TRUE(round_trip(HeartbeatAck{4, true}).want_record);
+  EXPECT_EQ(round_trip(HeartbeatAck{4, false, 7}).version, 7U);
   EXPECT_EQ(round_trip(Peers{peers}).peers, peers);
   EXPECT_EQ(round_trip(Ping{~std::uint64_t{0}}).nonce, ~std::uint64_t{0});
   const auto pong = round_trip(Pong{5, "alpha", 6});
@@ -92,6 +93,12 @@ TEST(RegistryMessage, LooksOnTheWireAsTheProtocolSays) {
   EXPECT_EQ(
       json_of(Hello{1, 0, "busbar", record()})["record"]["services"][0].dump(),
       R"({"dry_run_safe":true,"idempotent":true,"inline":true,"name":"count","router":"numbers","timeout_ms":250})");
+}
+
+TEST(RegistryMessage, C_G4_AnAcknowledgementOfAnEarlierMinorVersionTellsNoRecord) {
+  const auto ack = std::get<HeartbeatAck>(from_json({{"type", "heartbeat_ack"}, {"sent_us", 4}}));
+  EXPECT_FALSE(ack.want_record);
+  EXPECT_EQ(ack.version, 0U);
 }
 
 TEST(RegistryMessage, FieldsThatAreNotKnownAreSkipped) {

@@ -18,8 +18,9 @@ namespace busbar::wire {
 
 /// Another major is refused in words at the handshake; a minor adds what older peers skip.
 inline constexpr std::uint32_t kCallProtocolMajor = 1;
-inline constexpr std::uint32_t kCallProtocolMinor = 1;
+inline constexpr std::uint32_t kCallProtocolMinor = 2;
 inline constexpr std::uint32_t kMinorWithStrategies = 1;  ///< since this one a client can say how a provider is picked
+inline constexpr std::uint32_t kMinorWithClosing = 2;     ///< since this one nodes answer a closing
 
 enum class EnvelopeType : std::uint8_t {
   none = 0,       ///< one of a later minor version: to be passed over
@@ -32,6 +33,7 @@ enum class EnvelopeType : std::uint8_t {
   cancel = 7,     ///< DEALER: nobody waits for its answer any more
   query = 8,      ///< DEALER: a question about the node itself, as the admin socket takes it
   document = 9,   ///< ROUTER: its answer
+  closing = 10,   ///< DEALER of a node: I ask nothing more here; do the same, and say so when you wait for nothing more
 };
 
 enum class Role : std::uint8_t { client = 0, node = 1 };

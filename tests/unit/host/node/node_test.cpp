@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <busbar/names.hpp>
 #include <busbar/plugin.hpp>
+#include <busbar/wire/admin.hpp>
 
 #include <atomic>
 #include <filesystem>
@@ -301,6 +302,36 @@ TEST_F(Nodes, WhoWaitsForAServiceIsWokenWhenAnotherNodeOffersIt) {
   seed_.stop();
 }
 
+/// What `asker` is answered, as one member of another, to a question of this verb.
+wire::AdminAnswer ask(Node& asker, const std::string& node, std::string_view verb) {
+  wire::AdminRequest question;
+  question.verb = verb;
+  question.seq = 3;
+  std::promise<Response> answered;
+  asker.dispatcher().query_async(
+      node, Payload::of(question), [&](const Message& outcome) { answered.set_value(outcome.response()); }, 60'000);
+  const Response outcome = answered.get_future().get();
+  EXPECT_TRUE(outcome.succeeded()) << outcome.text();
+  return outcome.succeeded() ? outcome.value_as<wire::AdminAnswer>() : wire::AdminAnswer();
+}
+
+TEST_F(Nodes, AProgramTellsHowItSeesTheClusterAndNothingElse) {
+  Node node(client());
+  ASSERT_TRUE(eventually([&] { return node.nodes().size() == 2 && node.nodes()[1].state == registry::NodeState::up; }));
+  const auto told = ask(node, "seed", wire::admin_verb::kNodes);
+  EXPECT_EQ(told.seq, 3u);
+  ASSERT_TRUE(told.document);
+  const nlohmann::json rows = cbor::to_json(*told.document)["nodes"];
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["name"], "seed");
+  EXPECT_EQ(rows[0]["state"], "self");
+  EXPECT_EQ(rows[1]["name"], "client");
+  const auto refused = ask(node, "seed", wire::admin_verb::kServices);
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code, code::kForbidden);
+  EXPECT_THAT(refused.error->text, HasSubstr("node \"seed\" is a program that is a member"));
+}
+
 // C-G7
 TEST_F(Nodes, ANameThatIsHeldIsRefusedInWordsAndEndsTheWaiting) {
   std::promise<std::string> refused;
@@ -343,6 +374,58 @@ TEST_F(Nodes, TellsOfNodesThatComeAndGo) {
     EXPECT_TRUE(eventually([&] { return seen->holds("node_joined client"); }));
   }
   EXPECT_TRUE(eventually([&] { return seen->holds("node_left client"); }));
+}
+
+// -- leaving
+
+TEST_F(Nodes, C_G4_OneThatHasWithdrawnIsOfferedNowhereAndServesWhatComesAllTheSameNot) {
+  const Offer offer(seed_);
+  Node node(client());
+  ASSERT_TRUE(node.wait_for("greet", kLong));
+  seed_.withdraw(host::now_ns() + host::kSecond);
+  // Whether it was acknowledged in time depends on the machine; if so, it is known here by now.
+  EXPECT_TRUE(eventually([&] { return node.discover("greet").empty(); }));
+  Message message = Message::of("greet", Greet{"you"});
+  node.dispatcher().dispatch(message, {10'000, "seed"});
+  EXPECT_TRUE(message.response().is_error(code::kNoNodesAvailable)) << message.response().text();
+  EXPECT_THAT(message.response().value().to_json().dump(), HasSubstr("stopping"));
+  seed_.stop();
+}
+
+TEST_F(Nodes, C_D18_OneThatStopsUnderLoadFailsNoCall) {
+  const Offer offer(seed_);
+  Node node(client());
+  ASSERT_TRUE(node.wait_for("greet", kLong));
+  std::atomic<bool> over{false};
+  std::atomic<int> answered{0};
+  Mutex mutex;
+  std::vector<std::string> failures;
+  const auto call_on = [&] {
+    while (!over) {
+      const Response response = node.dispatch(Message::of("greet", Greet{"you"}), kLong).response();
+      ++answered;
+      if (response.succeeded()) continue;
+      const MutexLock lock(mutex);
+      failures.push_back(std::string(response.error_code()) + " " + std::string(response.bad_rpc_kind()) + ": " +
+                         std::string(response.text()));
+    }
+  };
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 8; ++i) callers.emplace_back(call_on);
+  for (int round = 0; round < 10; ++round) {
+    Node second(named("second", {seed_.registry_address()}));
+    const Offer other_offer(second);
+    EXPECT_TRUE(eventually([&] { return node.discover("greet").size() == 2; }));
+    const int before = answered;
+    EXPECT_TRUE(eventually([&] { return answered > before + 100; }));
+    second.stop();
+    EXPECT_TRUE(eventually([&] { return node.discover("greet").size() == 1; }));
+  }
+  over = true;
+  callers.clear();
+  const MutexLock lock(mutex);
+  EXPECT_THAT(failures, IsEmpty());
+  seed_.stop();
 }
 
 }  // namespace

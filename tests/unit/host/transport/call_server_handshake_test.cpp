@@ -344,5 +344,45 @@ TEST(CallServer, AnAddressThatCannotBeBoundIsAnErrorThatNamesIt) {
   }
 }
 
+// ---------------------------------------------------------------------------------------------------------- the end
+
+Envelope closing() {
+  Envelope envelope;
+  envelope.type = EnvelopeType::closing;
+  envelope.major = wire::kCallProtocolMajor;
+  return envelope;
+}
+
+const std::vector<host::NodeStart> kCaller{{"caller", 7}};
+
+// C-D18
+TEST(CallServerEnd, ANodeThatHasClosedHasBeenHeardWholeAndAsksNothingMore) {
+  Served served;
+  Caller caller = served.caller();
+  caller.greet();
+  EXPECT_FALSE(served.server.nodes().wait_until_none_asks(kCaller, 0));
+  for (std::uint64_t attempt = 1; attempt <= 100; ++attempt) caller.send(request_of(attempt));
+  caller.send(closing());
+  EXPECT_TRUE(served.server.nodes().wait_until_none_asks(kCaller, host::now_ns() + 60 * host::kSecond));
+  EXPECT_EQ(served.requests.attempts().size(), 100u);
+  EXPECT_TRUE(served.server.nodes().has("caller", 7)) << "it may still answer";
+}
+
+TEST(CallServerEnd, ANodeAsksNothingMoreWhenItsLastConnectionHasClosedOrEnded) {
+  Served served;
+  Caller first = served.caller(), second = served.caller();
+  first.greet();
+  second.greet();
+  first.send(closing());
+  first.send(closing());  // counts once
+  first.send(request_of(1));
+  EXPECT_EQ(first.one().attempt, 1u) << "it is served all the same";
+  EXPECT_FALSE(served.server.nodes().wait_until_none_asks(kCaller, 0));
+  second.close();
+  EXPECT_TRUE(served.server.nodes().wait_until_none_asks(kCaller, host::now_ns() + 60 * host::kSecond));
+  first.close();
+  EXPECT_TRUE(eventually([&] { return !served.server.nodes().has("caller", 7); }));
+}
+
 }  // namespace
 }  // namespace busbar::testing

@@ -202,7 +202,7 @@ inline CallPlaneOptions server_options() {
 struct Served {
   explicit Served(ScriptedRequests::Handler handler = answer_at_once, CallPlaneOptions options = server_options())
       : requests(std::move(handler)), server(context, options, host::Logger()) {
-    server.start(requests);
+    server.start(requests, {});
   }
 
   Caller caller(int high_water_mark = 0) { return Caller(callers, server.address(), high_water_mark); }

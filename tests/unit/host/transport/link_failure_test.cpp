@@ -412,5 +412,69 @@ TEST_F(LinkFailureTest, StopEndsWhatIsUnderWay) {
   here_.peers.stop();
 }
 
+// -------------------------------------------------------------------------------------------------- leaving in order
+
+const NodeStart kOther{"other", 7};
+
+// C-D18
+TEST_F(LinkFailureTest, APeerThatLeavesIsToldSoWhenNothingIsWaitedForAndIsAskedNothingMeanwhile) {
+  ScriptedNode other;
+  const auto peer = here_.add_and_wait(other.address());
+  peer->pending_begins();
+  here_.peers.let_go(kOther);
+  TestCall call;
+  Seat seat(call.waiter);
+  EXPECT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kDown) << "it certainly did not leave";
+  EXPECT_EQ(here_.post(*peer, call, "x"), Sent::kDown);
+  EXPECT_EQ(peer->post(request(9, "an answer, as far as the link knows"), false), Sent::kYes);
+  EXPECT_TRUE(eventually([&] { return other.requests == 1; }));
+  EXPECT_EQ(other.closings, 0);
+  peer->pending_ends();
+  EXPECT_TRUE(eventually([&] { return other.closings == 1; }));
+  EXPECT_TRUE(peer->routable()) << "it may still answer";
+  other.leave();
+  EXPECT_TRUE(eventually([&] { return peer->over(); }));
+  EXPECT_THAT(here_.log.with("peer has left"), ::testing::SizeIs(1));
+  EXPECT_THAT(here_.log.with("peer is down"), ::testing::IsEmpty());
+}
+
+TEST_F(LinkFailureTest, APeerThatLeavesIsNotDialledAgainAlsoIfItIsKilled) {
+  std::string address;
+  std::shared_ptr<Peer> peer;
+  {
+    ScriptedNode other;
+    address = other.address();
+    peer = here_.add_and_wait(address);
+    peer->pending_begins();
+    here_.peers.let_go(kOther);
+    other.close();
+    EXPECT_TRUE(eventually([&] { return here_.dispatch.downs == 1; })) << "its calls end at once (C-D9)";
+    peer->pending_ends();
+  }
+  ScriptedNode successor(address);
+  const auto later = here_.add(address, 8);  // which is dialled for longer than it takes until one is dialled again
+  EXPECT_TRUE(eventually([&] { return successor.hellos == 4; }));
+  EXPECT_FALSE(peer->routable());
+}
+
+TEST_F(LinkFailureTest, WhoClosesTellsAllThatUnderstandItBehindEverythingElse) {
+  ScriptedNode other("tcp://127.0.0.1:*", never_answers());
+  ScriptedNode older("tcp://127.0.0.1:*", never_answers({ScriptedNode::welcome("older", 7, "test", 1, 1 << 20,
+                                                                              wire::kMinorWithClosing - 1)}));
+  const auto peer = here_.add_and_wait(other.address());
+  const auto old_peer = here_.peers.add("older", 7, older.address());
+  ASSERT_TRUE(eventually([&] { return old_peer->routable(); }));
+  for (int i = 1; i <= 100; ++i) ASSERT_EQ(peer->post(request(i, "x"), false), Sent::kYes);
+  EXPECT_THAT(here_.peers.say_closing(), ::testing::ElementsAre(kOther));
+  EXPECT_TRUE(eventually([&] { return other.closings == 1; }));
+  EXPECT_EQ(other.requests, 100);
+  TestCall call;
+  EXPECT_EQ(here_.post(*peer, call, "x"), Sent::kDown);
+  EXPECT_EQ(here_.post(*old_peer, call, "x"), Sent::kYes);
+  old_peer->ended();
+  EXPECT_TRUE(eventually([&] { return older.requests == 1; }));
+  EXPECT_EQ(older.closings, 0);
+}
+
 }  // namespace
 }  // namespace busbar::host

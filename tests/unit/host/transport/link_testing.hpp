@@ -91,10 +91,12 @@ class ScriptedNode {
   void read_again() { reading_ = true; }
 
   static Frame welcome(std::string node = "other", std::uint64_t incarnation = 7, std::string cluster = "test",
-                       std::uint32_t major = wire::kCallProtocolMajor, std::uint64_t max_message = 1 << 20) {
+                       std::uint32_t major = wire::kCallProtocolMajor, std::uint64_t max_message = 1 << 20,
+                       std::uint32_t minor = wire::kCallProtocolMinor) {
     wire::Envelope envelope;
     envelope.type = wire::EnvelopeType::welcome;
     envelope.major = major;
+    envelope.minor = minor;
     envelope.cluster = cluster;
     envelope.node = node;
     envelope.incarnation = incarnation;
@@ -128,6 +130,7 @@ class ScriptedNode {
 
   std::atomic<int> hellos{0};
   std::atomic<int> requests{0};
+  std::atomic<int> closings{0};
   std::atomic<int> frames{0};
 
  private:
@@ -156,6 +159,7 @@ class ScriptedNode {
       const wire::Envelope envelope = wire::read_envelope(left);
       if (envelope.type == wire::EnvelopeType::hello) ++hellos;
       if (envelope.type == wire::EnvelopeType::request) ++requests;
+      if (envelope.type == wire::EnvelopeType::closing) ++closings;
       for (Frame& answer : script_ ? script_(envelope) : as_usual(envelope)) answers.push_back(std::move(answer));
     }
     for (const Frame& answer : answers) {

@@ -178,6 +178,43 @@ TEST(Clusters, C_G4_ANodeThatStopsIsGoneEverywhereAtOnceAndForgetsTheOthers) {
   EXPECT_THAT(b.knows(), IsEmpty());
 }
 
+TEST(Clusters, C_G4_AWithdrawalThatIsAcknowledgedIsKnownEverywhere) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  ClusterNode c("c", {a.address()});
+  a.offer("p", {"of_a"});
+  ASSERT_TRUE(comes_to_offer(b, "of_a", {"a"}));
+  ASSERT_TRUE(comes_to_offer(c, "of_a", {"a"}));
+  a.registry().announce_nothing();
+  ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  EXPECT_THAT(b.providers("of_a"), IsEmpty());
+  EXPECT_THAT(c.providers("of_a"), IsEmpty());
+}
+
+TEST(Clusters, C_G4_OneThatDoesNotAcknowledgeIsNotWaitedForLonger) {
+  ClusterNode a("a");
+  const Child child("b", a.address(), 1, "of_b");
+  a.offer("p", {"of_a"});
+  ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  child.signal(SIGSTOP);
+  a.registry().announce_nothing();
+  EXPECT_FALSE(a.cluster().wait_acknowledged(50ms));
+  child.signal(SIGCONT);
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+}
+
+TEST(Clusters, C_G4_WhereNobodyIsConnectedNobodyIsWaitedFor) {
+  ClusterNode a("a");
+  a.offer("p", {"of_a"});
+  a.registry().announce_nothing();
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  a.cluster().stop();
+  EXPECT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
+  ClusterNode never_started(ClusterNode::options("b"));
+  EXPECT_TRUE(never_started.cluster().wait_acknowledged(busbar::testing::kFarAway));
+}
+
 TEST(Clusters, C_G4_ANodeThatStoppedComesBackUnderItsName) {
   ClusterNode a("a");
   {
@@ -409,9 +446,49 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   a.cluster().routability_changed();
   EXPECT_THAT(a.providers("x"), IsEmpty());
   EXPECT_EQ(row(1).state, NodeState::unreachable);
+  const auto unreachable_since = row(1).state_since;
+  EXPECT_GT(unreachable_since, row(1).since);
+  EXPECT_EQ(row(1).state_since, unreachable_since) << "not since it was looked at";
   a.reached("b")->set_routable(true);
   EXPECT_EQ(row(1).state, NodeState::up);
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
+}
+
+TEST(Clusters, RowsTellWhichRecordIsKnownAndSinceWhen) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  const auto row = [&](std::size_t i) { return a.cluster().rows().at(i); };
+  ASSERT_TRUE(eventually([&] { return a.cluster().rows().size() == 2; }));
+  const NodeRow before = row(1);
+  b.offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  ASSERT_TRUE(eventually([&] { return row(1).version > before.version; }));
+  EXPECT_EQ(row(1).since, before.since);
+  EXPECT_GT(row(1).version_since, before.version_since);
+  EXPECT_EQ(row(1).version, b.cluster().rows().at(0).version);
+  a.offer("p", {"y"});
+  ASSERT_TRUE(eventually([&] { return row(0).version > 1; }));
+  EXPECT_GT(row(0).version_since, row(0).since);
+}
+
+TEST(Clusters, WhoHasLeftIsToldWithWhenAndWhyUntilItIsBack) {
+  ClusterNode a("a");
+  const auto before = std::chrono::system_clock::now() - 1s;  // two clocks are read for one moment
+  {
+    ClusterNode b("b", {a.address()}, 42);
+    ASSERT_TRUE(know_each_other(a, b, "a", "b"));
+    EXPECT_THAT(a.cluster().departed(), IsEmpty());
+  }
+  ASSERT_TRUE(eventually([&] { return a.cluster().departed().size() == 1; }));
+  const DepartedRow gone = a.cluster().departed()[0];
+  EXPECT_EQ(gone.name, "b");
+  EXPECT_EQ(gone.incarnation, 42U);
+  EXPECT_EQ(gone.reason, "it said goodbye");
+  EXPECT_FALSE(gone.may_return);
+  EXPECT_GE(gone.since, before);
+  EXPECT_LE(gone.since, std::chrono::system_clock::now() + 1s);
+  const ClusterNode again("b", {a.address()}, 43);
+  EXPECT_TRUE(eventually([&] { return a.cluster().departed().empty() && a.knows() == Names{"b"}; }));
 }
 
 TEST(Clusters, WhatWasReachedIsUnreachableAfterwardsAlsoWhenNobodyHasLookedMeanwhile) {

@@ -19,6 +19,7 @@ struct Packet {
 struct Event {
   enum class Kind : std::uint8_t {
     look,         ///< at a node's deadline
+    resolved,     ///< what a name stands for is found out; `connection` is the number of the look-up
     establish,    ///< a connection that was asked for
     to_caller,    ///< a packet from who dialled
     to_link,      ///< a packet to who dialled

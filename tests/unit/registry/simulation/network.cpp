@@ -31,7 +31,10 @@ VirtualNode& SimulatedNetwork::start(const std::string& key, const std::vector<s
   options.incarnation = incarnation;
   options.registry_address = address(key);
   options.call_address = "tcp://" + key + ":2";
-  for (const std::string& seed : seeds) options.seeds.push_back(address(seed));
+  for (const std::string& seed : seeds) {
+    (names.contains(seed) ? options.seed_names : options.seeds).push_back(address(seed));
+  }
+  options.max_peers = max_peers;
   options.heartbeat = heartbeat;
   options.lost_after = lost_after;
   options.random_seed = random_();
@@ -154,6 +157,7 @@ void SimulatedNetwork::put(Time when, Kind kind, std::uint32_t node, std::uint32
 
 void SimulatedNetwork::happen(Event event) {
   if (event.kind == Kind::look) return look(event);
+  if (event.kind == Kind::resolved) return resolve(event);
   if (event.kind == Kind::establish) return establish(std::move(event));
   arrive(std::move(event));
 }
@@ -177,6 +181,27 @@ void SimulatedNetwork::plan(std::uint32_t index, Time due) {
   if (due >= node.looked_at) return;
   node.looked_at = std::max(due, now_);
   put(node.looked_at, Kind::look, index, 0);
+}
+
+void SimulatedNetwork::take(std::uint32_t node, const Resolve& resolve) {
+  ++looked_up;
+  if (names_hang) return;
+  look_ups_.push_back({resolve.name, nodes_[node].life});
+  put(now_ + travel_time(), Kind::resolved, node, static_cast<std::uint32_t>(look_ups_.size() - 1));
+}
+
+void SimulatedNetwork::resolve(const Event& event) {
+  VirtualNode& node = nodes_[event.node];
+  const auto& [name, life] = look_ups_[event.connection];
+  if (!node.alive || node.life != life) return;
+  if (node.frozen) return node.waiting.push_back(event);
+  std::vector<std::string> addresses;
+  for (const auto& [named, places] : names) {
+    if (address(named) != name) continue;
+    for (const std::string& each : places) addresses.push_back(address(each));
+  }
+  const std::string error = addresses.empty() ? "no such name" : "";
+  act(event.node, node.machine->resolved(now_ + node.clock, name, addresses, error));
 }
 
 // -- connections

@@ -105,6 +105,11 @@ class SimulatedNetwork {
 
   std::chrono::milliseconds heartbeat{1'000};  ///< of those that are started from now on
   std::chrono::milliseconds lost_after{3'000};
+  unsigned max_peers = kUsualMaxPeers;
+  /// What a seed stands for that is a name, by key: places; empty: it cannot be looked up.
+  std::map<std::string, std::vector<std::string>> names;
+  bool names_hang = false;  ///< no look-up ends
+  std::size_t looked_up = 0;
   Weather weather;
   bool borders_refuse = false;  ///< who dials over the border of a group is told at once that it is in vain
   bool encodes = true;  ///< messages go as bytes; else as they are, which is quicker
@@ -143,6 +148,7 @@ class SimulatedNetwork {
   void happen(Event event);
   void look(const Event& event);
   void plan(std::uint32_t node, Time due);
+  void resolve(const Event& event);
   Time deadline(const VirtualNode& node) const;
   void establish(Event event);
   void arrive(Event event);
@@ -155,6 +161,7 @@ class SimulatedNetwork {
 
   void act(std::uint32_t node, const Actions& actions);
   void take(std::uint32_t node, const Connect& connect);
+  void take(std::uint32_t node, const Resolve& resolve);
   void take(std::uint32_t node, const Close& close);
   void take(std::uint32_t node, const SendToLink& send);
   void take(std::uint32_t node, const SendToCaller& send);
@@ -180,6 +187,11 @@ class SimulatedNetwork {
   std::unordered_map<std::string, std::uint32_t> by_address_;  // also the places' other addresses
   std::vector<Connection> connections_;                        // numbered as the callers are, but for strangers
   std::vector<std::unordered_map<std::uint64_t, std::uint32_t>> links_;  // of each node: the connection of a link
+  struct LookUp {
+    std::string name;
+    std::uint32_t life = 0;  // of who asked
+  };
+  std::vector<LookUp> look_ups_;
   std::unordered_map<std::uint32_t, std::string> dialled_;  // the address, until there is a connection
   std::map<std::pair<std::uint32_t, std::uint32_t>, double> losses_;
   std::map<CallerId, std::vector<wire::Message>> strangers_;
