@@ -37,6 +37,8 @@ void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
   if (record.registry_address == record_.registry_address)
     return send(caller, wire::Welcome{.record = record_, .peers = {}});
   refuse_name({caller, record, hello.established}, record_.registry_address);
+  // So that this one is told, too: if it has not been a member itself, it is the one that is too late.
+  if (hello.established) dialer_.add(record.registry_address, now_);
 }
 
 void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
@@ -88,6 +90,7 @@ void Membership::introduce(const Newcomer& newcomer) {
     Link* link = dialer_.to_node(record.name);
     if (link != nullptr && newcomer.source != Source(link->id)) dialer_.forget(*link, now_, random_, actions_);
     remove(record.name, "replaced by a later start of it", Leaving::over);
+    return introduce(newcomer);  // another one may have waited for that name, and have it now
   }
   admit(newcomer);
 }

@@ -133,6 +133,13 @@ void Membership::heard_from(Member& member, bool on_own_link) {
   actions_.emplace_back(NodeTrusted{member.record.name});
 }
 
+/// Whoever came in while a link still led to who had its name before has not been dialled then.
+void Membership::dial_members() {
+  for (const auto& [name, member] : members_) {
+    if (dialer_.to_node(name) == nullptr) dialer_.add(member.record.registry_address, now_);
+  }
+}
+
 /// One member is told all the others, the next one the next time: repairs what no other message has told.
 void Membership::exchange_peers() {
   Link* next = nullptr;

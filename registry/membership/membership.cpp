@@ -100,6 +100,7 @@ Actions Membership::tick(Time now) {
     if (now_ >= next_heartbeat_) {
       next_heartbeat_ = now_ + options_.heartbeat;
       send_heartbeats();
+      dial_members();
       forget_old();
     }
     if (now_ >= next_exchange_) {
@@ -332,7 +333,7 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
     const Member* member = find_member(peer.name);
     if (member != nullptr && member->record.incarnation >= peer.incarnation) continue;
     const auto* departed = departed_.find(peer.name);
-    if (departed != nullptr && departed->incarnation + (departed->is_over ? 1 : 0) > peer.incarnation) continue;
+    if (departed != nullptr && departed->is_over && departed->incarnation == peer.incarnation) continue;
     if (member == nullptr && is_full()) continue;
     dialer_.add(peer.registry_address, now_);
   }

@@ -101,6 +101,8 @@ class Membership {
   bool introduced() const { return introduced_; }
   /// Whether every member that this node is connected to has said that it has this node's record as it is now.
   bool acknowledged() const;
+  /// Whether it has been a member, or begins a cluster: then it is not refused for good any more.
+  bool established() const { return has_been_member_; }
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
@@ -203,6 +205,7 @@ class Membership {
   void heard_from(Member& member, bool on_own_link);
   Time last_sign_of(const std::string& name, const Member& member) const;
   void send_heartbeats();
+  void dial_members();
   void exchange_peers();
   void forget_old();
   std::vector<wire::PeerAddress> known_peers(std::string_view except) const;

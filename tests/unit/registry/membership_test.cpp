@@ -482,7 +482,7 @@ TEST_F(ThreeNodes, C_G4_AChangeIsAcknowledgedByEverybodyWithinARoundTrip) {
   EXPECT_TRUE(machine.acknowledged());
   network.change("a", {});
   EXPECT_FALSE(machine.acknowledged());
-  network.run(2 * network.latency);
+  network.run(2 * network.weather.least);
   EXPECT_TRUE(machine.acknowledged());
   for (const MemberRow& row : machine.rows()) EXPECT_EQ(row.acknowledged, machine.record().version) << row.name;
 }
@@ -577,7 +577,7 @@ TEST_F(ThreeNodes, AKilledNodeThatHasNotWelcomedThisOneYetIsGoneAsSoonAsItsOwnCo
 TEST_F(ThreeNodes, TheEndOfANodesOwnConnectionIsNoLossWhileTheOneToItIsGreeted) {
   network.cut("b", "a");
   network.run(1s);
-  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: cut"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"));
   EXPECT_THAT(network["a"].left, IsEmpty());
   EXPECT_EQ(disagreement(network), "");
 }
@@ -920,7 +920,7 @@ TEST_F(ThreeNodes, WhoHasLeftIsRememberedWithWhenAndWhyUntilItIsBack) {
   const auto& remembered = network["b"].machine->departed().entries();
   network.crash("c");
   network.run(1s);
-  const Time lost = network.now() - 1s + network.latency;
+  const Time lost = network.now() - 1s + network.weather.least;
   ASSERT_TRUE(remembered.contains("c"));
   EXPECT_EQ(remembered.at("c").left, lost);
   EXPECT_EQ(remembered.at("c").reason, "its connection ended: reset");
