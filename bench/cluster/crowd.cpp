@@ -41,7 +41,7 @@ busbar::registry::NodeRecord record_of(int number, std::string call_address, std
 }
 
 // Hello or welcome on the call plane.
-busbar::cbor::ByteSink greeting(wire::EnvelopeType type, const std::string& name) {
+std::vector<std::uint8_t> greeting(wire::EnvelopeType type, const std::string& name) {
   wire::Envelope envelope;
   envelope.type = type;
   envelope.major = wire::kCallProtocolMajor;
@@ -53,7 +53,7 @@ busbar::cbor::ByteSink greeting(wire::EnvelopeType type, const std::string& name
   envelope.max_message = 1 << 26;
   busbar::cbor::ByteSink out;
   wire::write_envelope(out, envelope);
-  return out;
+  return out.take();
 }
 
 class Crowd {

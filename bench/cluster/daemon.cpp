@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "admin_client.hpp"
+#include "failure.hpp"
 
 namespace bench {
 

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -61,6 +62,7 @@ bool measure_one(const ClusterOptions& options, int count) {
 }  // namespace
 
 void measure_peers(const ClusterOptions& options) {
+  ::setenv("BUSBAR_REGISTRY__MAX_PEERS", std::to_string(options.most_peers).c_str(), 1);  // of the host
   std::printf("\npeers of one host%s\n", options.descriptors == 0 ? "" : ", with a limit of descriptors");
   std::printf(" peers      up  s to all  CPU, %% 1  resident MB   own MB  threads  descriptors\n");
   for (int count = 20; count <= options.most_peers && measure_one(options, count); count *= 2) continue;

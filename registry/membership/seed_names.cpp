@@ -23,14 +23,13 @@ void SeedNames::look(Time now, Actions& actions) {
 
 /// Whether it must be looked up again, and whether somebody must be told.
 void SeedNames::look_at_addresses(const std::string& name, Name& entry, Time now, Actions& actions) {
-  std::size_t others = 0, reached = 0, unreached = 0, told = 0;  // who is being dialled is neither
+  std::size_t others = 0, reached = 0, told = 0;
   std::string all;
   for (const std::string& address : entry.addresses) {
     const Link* link = dialer_.at_address(address);
     if (link == nullptr || link->is_self) continue;
     ++others;
     if (link->is_reached()) ++reached;
-    if (link->state == Link::State::waiting && link->tried) ++unreached;
     if (link->told) ++told;
     all += (all.empty() ? "" : ", ") + address;
   }
@@ -38,11 +37,9 @@ void SeedNames::look_at_addresses(const std::string& name, Name& entry, Time now
   if (reached != 0) entry.told = false;
   if (told == others) warn(name, entry, "nobody answers at " + all, actions);
   if (reached == others) {
+    entry.due = Time::max();
     entry.delay = Dialer::kFirstDelay;
     entry.lost = now;
-  }
-  if (reached != 0 && unreached == 0) {
-    entry.due = Time::max();
   } else if (entry.due == Time::max()) {
     entry.due = now + Dialer::kFirstDelay;
   }

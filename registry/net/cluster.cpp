@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kQueued = 256;  // messages for one connection; what is lost beyond is told again with a heartbeat
 constexpr std::chrono::milliseconds kGoodbyeLinger{200};
-constexpr std::chrono::milliseconds kRowsAge{100};  // how old round trips may be while nothing else changes
+constexpr std::chrono::seconds kRowsAge{1};  // how old round trips may be while nothing else changes
 
 std::uint64_t random_seed() {
   std::random_device random;

@@ -8,11 +8,13 @@
 
 #include "membership/types.hpp"
 #include "net/caller_table.hpp"
+#include "net/watch.hpp"
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -116,7 +118,7 @@ class Plane {
   void look_at_names();
   void receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out);
   void receive_from_callers(std::vector<PlaneEvent>& out);
-  static void drain(LinkId id, Link& link, std::vector<PlaneEvent>& out);
+  void drain(LinkId id, Link& link, std::vector<PlaneEvent>& out);
   static std::optional<Body> receive_body(zmq::socket_t& socket);
   void look_at_callers();
   std::optional<CallerId> caller_of(const zmq::message_t& routing_id, zmq::message_t& bytes, Time now);
@@ -131,11 +133,17 @@ class Plane {
   zmq::context_t context_;
   zmq::socket_t router_;
   std::optional<Monitor> router_monitor_;
+  Watch watch_;
+  std::vector<std::unique_ptr<Watch::Entry>> watched_;  // but for the links' own
   std::map<LinkId, std::unique_ptr<Link>> links_;
   CallerTable callers_;
   Time next_look_at_silent_{};
   std::vector<PlaneEvent> at_once_;  // happened while something was sent or connected
-  std::vector<zmq::pollitem_t> polled_;
+
+  // Who may have something to say. ZeroMQ's descriptors tell of news once, and any use of a socket may be what takes
+  // note of them: whoever was told of, used, or not read to the end is looked at the next time.
+  std::set<LinkId> unread_;
+  bool unread_callers_ = true;
 };
 
 }  // namespace busbar::registry::net

@@ -43,7 +43,7 @@ class Counted final : public busbar::Router {
   }
   void stop() override {
     answering_ = {};
-    log().info("counted: " + std::to_string(handled_));
+    log().info("handled " + std::to_string(handled_) + " calls");
   }
 
  private:
@@ -70,11 +70,13 @@ class Counted final : public busbar::Router {
   void answer(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const auto now = Clock::now();
       const std::lock_guard lock(mutex_);
-      for (Later& one : later_) {
-        if (Clock::now() >= one.at) one.caller.reply(busbar::Response::ok(std::int64_t{getpid()}));
-      }
-      std::erase_if(later_, [](const Later& one) { return Clock::now() >= one.at; });
+      std::erase_if(later_, [now](Later& one) {
+        if (now < one.at) return false;
+        one.caller.reply(busbar::Response::ok(std::int64_t{getpid()}));
+        return true;
+      });
     }
   }
 

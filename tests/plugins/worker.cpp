@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <thread>
@@ -35,17 +36,28 @@ struct Done {
 
 class Worker final : public busbar::Router {
  public:
-  Worker() { service(WORKER_SERVICE, &Worker::work); }
+  Worker() {
+    service(WORKER_SERVICE, &Worker::work);
+    private_service(WORKER_SERVICE "_long", &Worker::long_tasks);
+  }
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
 
  private:
   Done work(const Task& task, busbar::Context& context) {
+    const bool is_long = task.ms >= 60'000;
+    if (is_long) ++long_tasks_;
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(task.ms);
     while (std::chrono::steady_clock::now() < end && !context.caller_gone()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+    if (is_long) --long_tasks_;
     return {task.number, getpid()};
   }
+
+  // How many are under way that take longer than a test has patience for.
+  int long_tasks() { return long_tasks_; }
+
+  std::atomic<int> long_tasks_{0};
 };
 
 }  // namespace

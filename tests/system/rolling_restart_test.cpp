@@ -115,7 +115,7 @@ class MixedCallers {
 
 /// How many calls it had handled, by what it said when it stopped.
 std::uint64_t handled(const std::string& said) {
-  constexpr std::string_view kBefore = "counted: ";
+  constexpr std::string_view kBefore = "handled ";
   const auto found = said.find(kBefore);
   if (found == std::string::npos) throw std::runtime_error("it does not say how many: " + said);
   return std::stoull(said.substr(found + kBefore.size()));

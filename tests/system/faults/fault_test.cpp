@@ -78,6 +78,19 @@ void FaultTest::expect_more_calls(std::uint64_t calls) const {
   for (const auto& each : callers) EXPECT_TRUE(each->wait_for_more(calls)) << each->name() << ": " << each->latest();
 }
 
+Process FaultTest::start_endless_call(const std::string& from, const std::string& to) const {
+  Process call = cluster[from].start_busbar(
+      {"--json", "call", "work", R"({"number":1,"ms":600000})", "--timeout", "600000", "--node", to});
+  EXPECT_TRUE(eventually([&] { return cluster[to].call("work_long").json["value"] > 0; }));
+  return call;
+}
+
+void FaultTest::expect_nodedown(Process& call) {
+  const auto ended = call.wait();
+  ASSERT_TRUE(ended) << "it waits for its own budget";
+  EXPECT_THAT(ended->out, testing::HasSubstr("nodedown"));
+}
+
 FaultTest::Names FaultTest::everybody() const {
   Names names;
   for (const auto& name : made_) {
@@ -97,6 +110,7 @@ Json FaultTest::picture_of(const std::string& name) const {
     put_node(picture, row.at("name"), row.at("state"), row.at("incarnation"));
   }
   for (const Json& row : host.ask({"services"}).json.value("services", Json::array())) {
+    if (row.at("visibility") == "private") continue;
     picture["offers"][row.at("name").get<std::string>()] = row.at("providers").get<std::set<std::string>>();
   }
   return picture;

@@ -46,6 +46,11 @@ class FaultTest : public testing::Test {
   void start_callers(const Names& beside);
   /// Waits until that many more calls have succeeded at each.
   void expect_more_calls(std::uint64_t calls = 200) const;
+  /// A call at one host that another one works on for longer than any test lasts: it is under way when this returns.
+  Process start_endless_call(const std::string& from, const std::string& to) const;
+  /// It ends because its provider is given up, long before its budget.
+  static void expect_nodedown(Process& call);
+
   /// What a call may end with beside a success, as callers_program.cpp words it.
   void allow(const std::string& failure) { allowed_.insert(failure); }
   /// What silence may do: the failure detector speaks (C-D9), or a budget that is shorter than its time is over.

@@ -6,24 +6,10 @@
 namespace busbar::system_tests {
 namespace {
 
-using testing::HasSubstr;
-
 class FaultyNetwork : public FaultTest {
  protected:
   void start_hosts(int count) {
     for (int i = 0; i < count; ++i) add(std::string(1, static_cast<char>('a' + i)));
-  }
-  /// A call at one host that another one works on for much longer than any test lasts.
-  Process start_endless_call(const std::string& from, const std::string& to) {
-    Process call = cluster[from].start_busbar(
-        {"--json", "call", "work", R"({"number":1,"ms":600000})", "--timeout", "600000", "--node", to});
-    EXPECT_TRUE(eventually([&] { return cluster[to].plugin("worker.so")["calls_running"] > 0; }));
-    return call;
-  }
-  static void expect_nodedown(Process& call) {
-    const auto ended = call.wait();
-    ASSERT_TRUE(ended) << "it waits for its own budget";
-    EXPECT_THAT(ended->out, HasSubstr("nodedown"));
   }
 };
 

@@ -26,10 +26,12 @@ TEST_F(FaultyNode, C_D9_C_G4_AProviderThatIsKilledCostsWhatItHadUnderWayAndComes
 TEST_F(FaultyNode, C_D9_C_G4_AProviderThatIsStoppedIsGivenUpAndBackWhenItWakes) {
   start_three();
   allow_silence();
+  Process call = start_endless_call("a", "b");
   cluster["b"].process().freeze();
   EXPECT_TRUE(eventually([&] {
     return know_each_other({"a", "c", "callers-a", "callers-b", "callers-c"}, {{"work", {"a", "c"}}});
   }));
+  expect_nodedown(call);
   expect_more_calls();
   cluster["b"].process().signal(SIGCONT);
   expect_healed({{"work", {"a", "b", "c"}}});
