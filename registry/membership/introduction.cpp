@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
 
-/// Of two live nodes of one name, which one is routed to: the same for everybody who knows both.
-bool outranks(const NodeRecord& one, const NodeRecord& other) {
-  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
-  return one.registry_address < other.registry_address;
-}
-
 }  // namespace
 
 void Membership::take_hello(CallerId caller, const wire::Hello& hello) {

@@ -331,7 +331,7 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
   for (const wire::PeerAddress& peer : peers) {
     if (peer.name == record_.name || peer.registry_address == record_.registry_address) continue;
     const Member* member = find_member(peer.name);
-    if (member != nullptr && member->record.incarnation >= peer.incarnation) continue;
+    if (member != nullptr && !outranks(peer, member->record)) continue;
     const auto* departed = departed_.find(peer.name);
     if (departed != nullptr && departed->is_over && departed->incarnation == peer.incarnation) continue;
     if (member == nullptr && is_full()) continue;

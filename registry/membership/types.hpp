@@ -80,6 +80,14 @@ struct Warn {
   std::string text;
 };
 
+/// Of two live nodes of one name, which one is routed to: the same for everybody who knows both. `one` may also be what
+/// others tell of it, a wire::PeerAddress.
+template <class One>
+bool outranks(const One& one, const NodeRecord& other) {
+  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
+  return one.registry_address < other.registry_address;
+}
+
 using Action = std::variant<Connect, Resolve, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
                             NodeTrusted, NodeLeft, RefusedHere, IncarnationRaised, Warn>;
 using Actions = std::vector<Action>;

@@ -861,6 +861,72 @@ TEST_F(ThreeNodes, C_G8_OfTwoThatWereStartedAtTheSameMomentAllAgreeOnOne) {
   EXPECT_EQ(network["new"].refused, "");
 }
 
+TEST_F(ThreeNodes, C_G8_OfTwoThatWereStartedAtTheSameMomentAThirdNodeTellsWhichOneIsRoutedTo) {
+  network.start("d", {"b"});
+  network.run(1s);
+  network.crash("a");
+  network["d"].group = network["a"].group = 1;
+  network.run(10s);
+  network.start("a", {"d"}, 20);  // which knows of nobody else
+  network.start("new", {"b"}, 20, {}, "a");
+  network.run(1s);
+  network["d"].group = network["a"].group = 0;
+  network.run(5s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_EQ(network["b"].view.at("a").registry_address, "tcp://a:1");
+}
+
+TEST(Names, C_G7_ANodeThatNobodyAnswersIsRefusedByTheMemberOfItsNameThatFindsIt) {
+  VirtualNetwork network;
+  network.start("b", {});
+  network.start("a", {"b", "second"});
+  network.run(1s);
+  network.start("second", {"nowhere"}, 11, {}, "a");
+  network.run(3s);
+  EXPECT_THAT(network["second"].refused, HasSubstr("held by another live node, at tcp://a:1"));
+  EXPECT_EQ(network["a"].refused, "");
+}
+
+TEST_F(ThreeNodes, C_G2_ALaterStartIsNoChangeOfTheRecordOfAnotherOneThatWaitedForItsName) {
+  network.freeze("c");
+  NodeRecord elsewhere = record_of("c", 11);
+  elsewhere.registry_address = "tcp://elsewhere:1";
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = elsewhere});
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = record_of("c", 12)});
+  network.run(1s);
+  EXPECT_EQ(network["a"].view.at("c").incarnation, 12U);
+  EXPECT_THAT(network["a"].left,
+              ElementsAre("c: replaced by a later start of it", "c: replaced by a later start of it"));
+}
+
+TEST_F(ThreeNodes, C_G3_ANodeThatComesInWhenTheLastHolderOfItsNameIsGivenUpIsToldOfChanges) {
+  network.switch_off("c");
+  network.run(2'700ms);
+  network.start("new", {"b"}, 11, {}, "c");  // and b, which has it wait for c to answer, loses c meanwhile
+  network.run(5s);
+  ASSERT_EQ(disagreement(network), "");
+  network.change("b", {service("bread")});
+  network.run(1s);
+  EXPECT_THAT(services_of(network, "new", "b"), ElementsAre("bread"));
+}
+
+TEST_F(ThreeNodes, C_G9_TwoThatRememberLaterStartsOfEachOtherAreToldOfEachOtherByAThirdNode) {
+  network["a"].group = 1;
+  network.run(10s);  // a remembers c
+  network.crash("b");
+  network.crash("c");
+  network.start("b", {}, 11);
+  network.start("elsewhere", {"b"}, 3, {}, "c");  // its clock was set back
+  network.start("new", {"b"}, 20, {}, "a");
+  network.run(1s);  // and c remembers a later start of a
+  network.crash("new");
+  network.crash("b");
+  network.start("b", {"a", "elsewhere"}, 12);  // which remembers nobody
+  network["a"].group = 0;
+  network.run(5s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
 TEST_F(ThreeNodes, TheSameNameAndIncarnationAtTwoAddressesIsWarnedOf) {
   network.start("new", {"b"}, 10, {}, "a");
   network.run(1s);

@@ -66,7 +66,8 @@ std::string disagreement_of_two(const VirtualNode& node, const VirtualNode& hold
     return node.key + " has not been refused yet, though " + holder.key + " has its name; ";
   std::string found;
   if (!has_warned(node, "is held by another live node")) found += node.key + " has not warned of its name; ";
-  if (!has_warned(holder, "refused a second node named ")) found += holder.key + " has not warned of " + node.key + "; ";
+  if (!has_warned(holder, "refused a second node named "))
+    found += holder.key + " has not warned of " + node.key + "; ";
   return found;
 }
 

@@ -230,7 +230,9 @@ void SimulatedNetwork::take(std::uint32_t node, const Connect& connect) {
 void SimulatedNetwork::establish(Event event) {
   Connection& connection = connections_[event.connection];
   if (!connection.from_holds || nodes_[connection.from].life != connection.from_life) return;
-  const auto refuse = [&] { arrive({.node = connection.from, .connection = event.connection, .kind = Kind::link_down}); };
+  const auto refuse = [&] {
+    arrive({.node = connection.from, .connection = event.connection, .kind = Kind::link_down});
+  };
   const auto place = by_address_.find(dialled_.at(event.connection));
   if (place == by_address_.end()) return refuse();
   connection.to = place->second;

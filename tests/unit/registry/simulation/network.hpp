@@ -112,8 +112,8 @@ class SimulatedNetwork {
   std::size_t looked_up = 0;
   Weather weather;
   bool borders_refuse = false;  ///< who dials over the border of a group is told at once that it is in vain
-  bool encodes = true;  ///< messages go as bytes; else as they are, which is quicker
-  bool views = true;    ///< nodes have views; they take memory
+  bool encodes = true;          ///< messages go as bytes; else as they are, which is quicker
+  bool views = true;            ///< nodes have views; they take memory
   /// How often a node's deadlines are looked at, where not after each input.
   Duration grain = Duration::zero();
   std::function<bool(const std::string& from, const std::string& to, const wire::Message&)> drop;

@@ -74,9 +74,8 @@ std::vector<VirtualNode*> Simulation::largest_part() {
     std::vector<VirtualNode*> part{outside.back()};
     outside.pop_back();
     for (std::size_t i = 0; i < part.size(); ++i) {
-      const auto known = std::partition(outside.begin(), outside.end(), [&](const VirtualNode* other) {
-        return !know_each_other(*part[i], *other);
-      });
+      const auto known = std::partition(outside.begin(), outside.end(),
+                                        [&](const VirtualNode* other) { return !know_each_other(*part[i], *other); });
       part.insert(part.end(), known, outside.end());
       outside.erase(known, outside.end());
     }

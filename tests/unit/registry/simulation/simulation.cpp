@@ -5,8 +5,8 @@
 namespace busbar::registry::testing {
 namespace {
 
-constexpr std::size_t kSeeds = 3;        // the first places are others' seeds
-constexpr std::size_t kSparePlaces = 3;  // more places than names
+constexpr std::size_t kSeeds = 3;                 // the first places are others' seeds
+constexpr std::size_t kSparePlaces = 3;           // more places than names
 constexpr std::uint64_t kClockStart = 1'000'000;  // in ms; far above what a clock is set back to
 
 std::string listed(const std::vector<std::string>& words) {
@@ -221,8 +221,8 @@ VirtualNode* Simulation::free_place(Random& random) {
 
 std::size_t Simulation::count_of(const std::string& name) {
   const auto alive = living();
-  return static_cast<std::size_t>(std::count_if(
-      alive.begin(), alive.end(), [&](const VirtualNode* node) { return node->options.node == name; }));
+  return static_cast<std::size_t>(
+      std::count_if(alive.begin(), alive.end(), [&](const VirtualNode* node) { return node->options.node == name; }));
 }
 
 bool Simulation::shares_names() {

@@ -15,9 +15,9 @@ struct Weight {
   unsigned weight;
 };
 constexpr std::array kWeights{
-    Weight{Fault::start, 6}, Weight{Fault::change, 6},     Weight{Fault::crash, 3},  Weight{Fault::restart, 4},
-    Weight{Fault::move, 4},  Weight{Fault::switch_off, 3}, Weight{Fault::leave, 3},  Weight{Fault::freeze, 3},
-    Weight{Fault::wake, 3},  Weight{Fault::split, 3},      Weight{Fault::heal, 4},   Weight{Fault::split_loud, 2},
+    Weight{Fault::start, 6}, Weight{Fault::change, 6},     Weight{Fault::crash, 3},   Weight{Fault::restart, 4},
+    Weight{Fault::move, 4},  Weight{Fault::switch_off, 3}, Weight{Fault::leave, 3},   Weight{Fault::freeze, 3},
+    Weight{Fault::wake, 3},  Weight{Fault::split, 3},      Weight{Fault::heal, 4},    Weight{Fault::split_loud, 2},
     Weight{Fault::cut, 3},   Weight{Fault::weather, 4},    Weight{Fault::one_way, 3}, Weight{Fault::second, 3}};
 
 Fault any_fault(Random& random) {
