@@ -1,5 +1,6 @@
 #include "call_answer.hpp"
 
+#include <busbar/message.hpp>
 #include <busbar/strategy.hpp>
 
 #include <chrono>
@@ -15,8 +16,9 @@ using Kind = Response::Kind;
 namespace verb = wire::admin_verb;
 
 std::uint8_t dry_run_of(const wire::AdminRequest& request) {
-  if (request.dry_run == "verbose") return BUSBAR_DRY_RUN_VERBOSE;
-  return request.dry_run == "yes" || request.verb == verb::kValidate ? BUSBAR_DRY_RUN_YES : BUSBAR_DRY_RUN_NO;  // C-D10
+  DryRun asked = request.dry_run == "yes" ? DryRun::yes : DryRun::no;
+  if (request.dry_run == "verbose") asked = DryRun::verbose;
+  return static_cast<std::uint8_t>(request.verb == verb::kValidate ? for_validation(asked) : asked);
 }
 
 wire::Bytes bytes_of(const std::optional<wire::Item>& item) { return item ? wire::Bytes(*item) : wire::Bytes(); }

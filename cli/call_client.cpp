@@ -134,13 +134,14 @@ wire::AdminAnswer CallClient::call(const wire::AdminRequest& asked) {
 }
 
 wire::AdminAnswer CallClient::query(const wire::AdminRequest& request) {
-  const Deadline deadline = Clock::now() + options_.query;
+  const std::chrono::milliseconds to_ask_others(request.timeout_ms.value_or(0));
+  const Deadline deadline = Clock::now() + options_.query + to_ask_others;
   const Payload body = Payload::of(request);
   Envelope query = make(EnvelopeType::query, kOnlyAttempt);
   query.body = body.bytes();
   send(query, deadline);
   const auto document = receive(EnvelopeType::document, kOnlyAttempt, deadline);
-  if (!document) no_answer();
+  if (!document) no_answer(to_ask_others);
   return read_answer(document->body);
 }
 
@@ -225,14 +226,14 @@ void CallClient::refuse(const Envelope& refused) const {
                 refused.name == "cluster" ? "name the host's cluster with --cluster" : "");
 }
 
-void CallClient::no_answer() const {
+void CallClient::no_answer(std::chrono::milliseconds to_ask_others) const {
   if (node_.empty()) {
     throw no_host("could not reach a host at " + in_quotes(options_.address) + ": it did not greet within " +
                       std::to_string(options_.greeting.count()) + " ms",
                   kReachHint);
   }
   throw no_host("node " + in_quotes(node_) + " at " + in_quotes(options_.address) + " did not answer within " +
-                    std::to_string(options_.query.count()) + " ms",
+                    std::to_string((options_.query + to_ask_others).count()) + " ms",
                 "its log may say why");
 }
 

@@ -66,7 +66,7 @@ class CallClient final : public HostClient {
   bool wait(short events, Deadline deadline);
   [[noreturn]] void connection_ended() const;
   [[noreturn]] void refuse(const wire::Envelope& refused) const;
-  [[noreturn]] void no_answer() const;
+  [[noreturn]] void no_answer(std::chrono::milliseconds to_ask_others = {}) const;
 
   const CallClientOptions options_;
   std::string node_;               // the host's name; empty until it has greeted

@@ -81,8 +81,12 @@ constexpr const char* kNodesFooter = R"(
 States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
 while: others are asked first), unreachable (known, but not connected).
 
-Example:
-  busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name')";
+With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, and who
+has an older record of whom. Exits with 1 if they differ.
+
+Examples:
+  busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name'
+  busbar nodes --views)";
 
 constexpr const char* kPluginsFooter = R"(
 States: loading, serving, draining (replaced, its last calls run), stuck (draining for too long), retired (ended, but its
@@ -185,7 +189,14 @@ void add_verbs(CLI::App& app, Command& command) {
       .add_option("--visibility", command.visibility, "which: public, private, or all (the default)")
       ->option_text("WHICH");
   add_service(add_verb(app, "describe", "Tell what a service is and who offers it", kDescribeFooter), command);
-  add_verb(app, "nodes", "List the hosts of the cluster", kNodesFooter);
+  CLI::App& nodes = add_verb(app, "nodes", "List the hosts of the cluster", kNodesFooter);
+  CLI::Option* views = nodes.add_flag("--views", command.views, "compare how each of them sees the others");
+  nodes
+      .add_option("--timeout", command.timeout_ms,
+                  "with --views: milliseconds that asking them may take, 1 to " + std::to_string(kMaxTimeoutMs) +
+                      " (default: " + std::to_string(kUsualTimeoutMs) + ")")
+      ->option_text("MS")
+      ->needs(views);
   add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);

@@ -25,12 +25,13 @@ struct Command {
   std::string service;                      // call, validate, authorized, discover, describe
   std::string request = "{}";               // JSON, @file, or -
   std::vector<std::string> assigns;         // KEY=JSON
-  std::optional<std::uint32_t> timeout_ms;  // absent: the service's own
+  std::optional<std::uint32_t> timeout_ms;  // absent: the service's own; of nodes with views: 5,000
   std::string dry_run = "no";               // no, yes, verbose
   std::string node;                         // call: who must serve it; empty: anybody
   std::string strategy;                     // call: how one of several is picked; empty: as the service says
   std::string sticky_key;                   // call: with the strategy "sticky"
 
+  bool views = false;              // nodes: what each of them says
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
   std::string plugin;              // new: its name

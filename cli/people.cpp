@@ -134,7 +134,8 @@ std::string shapes_text(const Json& document, const std::string& host_options, c
     out += palette(Colour::bold, "response") + "\n" + schema_text(*found, false, palette);
   }
   if (const auto found = document.find("example"); found != document.end()) {
-    out += palette(Colour::bold, "example") + "\n  " + call_line(host_options, member(document, "name"), *found) + "\n";
+    out += palette(Colour::bold, "example") + "\n  " +
+           call_line(host_options, member(document, "name"), *found, document.value("example_assigns", Json())) + "\n";
   }
   return out;
 }

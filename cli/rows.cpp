@@ -2,6 +2,16 @@
 
 namespace busbar::cli {
 
+Json rows_in(const Json& document, const char* member) {
+  const auto found = document.is_object() ? document.find(member) : document.end();
+  Json rows = Json::array();
+  if (found == document.end() || !found->is_array()) return rows;
+  for (const Json& row : *found) {
+    if (row.is_object()) rows.push_back(row);
+  }
+  return rows;
+}
+
 Json rows_of(const Ask& ask, std::string_view verb, const char* member, const std::string& service) {
   wire::AdminRequest request;
   request.seq = 1;
@@ -10,9 +20,7 @@ Json rows_of(const Ask& ask, std::string_view verb, const char* member, const st
   try {
     const wire::AdminAnswer answer = ask(request);
     if (!answer.document) return Json::array();
-    Json rows = payload_json(wire::payload_of(answer.document)).value(member, Json::array());
-    std::erase_if(rows.get_ref<Json::array_t&>(), [](const Json& row) { return !row.is_object(); });
-    return rows;
+    return rows_in(payload_json(wire::payload_of(answer.document)), member);
   } catch (const std::exception&) {
     return Json::array();
   }

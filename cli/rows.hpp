@@ -13,6 +13,9 @@ namespace busbar::cli {
 /// not.
 Json rows_of(const Ask& ask, std::string_view verb, const char* member, const std::string& service = {});
 
+/// The objects in the list `member` of a document; none where there is no such list.
+Json rows_in(const Json& document, const char* member);
+
 /// The text in a row, empty where there is none.
 std::string text_of(const Json& row, const char* member);
 

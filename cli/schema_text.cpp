@@ -128,9 +128,16 @@ std::string shell_word(const std::string& text) {
   return out + "'";
 }
 
-std::string call_line(const std::string& host_options, const std::string& service, const Json& request) {
-  const std::string json = printable_json(request.dump(-1, ' ', false, Json::error_handler_t::replace));
-  return "busbar " + host_options + "call " + shell_word(service) + " " + shell_word(json);
+std::string call_line(const std::string& host_options, const std::string& service, const Json& request,
+                      const Json& assigns) {
+  const auto text = [](const Json& json) {
+    return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  };
+  std::string line = "busbar " + host_options + "call " + shell_word(service) + " " + shell_word(text(request));
+  if (!assigns.is_object()) return line;
+  for (const auto& [key, value] : assigns.items())
+    line += " --assign " + shell_word(printable(key) + "=" + text(value));
+  return line;
 }
 
 }  // namespace busbar::cli

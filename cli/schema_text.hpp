@@ -13,8 +13,10 @@ namespace busbar::cli {
 /// `is_request` it also says which of them must be given.
 std::string schema_text(const Json& schema, bool is_request, const Palette& palette);
 
-/// The arguments of a shell that call the service with `request`: `busbar OPTIONS call SERVICE 'JSON'`.
-std::string call_line(const std::string& host_options, const std::string& service, const Json& request);
+/// The line for a shell that calls the service with `request` and a map of assigns, or null for none:
+/// `busbar OPTIONS call SERVICE 'JSON' --assign 'KEY=JSON'`.
+std::string call_line(const std::string& host_options, const std::string& service, const Json& request,
+                      const Json& assigns);
 
 /// The text as one word of a shell.
 std::string shell_word(const std::string& text);

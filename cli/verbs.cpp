@@ -10,6 +10,7 @@
 #include "response_json.hpp"
 #include "similar.hpp"
 #include "text.hpp"
+#include "views.hpp"
 
 namespace busbar::cli {
 
@@ -25,7 +26,8 @@ class Run {
   wire::AdminRequest request() const {
     wire::AdminRequest request;
     request.seq = 1;
-    request.verb = command_.verb;
+    request.verb = command_.views ? verb::kViews : std::string_view(command_.verb);
+    if (command_.views) request.timeout_ms = command_.timeout_ms;
     if (command_.service.empty()) return request;
     request.service = command_.service;
     if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
@@ -107,6 +109,7 @@ class Run {
       streams_.err << "busbar: the plugin directory could not be looked at: " << printable(problem) << "\n";
       if (command_.verb == verb::kRescan) return ExitStatus::error;
     }
+    if (command_.views) return agree(document) ? ExitStatus::ok : ExitStatus::error;
     const bool none_found = command_.verb == verb::kDiscover && document.value("providers", Json::array()).empty();
     if (!none_found) return ExitStatus::ok;
     write_hint();
@@ -117,6 +120,7 @@ class Run {
     if (command_.verb == verb::kDiscover) return providers_text(document, command_.service, palette_);
     if (command_.verb == verb::kServices) return services_text(document, palette_);
     if (command_.verb == verb::kDescribe) return description_text(document, command_.host_options, palette_);
+    if (command_.views) return views_text(document, palette_);
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
     if (command_.verb == verb::kRescan) {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/guide.sh GUIDE DIR: writes the files that a guide shows into DIR. A block of a file is fenced as ```LANGUAGE FILE;
-# a file of several blocks is all of them, in their order, with an empty line between. What has not changed is not
-# written again, so that nothing is rebuilt for it.
+# a file of several blocks is all of them, in their order, with an empty line between. Only what is no code has no file:
+# ```text. What has not changed is not written again, so that nothing is rebuilt for it.
 set -euo pipefail
 guide=$1 dir=$2
 fresh=$(mktemp -d)
@@ -19,6 +19,10 @@ awk -v dir="$fresh" '
       seen[file] = 1
     }
     next
+  }
+  /^```[a-z]/ && !/^```text$/ {
+    print FILENAME ":" FNR ": a block of code without a file, which nobody would run" > "/dev/stderr"
+    exit 1
   }
   /^```/ { file = ""; next }
   file != "" { print > file }

@@ -45,11 +45,28 @@ cp "${loaded[@]}" "$plugins"
 expect "busbar check" '"ok":true' "$prefix/bin/busbar" --json check "${loaded[@]}"
 expect "a manifest in what was built outside" 'outside_words \(idempotent' "$prefix/bin/busbar" check "${loaded[1]}"
 
+step "the host of the guide, in whose words it is loaded, called and replaced"
+guide_host() (
+  cd "$scratch/guide/accounts"
+  export PATH=$prefix/bin:$PATH TMPDIR=$scratch/guide CMAKE_PREFIX_PATH=$prefix
+  source load.sh >"$scratch/host.log" 2>&1
+  host_pid=$!
+  trap 'kill -TERM "$host_pid" && wait "$host_pid"' EXIT
+  "$@"
+)
+use_guide() {
+  expect "its check" 'accounts\.so: ok' cat "$scratch/host.log"
+  expect "its calls" '"cents": 300' bash -e calls.sh
+  busbar call deposit '{"account": "a-1", "cents": 60000}' --assign 'user="ann"' >/dev/null
+  expect "a withdrawal that its configuration has checked" '^ok' \
+    busbar call withdraw '{"account": "a-1", "cents": 50000}' --assign 'user="ann"'
+  expect "the log of that" 'nobody offers fraud_check: 50000 cents' cat "$scratch/host.log"
+  sed -i 's/"accounts", "1.0.0"/"accounts", "1.0.1"/' router.cpp
+  expect "the plugin replaced while it serves" '^replaced +accounts 1\.0\.0 by accounts 1\.0\.1' bash -e replace.sh
+}
+guide_host use_guide
+
 start_host
-mkdir "$scratch/guide/run"
-ln -s "$scratch/run" "$scratch/guide/run/busbar"  # where the command line looks for the host, as the guide has it
-expect "the calls of the guide" '"cents": 300' \
-  env PATH="$prefix/bin:$PATH" XDG_RUNTIME_DIR="$scratch/guide/run" bash -e "$scratch/guide/accounts/calls.sh"
 expect "the plugin in C" '"value":\{"a":1\}' call echo '{"a": 1}'
 for plugin in "${words[@]}"; do
   name=$(basename "$plugin" .so)

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "admin/ask_views.hpp"
 #include "admin/describe_elsewhere.hpp"
 #include "admin/events_document.hpp"
 #include "log/text.hpp"
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kPlugins,
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews, verb::kPlugins,
                                    verb::kStatus,   verb::kRescan, verb::kEvents};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
@@ -80,6 +81,13 @@ void check_strategy(const AdminRequest& request) {
                          : "field \"sticky_key\": expected with the strategy \"sticky\" alone");
 }
 
+void check_timeout(const AdminRequest& request) {
+  if (request.timeout_ms && (*request.timeout_ms == 0 || *request.timeout_ms > kMaxTimeoutMs)) {
+    refuse(request, "field \"timeout_ms\": expected 1 to " + std::to_string(kMaxTimeoutMs) + ", found " +
+                        std::to_string(*request.timeout_ms));
+  }
+}
+
 void check_call(const AdminRequest& request) {
   if (!request.service) refuse(request, "field \"service\": expected text, found nothing");
   if (!is_service_name(*request.service)) {
@@ -93,10 +101,6 @@ void check_call(const AdminRequest& request) {
   check_assigns(request);
   if (request.dry_run && !dry_run_of(*request.dry_run)) {
     refuse(request, "field \"dry_run\": expected \"no\", \"yes\" or \"verbose\", found " + in_quotes(*request.dry_run));
-  }
-  if (request.timeout_ms && (*request.timeout_ms == 0 || *request.timeout_ms > kMaxTimeoutMs)) {
-    refuse(request, "field \"timeout_ms\": expected 1 to " + std::to_string(kMaxTimeoutMs) + ", found " +
-                        std::to_string(*request.timeout_ms));
   }
   check_strategy(request);
   check_id(request, "id", request.id);
@@ -193,6 +197,7 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
     } else if (!is_one_of(kHostVerbs, request.verb)) {
       refuse(request, "field \"verb\": this host does not know " + in_quotes(request.verb));
     }
+    check_timeout(request);
     check_after(request);
     return request;
   } catch (const DecodeError& unfit) {
@@ -219,6 +224,8 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
     rescan(seq, std::move(answer));
   } else if (request.verb == verb::kDescribe) {
     describe(request, std::move(answer), audience);
+  } else if (request.verb == verb::kViews) {
+    views(request, std::move(answer), audience);
   } else {
     answer_with(answer, seq, [&] {
       if (request.verb == verb::kDiscover) return document_frame(seq, discover(request, audience));
@@ -239,7 +246,7 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
   if (request.assigns) message.with_assigns(wire::payload_of(request.assigns));
   message.with_origin_node(dispatcher_.node());
   message.with_dry_run(dry_run_of(request.dry_run.value_or("no")).value_or(DryRun::no));
-  if (request.verb == verb::kValidate && message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);  // C-D10
+  if (request.verb == verb::kValidate) message.with_dry_run(for_validation(message.dry_run()));
   return message;
 }
 
@@ -323,6 +330,19 @@ void AdminVerbs::describe(const AdminRequest& request, Answer answer, Audience a
     }
   }
   describe_elsewhere(dispatcher_, request, std::move(nodes), std::move(answer));
+}
+
+void AdminVerbs::views(const AdminRequest& request, Answer answer, Audience audience) {
+  const auto hand_on = [answer, seq = request.seq](std::vector<NodeView> views) {
+    answer_with(answer, seq, [&] { return document_frame(seq, views_document(std::move(views))); });
+  };
+  try {
+    ask_views(dispatcher_, hooks_.nodes(), audience != Audience::nodes, request.timeout_ms.value_or(kUsualTimeoutMs),
+              hand_on);
+  } catch (const std::exception& failure) {
+    answer(error_frame(request.seq, wire::admin_code::kInternal,
+                       "could not ask the nodes: " + std::string(failure.what())));
+  }
 }
 
 nlohmann::json AdminVerbs::events(const AdminRequest& request) const {

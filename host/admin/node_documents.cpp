@@ -104,22 +104,8 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   add_json(document, "request", endpoint.request_schema());
   add_json(document, "response", endpoint.response_schema());
   add_json(document, "example", endpoint.example());
+  add_json(document, "example_assigns", endpoint.example_assigns());
   return document;
-}
-
-json nodes_document(const Node& node) {
-  json list = json::array();
-  for (const registry::NodeRow& row : node.nodes()) {
-    list.push_back({{"name", row.name},
-                    {"state", registry::name_of(row.state)},
-                    {"address", row.call_address},
-                    {"registry_address", row.registry_address},
-                    {"incarnation", row.incarnation},
-                    {"since", utc_text(row.since)},
-                    {"round_trip_us", row.round_trip.count()},
-                    {"services", row.services}});
-  }
-  return {{"nodes", std::move(list)}, {"insecure", node.insecure()}};
 }
 
 json cluster_status(const Node& node) {

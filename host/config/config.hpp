@@ -3,6 +3,8 @@
 
 #include "log/level.hpp"
 
+#include <busbar/limits.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -34,6 +36,7 @@ struct Config {
   struct Registry {
     std::chrono::milliseconds heartbeat{1'000};
     std::chrono::milliseconds lost_after{3'000};
+    unsigned max_peers = kUsualMaxPeers;
   } registry;
 
   struct Paths { /* absolute after `load_config` */

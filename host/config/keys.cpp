@@ -91,6 +91,8 @@ constexpr auto kKeys = std::to_array<Key>({
      "how often nodes show each other that they live", kShortestHeartbeatMs, kLongestSilenceMs},
     {"registry", "lost_after", [](Config& c) -> milliseconds& { return c.registry.lost_after; },
      "how long a node may be silent before it counts as dead", kShortestHeartbeatMs, kLongestSilenceMs},
+    {"registry", "max_peers", [](Config& c) -> unsigned& { return c.registry.max_peers; },
+     "other nodes that this one knows at a time", 1, kMostMaxPeers},
 
     {"paths", "plugins", [](Config& c) -> fs::path& { return c.paths.plugins; },
      "the directory whose libraries are loaded"},

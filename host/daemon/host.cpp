@@ -5,6 +5,7 @@
 
 #include "admin/node_documents.hpp"
 #include "events/log_observer.hpp"
+#include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
 
 namespace busbar::host {
@@ -31,6 +32,7 @@ NodeOptions node_options(const Config& config, Logger log) {
   options.state_dir = config.paths.state;
   options.heartbeat = config.registry.heartbeat;
   options.lost_after = config.registry.lost_after;
+  options.max_peers = config.registry.max_peers;
   options.max_message = config.limits.max_message;
   options.peer_queue = config.limits.peer_queue;
   options.pool = pool_options(config.pool);
@@ -57,6 +59,7 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
     : config_(std::move(config)),
       logs_(config_.log),
       log_(logs_.get("host")),
+      descriptors_(raise_descriptor_limit(config_.registry.max_peers)),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
       cache_lock_(take_cache(config_)),
       node_(node_options(config_, logs_.get("host.cluster")), Node::NotStarted{}),
@@ -86,6 +89,13 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"bound_address", node_.bound_address()},
                         {"registry_address", node_.registry_address()},
                         {"bound_registry_address", node_.bound_registry_address()}});
+  if (!descriptors_.is_enough()) {
+    log_.warn("fewer descriptors are allowed than registry.max_peers may take; raise the hard limit, or lower the key",
+              {{"max_peers", config_.registry.max_peers},
+               {"needed", descriptors_.needed},
+               {"allowed", descriptors_.allowed},
+               {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
+  }
   node_.dispatcher().hold_clients();
   when_ready([this] {
     log_.info("ready", {{"node", config_.node}});

@@ -10,6 +10,7 @@
 #include "admin/admin_server.hpp"
 #include "admin/query_server.hpp"
 #include "config/config.hpp"
+#include "daemon/descriptor_limit.hpp"
 #include "events/event_history.hpp"
 #include "log/log.hpp"
 #include "node/node.hpp"
@@ -65,6 +66,7 @@ class Host {
   const Config config_;
   Logs logs_;
   const Logger log_;
+  const DescriptorLimit descriptors_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 
   DirectoryLock run_lock_;

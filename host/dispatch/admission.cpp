@@ -10,12 +10,14 @@ namespace busbar::host {
 
 namespace {
 
-std::string full(Call::Place place, const Endpoint& endpoint, const Gate& gate) {
-  const std::string running = std::to_string(gate.max_running());
-  const std::string waiting = std::to_string(gate.max_waiting());
+// Why nobody more is let in.
+std::string why_not(Gate::Entry entry, Call::Place place, const Endpoint& endpoint, const Gate& gate) {
   const std::string whose =
       place == Call::Place::service ? "service \"" + endpoint.service() : "plugin \"" + endpoint.router();
-  return whose + "\" has its " + running + " calls running (max_running) and its " + waiting + " waiting (max_queued)";
+  const std::string running =
+      whose + "\" has its " + std::to_string(gate.max_running()) + " calls running (max_running)";
+  if (entry == Gate::Entry::kStuck) return running + ", and they wait for what causes this one";
+  return running + " and its " + std::to_string(gate.max_waiting()) + " waiting (max_queued)";
 }
 
 // Calls that were let in by one that went, on this thread. One that is let in may be refused further on, which lets in
@@ -43,26 +45,28 @@ bool Call::pass_gates(Nanos now) noexcept {
   for (const Place place : {Place::service, Place::plugin}) {
     Gate& gate = this->gate(place);
     if (!gate.limits() || has_place(place)) continue;
-    if (std::find(waited_for_at_.begin(), waited_for_at_.end(), &gate) != waited_for_at_.end()) {
+    if (passes(gate)) {
       gate.enter_nested();
       take_place(place);
       continue;
     }
     CallList gone;
-    const Gate::Entry entry = gate.enter(*this, now, gone);
+    const Gate::Entry entry =
+        may_hold_gates() ? dispatcher().waits().enter(*this, gate, now, gone) : gate.enter(*this, now, gone);
     if (entry == Gate::Entry::kIn) take_place(place);
     while (Call* const late = gone.pop()) {
+      late->dispatcher().waits().end(*late);
       late->refuse_as_late();
     }
-    if (entry == Gate::Entry::kFull) refuse_as_full(place);
+    if (entry == Gate::Entry::kFull || entry == Gate::Entry::kStuck) refuse_at(place, entry);
     if (entry != Gate::Entry::kIn) return false;
   }
   return true;
 }
 
-void Call::refuse_as_full(Place place) noexcept {
+void Call::refuse_at(Place place, Gate::Entry entry) noexcept {
   try {
-    refuse(Response::error(code::kOverloaded, full(place, *endpoint_, gate(place))));
+    refuse(Response::error(code::kOverloaded, why_not(entry, place, *endpoint_, gate(place))));
   } catch (const std::bad_alloc&) {
     refuse(Response::error(code::kOverloaded, {}));
   }
@@ -85,20 +89,36 @@ void Call::give_places_back() noexcept {
   for (const Place place : {Place::plugin, Place::service}) {
     if ((places & static_cast<std::uint8_t>(place)) == 0) continue;
     if (Call* const next = gate(place).leave()) {
+      next->dispatcher().waits().end(*next);
       next->take_place(place);
       send_on(*next);
     }
   }
 }
 
-std::vector<const Gate*> Call::gates_held() const {
-  // Of a handler that waits, on its own thread. One that has answered goes on beside its caller, which waits no more.
-  if (current() != this || (state_.load(std::memory_order_acquire) & kAnswered) != 0) return {};
-  std::vector<const Gate*> gates = waited_for_at_;
+Call::Held Call::held() const {
+  const std::uint32_t state = state_.load(std::memory_order_acquire);
+  const bool answered = (state & kAnswered) != 0;
+  if (answered && (state & kRunning) == 0) return {};
+  // Only what a handler waits for on its own thread goes in beside it; one that has answered waits for nothing.
+  Held held{held_by_callers_.gates, current() == this && !answered};
   for (const Place place : {Place::service, Place::plugin}) {
-    if (has_place(place)) gates.push_back(&gate(place));
+    if (has_place(place)) held.gates.push_back(&gate(place));
   }
-  return gates;
+  return held;
+}
+
+bool Call::passes(const Gate& gate) const noexcept {
+  const auto& gates = held_by_callers_.gates;
+  return held_by_callers_.passes && std::find(gates.begin(), gates.end(), &gate) != gates.end();
+}
+
+std::size_t Call::places_kept_at(const Gate& gate) const noexcept {
+  const auto own = [&](Place place) { return has_place(place) && &this->gate(place) == &gate ? 1U : 0U; };
+  const auto& gates = held_by_callers_.gates;
+  const auto callers = static_cast<std::size_t>(std::count(gates.begin(), gates.end(), &gate));
+  // Those of a caller that waits no more come free without this call.
+  return own(Place::service) + own(Place::plugin) + (callers != 0 && !caller_gone() ? callers : 0);
 }
 
 }  // namespace busbar::host

@@ -278,7 +278,7 @@ void Call::forget_others() noexcept {
   lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
   if (!tried_.empty()) tried_.clear();
   if (wishes_.any()) wishes_ = {};
-  if (!waited_for_at_.empty()) waited_for_at_.clear();
+  if (!held_by_callers_.gates.empty()) held_by_callers_ = {};
 }
 
 }  // namespace busbar::host

@@ -229,15 +229,24 @@ class Call final : public busbar_call, public Task {
 
   /// Goes on to the pool, through the gates that it has not passed yet. By whoever submits it, or has let it in.
   void admit(Nanos now) noexcept;
-  /// The gates at which this call, or one that waits for it, has a place: a call that its handler is about to wait for
-  /// passes them at once.
-  std::vector<const Gate*> gates_held() const;
+  /// The gates whose places a blocking call that this one causes keeps busy: where this call, or one that waits for it,
+  /// has a place.
+  struct Held {
+    std::vector<const Gate*> gates;
+    bool passes = false;  ///< that call passes them at once: this one's handler is about to wait for it
+  };
+  Held held() const;
   /// Whether there may be any.
   bool may_hold_gates() const noexcept {
-    return places_.load(std::memory_order_relaxed) != 0 || !waited_for_at_.empty();
+    return places_.load(std::memory_order_relaxed) != 0 || !held_by_callers_.gates.empty();
   }
   /// The same of the call that waits for this one. Before it is submitted.
-  void waited_for_at(std::vector<const Gate*> gates) noexcept { waited_for_at_ = std::move(gates); }
+  void held_by_callers(Held held) noexcept { held_by_callers_ = std::move(held); }
+  /// How many places there do not come free before this call has ended.
+  std::size_t places_kept_at(const Gate& gate) const noexcept;
+  /// Of Waits, under its lock or by whoever has got the call from its gate.
+  bool is_among_waits() const noexcept { return is_among_waits_; }
+  void is_among_waits(bool is) noexcept { is_among_waits_ = is; }
   Call* next_in_list() const noexcept { return next_in_list_; }
   void set_next_in_list(Call* next) noexcept { next_in_list_ = next; }
 
@@ -277,6 +286,8 @@ class Call final : public busbar_call, public Task {
   bool claim_answer() noexcept { return (state_.fetch_or(kAnswered, std::memory_order_acq_rel) & kAnswered) == 0; }
   void stage(Response response) noexcept;  // by the runner
   void stage_as_late() noexcept;
+  bool is_too_late() const noexcept;
+  void answer_as_late() noexcept;
   void authorize_and_handle();
   bool authorize(const busbar_message& view);
   bool chosen_here(const busbar_message& view);
@@ -292,13 +303,14 @@ class Call final : public busbar_call, public Task {
   Gate& gate(Place place) const noexcept;
   void take_place(Place place) noexcept;
   bool has_place(Place place) const noexcept;
+  bool passes(const Gate& gate) const noexcept;
   void leave_places() noexcept {
     if (places_.load(std::memory_order_relaxed) != 0) [[unlikely]]
       give_places_back();
   }
   void give_places_back() noexcept;
   bool pass_gates(Nanos now) noexcept;
-  void refuse_as_full(Place place) noexcept;
+  void refuse_at(Place place, Gate::Entry entry) noexcept;
   void refuse_as_late() noexcept;
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
@@ -374,8 +386,9 @@ class Call final : public busbar_call, public Task {
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
 
   // at the gates
-  std::atomic<std::uint8_t> places_{0};     // of Place
-  std::vector<const Gate*> waited_for_at_;  // gates where one of its callers has a place, and waits; only compared
+  std::atomic<std::uint8_t> places_{0};  // of Place
+  Held held_by_callers_;                 // constant while it is with the gates; only compared
+  bool is_among_waits_ = false;
   Call* next_in_list_ = nullptr;
 
   Call* next_free_ = nullptr;  // the slab's

@@ -181,8 +181,8 @@ void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
 void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
                               const Start& start) {
   Entered entered(endpoint);
-  std::vector<const Gate*> held;
-  if (parent != nullptr && parent->may_hold_gates()) held = parent->gates_held();
+  Call::Held held;
+  if (parent != nullptr && parent->may_hold_gates()) held = parent->held();
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(endpoint.default_timeout_ms());
@@ -193,7 +193,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   entered.taken_over();
   call.heed_borrowed(options);
   call.own_message(std::move(message));
-  if (!held.empty()) call.waited_for_at(std::move(held));
+  if (!held.gates.empty()) call.held_by_callers(std::move(held));
   call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
   message = Message::blank();
@@ -306,7 +306,7 @@ void Dispatcher::run_callback(const Callback& callback, Message&& outcome) const
 
 void Dispatcher::validate(Message& message, const DispatchOptions& options) {
   if (message.halted()) return;
-  if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
+  message.with_dry_run(for_validation(message.dry_run()));
   dispatch(message, options);
 }
 

@@ -21,6 +21,7 @@
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
 #include "dispatch/reachable.hpp"
+#include "dispatch/waits.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -122,6 +123,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void submit(Call& call, Nanos now) noexcept;
   /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
   std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
+  Waits& waits() noexcept { return waits_; }
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
   /// `begun`: since when it took, in ticks.
   void emit(EventKind kind, const Call& call, std::uint64_t begun = 0) const noexcept {
@@ -204,6 +206,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   QueryHandler on_query_;
   ClientCalls client_calls_;
   Anteroom anteroom_;
+  Waits waits_;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
 };

@@ -40,6 +40,18 @@ void Gate::set(std::uint32_t max_running, std::size_t max_waiting) noexcept {
   max_waiting_ = max_waiting;
 }
 
+std::uint32_t Gate::running() const noexcept {
+  const MutexLock lock(mutex_);
+  return running_;
+}
+
+bool Gate::enter_free() noexcept {
+  const MutexLock lock(mutex_);
+  if (running_ >= max_running_) return false;
+  ++running_;
+  return true;
+}
+
 Gate::Entry Gate::enter(Call& call, Nanos now, CallList& gone) noexcept {
   const MutexLock lock(mutex_);
   if (running_ < max_running_) {

@@ -37,7 +37,8 @@ class Gate {
   enum class Entry : std::uint8_t {
     kIn,     ///< the call has a place
     kWaits,  ///< it will be handed out by leave(); whoever gave it in must not touch it any more
-    kFull    ///< neither is possible
+    kFull,   ///< neither is possible
+    kStuck   ///< all who are inside would wait for it (Waits)
   };
 
   Gate() = default;
@@ -49,7 +50,11 @@ class Gate {
   bool limits() const noexcept { return max_running_ != 0; }
   std::uint32_t max_running() const noexcept { return max_running_; }
   std::size_t max_waiting() const noexcept { return max_waiting_; }
+  /// How many places are taken.
+  std::uint32_t running() const noexcept;
 
+  /// Takes a call in if nobody has to go for that.
+  bool enter_free() noexcept;
   /// Takes the call in, or has it wait its turn. Now and then those are taken out of the line whose callers have gone:
   /// they come back in `gone`, to be ended without the gate.
   Entry enter(Call& call, Nanos now, CallList& gone) noexcept;
@@ -64,7 +69,7 @@ class Gate {
 
   std::uint32_t max_running_ = 0;
   std::size_t max_waiting_ = 0;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;  // nested ones are on top of max_running_
   CallList waiting_ BUSBAR_GUARDED_BY(mutex_);
   Nanos first_deadline_ BUSBAR_GUARDED_BY(mutex_) = kNever;  // of those who wait; none of them times out before

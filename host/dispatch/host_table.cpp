@@ -85,8 +85,9 @@ void call_retain(busbar_call* call) {
 
 void call_release(busbar_call* call) { Call::of(call)->release_answerer(); }
 
+// Rounded up: where nothing is left, an answer is too late.
 std::int64_t time_left_us(const busbar_call* call) {
-  return std::max<Nanos>(Call::of(call)->deadline() - now_ns(), 0) / kMicrosecond;
+  return (std::max<Nanos>(Call::of(call)->deadline() - now_ns(), 0) + kMicrosecond - 1) / kMicrosecond;
 }
 
 std::uint32_t caller_gone(const busbar_call* call) { return Call::of(call)->caller_gone() ? 1 : 0; }

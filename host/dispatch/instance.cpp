@@ -41,6 +41,7 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       request_schema_(to_string(whole_service_.request_schema)),
       response_schema_(to_string(whole_service_.response_schema)),
       example_(to_string(whole_service_.example)),
+      example_assigns_(to_string(whole_service_.example_assigns)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kUsualTimeoutMs),
       is_limited_(whole_service_.max_running != 0 || instance.gate().limits()),
       inline_(declared().is_inline) {

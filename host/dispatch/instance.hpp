@@ -35,6 +35,7 @@ class Endpoint final : public registry::LocalProvider {
   const std::string& request_schema() const noexcept { return request_schema_; }
   const std::string& response_schema() const noexcept { return response_schema_; }
   const std::string& example() const noexcept { return example_; }
+  const std::string& example_assigns() const noexcept { return example_assigns_; }
   bool idempotent() const noexcept { return declared().idempotent; }
   bool dry_run_safe() const noexcept { return declared().dry_run_safe; }
   /// The timeout for callers that name none, in milliseconds.
@@ -61,6 +62,7 @@ class Endpoint final : public registry::LocalProvider {
   const std::string request_schema_;
   const std::string response_schema_;
   const std::string example_;
+  const std::string example_assigns_;
   const std::uint32_t default_timeout_ms_;
   Gate gate_;
   const bool is_limited_;

@@ -59,6 +59,25 @@ void Call::stage(Response response) noexcept {
   response_ = std::move(response);
   assigns_changed_ = false;
   staged_ = true;
+  if (is_too_late()) answer_as_late();
+}
+
+// Of an answer that has been claimed: too late is decided by when it is given, not by who notices first (C-D13). No
+// time is asked of an inline service that answers while it runs (C-D17), nor of a refusal: who asks the next provider
+// looks at the time itself.
+bool Call::is_too_late() const noexcept {
+  if (unstarted_ || (runs_inline_ && current_call == this)) return false;
+  return now_ns() >= deadline_;
+}
+
+// The message may have gone with its caller.
+void Call::answer_as_late() noexcept {
+  assigns_changed_ = false;
+  try {
+    response_ = Response::service_timeout(endpoint_->service(), message_id(), timeout_ms_);
+  } catch (const std::bad_alloc&) {
+    response_ = Response::bad_rpc(badrpc::kTimeout, {});
+  }
 }
 
 busbar_status Call::reply(const busbar_reply& reply) noexcept {
@@ -71,10 +90,14 @@ busbar_status Call::reply(const busbar_reply& reply) noexcept {
   if (reply.assigns.size != 0 && !is_item({reply.assigns.data, reply.assigns.size}, cbor::detail::kMap))
     return BUSBAR_INVALID;
   if (!claim_answer()) return BUSBAR_ALREADY_ANSWERED;
-  try {
-    take_reply(reply);
-  } catch (const std::exception&) {
-    response_ = Response::bad_rpc(badrpc::kExit, "the host had no memory for the answer");
+  if (is_too_late()) {
+    answer_as_late();
+  } else {
+    try {
+      take_reply(reply);
+    } catch (const std::exception&) {
+      response_ = Response::bad_rpc(badrpc::kExit, "the host had no memory for the answer");
+    }
   }
   if (current_call == this) {
     staged_ = true;
@@ -133,6 +156,8 @@ bool Call::authorize(const busbar_message& view) {
   if (verdict == BUSBAR_FORBIDDEN) stage(Response::forbidden());
   if (!staged_) {
     stage(Response::bad_rpc(badrpc::kBadReturn, "authorize returned neither a verdict nor an error"));
+  } else if (is_too_late()) {
+    answer_as_late();
   } else if (response_.kind() != Response::Kind::error) {
     response_ = Response::bad_rpc(badrpc::kBadReturn, "authorize answered with something that is no error");
   }
@@ -191,6 +216,7 @@ void Call::release_answerer() noexcept {
   if (claim_answer()) {
     response_ = Response::bad_rpc(badrpc::kBadReturn, "reply dropped");
     assigns_changed_ = false;
+    if (is_too_late()) answer_as_late();
     leave_places();
     deliver();
   }
@@ -204,7 +230,9 @@ void Call::run() noexcept {
 
 // C-D8: what ran out of time while it queued is not started.
 void Call::stage_as_late() noexcept {
-  stage(Response::service_timeout(message_->service_name(), message_->id(), timeout_ms_));
+  if (!claim_answer()) return;
+  answer_as_late();
+  staged_ = true;
 }
 
 void Call::refuse_as_late() noexcept {

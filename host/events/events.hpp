@@ -1,5 +1,5 @@
-// What happens to messages, plugins and nodes, as one stream that logging, metrics and traces observe (contract,
-// "Events for observers"). The parts that emit know none of the observers.
+// What happens to messages, plugins and nodes, as one stream that anybody can observe; in a host the log and
+// `busbar events` do (contract, "Events for observers"). The parts that emit know none of the observers.
 #pragma once
 
 #include <busbar/response.hpp>

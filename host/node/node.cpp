@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "log/text.hpp"
+#include "node/query_answer.hpp"
 
 namespace busbar {
 
@@ -64,6 +65,7 @@ void check_numbers(const NodeOptions& options) {
   const Ms heartbeat = options.heartbeat.count();
   check_range<Ms>(options, "heartbeat in ms", heartbeat, kShortestHeartbeatMs, most / 2);
   check_range(options, "lost_after in ms", options.lost_after.count(), 2 * heartbeat, most);
+  check_range(options, "max_peers", options.max_peers, 1U, kMostMaxPeers);
   check_range(options, "max_message in bytes", options.max_message, kSmallestSize, kLargestMessage);
   check_range(options, "peer_queue in bytes", options.peer_queue, kSmallestSize, kLargestPeerQueue);
 }
@@ -99,6 +101,7 @@ host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<s
   out.peer_queue = options.peer_queue;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 
@@ -113,6 +116,7 @@ registry::ClusterOptions cluster_options(const NodeOptions& options, const std::
   out.seeds = options.join;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
   return out;
 }
 
@@ -151,7 +155,11 @@ CallFailed::CallFailed(std::string_view service, Response response)
 
 // ------------------------------------------------------------------------------------------------------------- life
 
-Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) { start({}); }
+Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) {
+  start({{}, [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
+           host::answer_query(*this, *from, attempt, body);
+         }});
+}
 
 Node::Node(NodeOptions options, NotStarted)
     : options_(checked(std::move(options))),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <busbar/call_options.hpp>
+#include <busbar/limits.hpp>
 #include <busbar/message.hpp>
 #include <busbar/registry/cluster.hpp>
 #include <busbar/registry/registry.hpp>
@@ -41,6 +42,7 @@ struct NodeOptions {
   std::filesystem::path state_dir{};                  ///< keeps the incarnation between runs (C-G9); empty: nothing
   std::chrono::milliseconds heartbeat{1'000};         ///< how often nodes show each other that they live
   std::chrono::milliseconds lost_after{3'000};        ///< how long one may be silent before it counts as dead
+  unsigned max_peers = kUsualMaxPeers;                ///< other nodes at a time; registry/net/capacity.hpp says more
   std::size_t max_message = 64 * 1024 * 1024;         ///< bytes that are accepted in one frame
   std::size_t peer_queue = 64 * 1024 * 1024;          ///< bytes that may wait to be sent to one other node
   host::PoolOptions pool{};                           ///< for the handlers of services, where it has any
@@ -100,6 +102,8 @@ class Node {
   std::string refusal() const;
   /// The nodes that it knows: this one first, then the others by name.
   std::vector<registry::NodeRow> nodes() const { return cluster_->rows(); }
+  /// Those that have left not long ago.
+  std::vector<registry::DepartedRow> departed_nodes() const { return cluster_->departed(); }
 
   /// Waits until somebody provides the service. False: nobody does within `timeout`, or the cluster refuses this node.
   bool wait_for(std::string_view service, std::chrono::milliseconds timeout) const;

@@ -58,7 +58,10 @@ struct Subject {
   [[noreturn]] void refuse(const std::string& reason) const {
     throw DirectoryError("could not use " + text() + ": " + reason);
   }
-  [[noreturn]] void fail(const std::string& step, int error) const { refuse(step + ": " + error_text(error)); }
+  [[noreturn]] void fail(const std::string& step, int error) const {
+    const bool is_full = error == ENOSPC || error == EDQUOT;
+    refuse(step + ": " + error_text(error) + (is_full ? " (hint: make room there, or name another directory)" : ""));
+  }
 };
 
 std::string octal(mode_t mode) {

@@ -152,7 +152,7 @@ void CallPeers::adopt_added() {
   }
   for (auto& link : added) {
     keepers_.push_back(
-        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, callers_));
+        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, resolver_, callers_));
   }
 }
 
@@ -161,7 +161,7 @@ Nanos CallPeers::attend_all() {
   const Nanos now = now_ns();
   const bool stopping = stopping_.load(std::memory_order_relaxed);
   bool changed = false;
-  Nanos due = kNever;
+  Nanos due = descriptors_.look(now);
   std::uint64_t up = 0;
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");

@@ -15,6 +15,7 @@
 
 #include "log/log.hpp"
 #include "transport/call_plane.hpp"
+#include "transport/descriptor_watch.hpp"
 #include "transport/link.hpp"
 #include "transport/link_keeper.hpp"
 
@@ -60,7 +61,9 @@ class CallPeers {
   zmq::context_t& context_;
   const CallPlaneOptions& options_;
   const Logger log_;
+  DescriptorWatch descriptors_{log_};
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};

@@ -1,5 +1,6 @@
 #include "transport/call_plane.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
 #include <busbar/registry/net/socket.hpp>
 
 #include <new>
@@ -10,18 +11,11 @@
 
 namespace busbar::host {
 
-namespace {
-
-// Each peer takes a DEALER and a monitor with its two ends; some are replaced while the old ones still close.
-constexpr int kMaxSockets = 16'384;
-
-}  // namespace
-
 class CallPlane::Core {
  public:
   Core(CallPlaneOptions given, const Logger& log)
       : options(std::move(given)),
-        context(registry::net::make_context(1, kMaxSockets)),
+        context(registry::net::make_context(1, registry::net::sockets_for(options.max_peers))),
         server(context, options, log),
         peers(context, options, log) {}
 

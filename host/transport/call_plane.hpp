@@ -1,6 +1,9 @@
 // The call plane: one ROUTER that this node is called on, and one DEALER for each peer and incarnation.
 #pragma once
 
+#include <busbar/limits.hpp>
+#include <busbar/registry/net/resolver.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +28,8 @@ struct CallPlaneOptions {
   std::size_t peer_queue = 64 * 1024 * 1024;     ///< bytes that wait to be sent to one peer or requester
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
+  unsigned max_peers = kUsualMaxPeers;
+  registry::net::Lookup lookup = registry::net::look_up;  ///< for addresses with names
 };
 
 /// The call plane's sockets could not be opened. `what()` is for an operator.

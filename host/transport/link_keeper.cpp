@@ -17,7 +17,7 @@ namespace {
 using registry::net::Monitor;
 
 constexpr Nanos kMinDelay = 100 * kMillisecond;
-constexpr Nanos kMaxDelay = 10 * kSecond;
+constexpr Nanos kMaxDelay = 3 * kSecond;  // so a network that heals is whole within 5 s
 constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
 
 // How soon it is looked again whether anything is still waited for from a peer that leaves: its last answer may have
@@ -54,12 +54,13 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events, const ConnectedNodes* callers)
+                       PeerEvents& events, registry::net::Resolver& resolver, const ConnectedNodes* callers)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
+      resolver_(resolver),
       callers_(callers),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
@@ -95,6 +96,8 @@ bool LinkKeeper::come_up(Nanos now) {
     finish();
   } else if (state_ == State::resting && now >= due_ && !link_->let_go_of()) {
     return dial(now);
+  } else if (state_ == State::resolving) {
+    return dial_named(now);
   } else if (state_ == State::connecting) {
     return connect_further(now);
   } else if (state_ == State::greeting) {
@@ -104,9 +107,28 @@ bool LinkKeeper::come_up(Nanos now) {
 }
 
 bool LinkKeeper::dial(Nanos now) {
+  return registry::net::has_name(link_->address()) ? dial_named(now) : connect(now, link_->address());
+}
+
+// One of what the name stands for, a random one: if nobody answers there, another one is found in a while.
+bool LinkKeeper::dial_named(Nanos now) {
+  const auto found = resolver_.ask(link_->address());
+  if (!found) {
+    state_ = State::resolving;
+    due_ = kNever;  // the resolver rings
+    return false;
+  }
+  if (found->addresses.empty()) {
+    fail(now, "its name cannot be looked up: " + found->error);
+    return false;
+  }
+  return connect(now, found->addresses[random_() % found->addresses.size()]);
+}
+
+bool LinkKeeper::connect(Nanos now, const std::string& address) {
   socket_ = registry::net::make_dealer(context_, socket_options(options_));
   monitor_.emplace(context_, socket_);
-  socket_.connect(link_->address());
+  socket_.connect(address);
   state_ = State::connecting;
   due_ = now + handshake_time();
   return connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none

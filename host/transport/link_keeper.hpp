@@ -1,6 +1,7 @@
 // Dials a peer, introduces this node, and begins anew when the connection is gone.
 #pragma once
 
+#include <busbar/registry/net/resolver.hpp>
 #include <busbar/registry/net/socket.hpp>
 
 #include <memory>
@@ -26,8 +27,9 @@ namespace busbar::host {
 // Ownership: shares the link; what is given outlives it. Threads: the peers' thread only.
 class LinkKeeper {
  public:
+  // `resolver`: for an address with a name; rings the thread that attends.
   LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-             PeerEvents& events, const ConnectedNodes* callers = nullptr);
+             PeerEvents& events, registry::net::Resolver& resolver, const ConnectedNodes* callers = nullptr);
 
   // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
   bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
@@ -51,6 +53,7 @@ class LinkKeeper {
  private:
   enum class State : std::uint8_t {
     resting,     // until it is to dial again
+    resolving,   // its name is being looked up
     connecting,  // ZeroMQ connects and shakes hands
     greeting,    // this node has said who it is, and waits to be told the same
     up,
@@ -61,6 +64,8 @@ class LinkKeeper {
 
   bool come_up(Nanos now);
   bool dial(Nanos now);
+  bool dial_named(Nanos now);
+  bool connect(Nanos now, const std::string& address);
   bool connect_further(Nanos now);
   bool greet_further(Nanos now);
   bool say_hello();
@@ -83,6 +88,7 @@ class LinkKeeper {
   const CallPlaneOptions& options_;
   const Logger log_;
   PeerEvents& events_;
+  registry::net::Resolver& resolver_;
   const ConnectedNodes* const callers_;
 
   State state_ = State::resting;

@@ -2,11 +2,12 @@
  *
  * It loads the library that has just been built, makes its router with a host that does nothing, and writes the map
  * {"services": [{"name", "doc", "visibility", "inline", "idempotent", "dry_run_safe", "timeout_ms", "strategy",
- * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example"}…], "max_running",
- * "max_queued"} as CBOR; what comes behind the timeout is left out where the plugin does not say it; the last three of
- * a service are JSON in a text. The build puts that into the library's section `.busbar.manifest`, where `busbar check`
- * finds it without running anything. Plain C and no more than libdl, so that it can load a plugin of any compiler and
- * standard library. All of it happens in a child process, so that a plugin that crashes is an answer in words. */
+ * "sticky_field", "max_running", "max_queued", "request_schema", "response_schema", "example",
+ * "example_assigns"}…], "max_running", "max_queued"} as CBOR; what comes behind the timeout is left out where the
+ * plugin does not say it; the last four of a service are JSON in a text. The build puts that into the library's section
+ * `.busbar.manifest`, where `busbar check` finds it without running anything. Plain C and no more than libdl, so that
+ * it can load a plugin of any compiler and standard library. All of it happens in a child process, so that a plugin
+ * that crashes is an answer in words. */
 #define _GNU_SOURCE /* sigabbrev_np */
 
 #include <busbar/abi.h>
@@ -106,12 +107,13 @@ static busbar_text name_of_strategy(uint32_t strategy) {
 }
 
 static void put_service(FILE* out, const busbar_service* service) {
-  const busbar_text request = service->request_schema, response = service->response_schema, example = service->example;
+  const busbar_text request = service->request_schema, response = service->response_schema;
+  const busbar_text example = service->example, assigns = service->example_assigns;
   const busbar_text strategy = name_of_strategy(service->strategy);
   put_head(out, CBOR_MAP,
            7u + (strategy.size > 0) + (service->sticky_field.size > 0) +
                limit_members(service->max_running, service->max_queued) + (request.size > 0) + (response.size > 0) +
-               (example.size > 0));
+               (example.size > 0) + (assigns.size > 0));
   put_key(out, "name");
   put_text(out, service->name.data, service->name.size);
   put_key(out, "doc");
@@ -129,6 +131,7 @@ static void put_service(FILE* out, const busbar_service* service) {
   put_said_text(out, "request_schema", request);
   put_said_text(out, "response_schema", response);
   put_said_text(out, "example", example);
+  put_said_text(out, "example_assigns", assigns);
 }
 
 static void check_services(const busbar_router* router) {

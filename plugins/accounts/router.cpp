@@ -33,22 +33,21 @@ void Movement::validate(busbar::Problems& problems) const {
 // ---- the router
 
 Accounts::Accounts() {
-  const std::string as_user = R"( Needs a user: --assign 'user="ann"'.)";  // an example has the request alone
   service("open_account", &Accounts::open)
-      .doc("Opens an account for the user who asks." + as_user)
-      .example(Named{"a-1"})
+      .doc("Opens an account for the user who asks. The other examples are about the one that its example opens.")
+      .example(Named{"a-1"}, {{"user", "ann"}})
       .dry_run_safe();
   service("deposit", &Accounts::deposit)
-      .doc("Brings money to an account." + as_user)
-      .example(Movement{"a-1", 500, {}})
+      .doc("Brings money to an account.")
+      .example(Movement{"a-1", 500, {}}, {{"user", "ann"}})
       .dry_run_safe();
   service("withdraw", &Accounts::withdraw)
-      .doc("Takes money from an account; its owner's alone." + as_user)
-      .example(Movement{"a-1", 200, {}})
+      .doc("Takes money from an account; its owner's alone. Its example takes of what that of deposit has brought.")
+      .example(Movement{"a-1", 200, {}}, {{"user", "ann"}})
       .dry_run_safe();
   service("balance", &Accounts::balance)
-      .doc("What is in an account; its owner's alone." + as_user)
-      .example(Named{"a-1"})
+      .doc("What is in an account; its owner's alone.")
+      .example(Named{"a-1"}, {{"user", "ann"}})
       .dry_run_safe()
       .idempotent();
 }

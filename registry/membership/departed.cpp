@@ -4,14 +4,14 @@
 
 namespace busbar::registry {
 
-void Departed::put(const NodeRecord& record, Leaving leaving, Time now) {
+void Departed::put(const NodeRecord& record, Leaving leaving, std::string_view reason, Time now) {
   Entry& entry = entries_[record.name];
   if (entry.incarnation > record.incarnation) return;
   const bool is_over = leaving == Leaving::over || (entry.incarnation == record.incarnation && entry.is_over);
-  entry = {record.incarnation, is_over, leaving == Leaving::deaf, record.registry_address, now + kRemembered};
+  entry = {record.incarnation, is_over, leaving == Leaving::deaf, record.registry_address, now, std::string(reason)};
   if (entries_.size() > kMost) {
     entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& left, const auto& right) {
-      return left.second.until < right.second.until;
+      return left.second.left < right.second.left;
     }));
   }
 }
@@ -26,7 +26,7 @@ void Departed::erase(std::string_view name) {
 }
 
 void Departed::expire(Time now) {
-  std::erase_if(entries_, [now](const auto& entry) { return entry.second.until <= now; });
+  std::erase_if(entries_, [now](const auto& entry) { return entry.second.left + kRemembered <= now; });
 }
 
 }  // namespace busbar::registry

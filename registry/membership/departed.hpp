@@ -25,18 +25,21 @@ class Departed {
     bool is_over = false;   ///< it said goodbye, or was replaced; one that was only lost may come back
     bool was_deaf = false;  ///< it is back when it answers, and not already when it speaks
     std::string registry_address;
-    Time until{};
+    Time left{};         ///< when it was last a member
+    std::string reason;  ///< why it is none any more, in words
   };
   static constexpr std::chrono::minutes kRemembered{10};
   static constexpr std::size_t kMost = 10'000;  ///< then the one that left first is forgotten
 
-  void put(const NodeRecord& record, Leaving leaving, Time now);
+  void put(const NodeRecord& record, Leaving leaving, std::string_view reason, Time now);
   /// Null: not known to have left. Ownership: valid until the next change.
   const Entry* find(std::string_view name) const;
   /// It is a member again.
   void erase(std::string_view name);
   /// Forgets those whose time is over.
   void expire(Time now);
+  /// All, by name.
+  const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
 
  private:
   std::map<std::string, Entry, std::less<>> entries_;

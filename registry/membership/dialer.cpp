@@ -5,18 +5,37 @@
 namespace busbar::registry {
 
 void Dialer::add_seed(const std::string& address, Time now) {
-  add(address, now);
-  if (Link* link = at_address(address)) link->is_seed = true;
+  Link& link = put(address, now);
+  link.is_seed = true;
+  link.is_named = false;
+}
+
+void Dialer::add_named_seed(const std::string& address, Time now) {
+  Link& link = put(address, now);
+  if (!link.is_seed) link.is_named = true;
+  link.is_seed = true;
+}
+
+void Dialer::end_named_seed(const std::string& address) {
+  Link* link = at_address(address);
+  if (link == nullptr || !link->is_named) return;
+  link->is_seed = link->is_named = false;
+  if (link->id == LinkId{}) links_.erase(links_.find(address));
 }
 
 void Dialer::add(const std::string& address, Time now, Duration delay) {
-  if (links_.size() >= kMostAddresses) return;
-  Link link;
+  if (links_.size() < most_) put(address, now, delay);
+}
+
+Link& Dialer::put(const std::string& address, Time now, Duration delay) {
+  const auto [at, is_new] = links_.try_emplace(address);
+  Link& link = at->second;
+  if (!is_new) return link;
   link.address = address;
   link.next_dial = now + delay;
   link.lost = now;
   link.delay = kFirstDelay;
-  links_.try_emplace(address, std::move(link));
+  return link;
 }
 
 void Dialer::hurry(const std::string& address, Time now) {
@@ -76,13 +95,20 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
   }
   actions.emplace_back(Close{link.id});
   end(link);
-  if (link.is_seed) {
-    link.state = Link::State::parked;
-    link.node = node;
-  } else {
-    links_.erase(links_.find(link.address));
-  }
+  park(link, node);
   return false;
+}
+
+/// A seed is remembered.
+void Dialer::park(Link& link, const std::string& node) {
+  if (!link.is_seed) {
+    links_.erase(links_.find(link.address));
+    return;
+  }
+  link.state = Link::State::parked;
+  link.node = node;
+  link.tried = true;
+  link.told = false;
 }
 
 void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
@@ -98,11 +124,18 @@ void Dialer::lost(Link& link, std::string_view reason, Time now, std::mt19937_64
   wait(link, now, random);
 }
 
-void Dialer::forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good) {
-  if (link.is_seed && !for_good) return drop(link, now, random, actions);
+void Dialer::forget(Link& link, Time now, std::mt19937_64& random, Actions& actions) {
+  if (link.is_seed) return drop(link, now, random, actions);
   if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
   end(link);
   links_.erase(links_.find(link.address));
+}
+
+void Dialer::pass_over(Link& link, Actions& actions) {
+  actions.emplace_back(Close{link.id});
+  end(link);
+  link.is_self = true;
+  park(link, {});
 }
 
 void Dialer::unpark(std::string_view node, Time now) {
@@ -127,9 +160,8 @@ void Dialer::forgive_silence(Time now) {
   for (auto& [address, link] : links_) link.heard = std::max(link.heard, now);
 }
 
-bool Dialer::introduced() const {
-  return std::all_of(links_.begin(), links_.end(),
-                     [](const auto& entry) { return !entry.second.is_seed || entry.second.tried; });
+bool Dialer::all_tried() const {
+  return std::all_of(links_.begin(), links_.end(), [](const auto& entry) { return entry.second.tried; });
 }
 
 Time Dialer::next_deadline() const {
@@ -161,22 +193,28 @@ void Dialer::end(Link& link) {
   link.state = Link::State::waiting;
 }
 
-/// The delay is spread by a fifth to either side, so that nodes which lost the same peer do not all come back at once.
 /// One that was just reset had been greeted: the hour in which it may come back begins now.
 void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
   link.tried = true;
   if (link.delay == kFirstDelay) link.lost = now;
-  const auto fifth = static_cast<std::uint64_t>(link.delay.count() / 5);
-  const Duration jitter{static_cast<Duration::rep>(random() % (2 * fifth + 1)) - static_cast<Duration::rep>(fifth)};
-  link.next_dial = now + link.delay + jitter;
-  const Duration longest = now < link.lost + kAtFirst ? kLongestDelayAtFirst : kLongestDelay;
-  link.delay = std::min<Duration>(2 * link.delay, longest);
+  link.next_dial = now + spread(link.delay, random);
+  link.delay = longer(link.delay, now - link.lost);
+}
+
+Duration Dialer::longer(Duration delay, Duration since_lost) {
+  return std::min<Duration>(2 * delay, since_lost < kAtFirst ? kLongestDelayAtFirst : kLongestDelay);
+}
+
+Duration Dialer::spread(Duration delay, std::mt19937_64& random) {
+  const auto fifth = static_cast<std::uint64_t>(delay.count() / 5);
+  return delay + Duration{static_cast<Duration::rep>(random() % (2 * fifth + 1)) - static_cast<Duration::rep>(fifth)};
 }
 
 /// Once, until it has been reached.
 void Dialer::warn_of_seed(Link& link, std::string_view reason, Actions& actions) {
   if (!link.is_seed || link.told || link.state == Link::State::greeted) return;
   link.told = true;
+  if (link.is_named) return;
   actions.emplace_back(Warn{"could not reach seed " + link.address + ": " + std::string(reason) +
                             "; it is tried again until it is there"});
 }

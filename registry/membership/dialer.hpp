@@ -18,21 +18,24 @@ struct Link {
     connecting,  ///< the driver was asked
     up,          ///< connected: hello was said, no welcome has come
     greeted,     ///< welcomed by `node`
-    parked       ///< another link reaches the node; dialled again when that one is gone. Seeds only
+    parked       ///< no need: another link reaches the node, or it is this one. Seeds only
   };
   std::string address;
   LinkId id{};  ///< 0: there is none
   State state = State::waiting;
-  bool is_seed = false;  ///< dialled for ever
-  bool tried = false;    ///< it has been seen once what comes of dialling it
-  bool told = false;     ///< a seed: it was warned of that it cannot be reached
-  std::string node;      ///< greeted, parked: who is reached
-  Time heard{};          ///< connecting: when that began; up, greeted: when something came last
-  Time next_dial{};      ///< waiting
-  Time lost{};           ///< waiting: since when it is not reached
-  Duration delay{};      ///< before the next attempt; doubles
+  bool is_seed = false;   ///< dialled for ever
+  bool is_named = false;  ///< a seed only because a name stands for it, of which is warned instead
+  bool is_self = false;   ///< parked: it leads to this node
+  bool tried = false;     ///< it has been seen once what comes of dialling it
+  bool told = false;      ///< a seed: it cannot be reached, of which was warned
+  std::string node;       ///< greeted, parked: who is reached
+  Time heard{};           ///< connecting: when that began; up, greeted: when something came last
+  Time next_dial{};       ///< waiting
+  Time lost{};            ///< waiting: since when it is not reached
+  Duration delay{};       ///< before the next attempt; doubles
 
   bool is_up() const { return state == State::up || state == State::greeted; }
+  bool is_reached() const { return state == State::greeted || (state == State::parked && !is_self); }
 };
 
 /// Threads: one at a time. Ownership: links are the dialer's, valid until they are forgotten.
@@ -44,13 +47,15 @@ class Dialer {
   static constexpr std::chrono::minutes kAtFirst{5};
   static constexpr std::chrono::milliseconds kLongestDelay{10'000};
   static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
-  static constexpr std::size_t kMostAddresses = 20'000;
 
-  /// `lost_after`: a link on which nothing is heard for that long is dropped.
-  explicit Dialer(Duration lost_after) : lost_after_(lost_after) {}
+  /// `lost_after`: a link on which nothing is heard for that long is dropped. `most`: addresses that are no seeds.
+  Dialer(Duration lost_after, std::size_t most) : lost_after_(lost_after), most_(most) {}
 
   void add_seed(const std::string& address, Time now);
-  /// Dials it from now on; does nothing for an address that is known already, or beyond kMostAddresses.
+  /// The same for one that is a seed because a name stands for it, until it does so no more.
+  void add_named_seed(const std::string& address, Time now);
+  void end_named_seed(const std::string& address);
+  /// Dials it from now on; does nothing for an address that is known already, or where there are too many.
   void add(const std::string& address, Time now, Duration delay = Duration::zero());
   /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
   void hurry(const std::string& address, Time now);
@@ -70,16 +75,23 @@ class Dialer {
   void drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly = false);
   /// As `drop`, of a link that the driver has lost.
   void lost(Link& link, std::string_view reason, Time now, std::mt19937_64& random, Actions& actions);
-  /// Ends the link, and dials that address no more; a seed that is not `for_good` is dialled again later.
-  void forget(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool for_good = false);
+  /// Ends the link, and dials that address no more; a seed is dialled again later.
+  void forget(Link& link, Time now, std::mt19937_64& random, Actions& actions);
+  /// The link leads to this node itself: ends it, and dials that address no more, a seed or not.
+  void pass_over(Link& link, Actions& actions);
   /// A node is no member any more: seeds that were passed over because of it are dialled again.
   void unpark(std::string_view node, Time now);
   void close_all(Actions& actions);
   /// This node itself stood still: nobody is blamed for that time.
   void forgive_silence(Time now);
 
-  bool introduced() const;
+  /// Whether it has been seen of each address once what comes of dialling it.
+  bool all_tried() const;
   Time next_deadline() const;
+  /// A delay with up to a fifth more or less, so that nodes which lost the same peer do not all come back at once.
+  static Duration spread(Duration delay, std::mt19937_64& random);
+  /// The delay after this one, for what has not been reached for that long.
+  static Duration longer(Duration delay, Duration since_lost);
   /// Calls `use(link)` for each that is up, in the order of the addresses.
   template <class Use>
   void for_each_up(Use use) {
@@ -89,12 +101,15 @@ class Dialer {
   }
 
  private:
+  Link& put(const std::string& address, Time now, Duration delay = Duration::zero());
+  void park(Link& link, const std::string& node);
   void dial(Link& link, Time now, Actions& actions);
   void end(Link& link);
   void wait(Link& link, Time now, std::mt19937_64& random);
   void warn_of_seed(Link& link, std::string_view reason, Actions& actions);
 
   const Duration lost_after_;
+  const std::size_t most_;
   std::map<std::string, Link, std::less<>> links_;  // by address
   std::unordered_map<LinkId, Link*> by_id_;
   std::map<std::string, Link*, std::less<>> by_node_;  // those that are greeted

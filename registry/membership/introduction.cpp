@@ -1,6 +1,8 @@
 // Who may come in, and whether this node may (contract, C-G7 and C-G9).
 #include "membership/membership.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
+
 #include "record/record_check.hpp"
 
 #include <algorithm>
@@ -9,13 +11,6 @@ namespace busbar::registry {
 namespace {
 
 constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
-constexpr std::size_t kMostCallers = 20'000;
-
-/// Of two live nodes of one name, which one is routed to: the same for everybody who knows both.
-bool outranks(const NodeRecord& one, const NodeRecord& other) {
-  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
-  return one.registry_address < other.registry_address;
-}
 
 }  // namespace
 
@@ -36,13 +31,15 @@ void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
   if (record.registry_address == record_.registry_address)
     return send(caller, wire::Welcome{.record = record_, .peers = {}});
   refuse_name({caller, record, hello.established}, record_.registry_address);
+  // So that this one is told, too: if it has not been a member itself, it is the one that is too late.
+  if (hello.established) dialer_.add(record.registry_address, now_);
 }
 
 void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
   const NodeRecord& record = welcome.record;
   if (record.name == record_.name) {
     if (record.registry_address == record_.registry_address)  // one of the seeds is this node
-      return dialer_.forget(link, now_, random_, actions_, true);
+      return dialer_.pass_over(link, actions_);
     warn("node at " + link.address + " has this node's name, and has let it in: it is passed over");
     return dialer_.drop(link, now_, random_, actions_, true);
   }
@@ -77,7 +74,8 @@ void Membership::introduce(const Newcomer& newcomer) {
     const auto* departed = departed_.find(record.name);
     const bool is_stale = departed != nullptr && (record.incarnation < departed->incarnation ||
                                                   (record.incarnation == departed->incarnation && departed->is_over));
-    return is_stale ? refuse_stale(newcomer, departed->incarnation) : admit(newcomer);
+    if (is_stale) return refuse_stale(newcomer, departed->incarnation);
+    return is_full() ? refuse_too_many(newcomer) : admit(newcomer);
   }
   const NodeRecord& known = member->record;
   if (record.registry_address != known.registry_address) return challenge(*member, newcomer);
@@ -86,6 +84,7 @@ void Membership::introduce(const Newcomer& newcomer) {
     Link* link = dialer_.to_node(record.name);
     if (link != nullptr && newcomer.source != Source(link->id)) dialer_.forget(*link, now_, random_, actions_);
     remove(record.name, "replaced by a later start of it", Leaving::over);
+    return introduce(newcomer);  // another one may have waited for that name, and have it now
   }
   admit(newcomer);
 }
@@ -99,8 +98,10 @@ void Membership::admit(const Newcomer& newcomer) {
 }
 
 void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
-  if (callers_.size() >= kMostCallers && !callers_.contains(caller)) {
-    return warn("passed over node " + record.name + ": more than 20000 connections");
+  const std::size_t most = net::callers_for(options_.max_peers);
+  if (callers_.size() >= most && !callers_.contains(caller)) {
+    return warn("passed over node " + record.name + ": the nodes have more than " + std::to_string(most) +
+                " connections to this one");
   }
   callers_[caller] = {record.name, record.incarnation, record.registry_address, now_};
   const bool is_news = dialer_.at_address(record.registry_address) == nullptr;
@@ -119,6 +120,7 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   Link* link = dialer_.find(id);
   if (link == nullptr) return;  // it ended while it was asked whether another one is alive
   has_been_member_ = true;
+  if (!welcomed_) welcomed_ = now_;
   put_record(record);
   if (dialer_.greeted(*link, record.name, actions_)) actions_.emplace_back(SendToLink{id, heartbeat()});
   if (challenges_.contains(record.name)) holder_lives(record.name);
@@ -129,7 +131,7 @@ void Membership::refuse(const Newcomer& newcomer, wire::Refused why) {
     callers_.erase(*caller);
     send(*caller, std::move(why));
   } else if (Link* link = dialer_.find(std::get<LinkId>(newcomer.source))) {
-    dialer_.drop(*link, now_, random_, actions_, why.code == wire::kRefusedNameHeld);
+    dialer_.drop(*link, now_, random_, actions_, why.code != wire::kRefusedStaleIncarnation);
   }
 }
 
@@ -152,6 +154,19 @@ wire::Refused Membership::name_held(const std::string& name, const std::string& 
           .text = "the name \"" + name + "\" is held by another live node, at " + held_at +
                   "; give this one another name, or stop that one",
           .held_at = held_at};
+}
+
+/// It tries again at its slowest pace, and is let in when there is room.
+void Membership::refuse_too_many(const Newcomer& newcomer) {
+  const std::string known = std::to_string(members_.size());
+  warn("refused node " + newcomer.record.name + " at " + newcomer.record.registry_address + ": this node knows " +
+       known + " others already, and registry.max_peers is " + std::to_string(options_.max_peers) +
+       "; to let more in, raise it on all nodes");
+  refuse(newcomer, {.code = wire::kRefusedFull,
+                    .text = "node " + record_.name + " knows " + known +
+                            " others already, which is the most that its registry.max_peers (" +
+                            std::to_string(options_.max_peers) +
+                            ") allows; it is asked again, and to let more in, raise that on all nodes"});
 }
 
 /// A member is asked whether it is alive, where its link gives a chance that it is.

@@ -20,6 +20,7 @@ bool Membership::put_record(const NodeRecord& record) {
   if (is_new) {
     member.record = record;
     member.since = now_;
+    member.version_since = now_;
     const auto* departed = departed_.find(record.name);
     if (departed != nullptr && departed->registry_address != record.registry_address) {
       Link* old = dialer_.at_address(departed->registry_address);
@@ -29,16 +30,22 @@ bool Membership::put_record(const NodeRecord& record) {
     actions_.emplace_back(NodeJoined{record});
   } else if (record.is_newer_than(member.record)) {
     member.record = record;
+    member.version_since = now_;
     actions_.emplace_back(RecordChanged{record});
   }
   return is_new;
+}
+
+bool Membership::is_of_member(std::string_view registry_address) const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [&](const auto& entry) { return entry.second.record.registry_address == registry_address; });
 }
 
 /// One that may come back is dialled again.
 void Membership::remove(std::string name, std::string_view reason, Leaving leaving) {
   if (auto member = members_.extract(name)) {
     const NodeRecord& record = member.mapped().record;
-    departed_.put(record, leaving, now_);
+    departed_.put(record, leaving, reason, now_);
     actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
     if (leaving != Leaving::over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
@@ -126,6 +133,13 @@ void Membership::heard_from(Member& member, bool on_own_link) {
   actions_.emplace_back(NodeTrusted{member.record.name});
 }
 
+/// Whoever came in while a link still led to who had its name before has not been dialled then.
+void Membership::dial_members() {
+  for (const auto& [name, member] : members_) {
+    if (dialer_.to_node(name) == nullptr) dialer_.add(member.record.registry_address, now_);
+  }
+}
+
 /// One member is told all the others, the next one the next time: repairs what no other message has told.
 void Membership::exchange_peers() {
   Link* next = nullptr;
@@ -164,8 +178,16 @@ std::vector<MemberRow> Membership::rows() const {
   rows.reserve(members_.size());
   for (const auto& [name, member] : members_) {
     const NodeRecord& record = member.record;
-    rows.push_back({name, record.incarnation, record.call_address, record.registry_address, member.since,
-                    member.round_trip, record.services.size(), member.acknowledged});
+    rows.push_back({.name = name,
+                    .incarnation = record.incarnation,
+                    .version = record.version,
+                    .call_address = record.call_address,
+                    .registry_address = record.registry_address,
+                    .since = member.since,
+                    .version_since = member.version_since,
+                    .round_trip = member.round_trip,
+                    .services = record.services.size(),
+                    .acknowledged = member.acknowledged});
   }
   return rows;
 }

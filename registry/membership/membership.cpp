@@ -1,5 +1,7 @@
 #include "membership/membership.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
+
 #include "record/record_check.hpp"
 
 #include <algorithm>
@@ -22,7 +24,8 @@ Membership::Membership(MembershipOptions options, std::vector<RemoteService> ser
     : options_(std::move(options)),
       suspect_after_((options_.heartbeat + options_.lost_after) / 2),
       random_(options_.random_seed),
-      dialer_(options_.lost_after) {
+      dialer_(options_.lost_after, net::addresses_for(options_.max_peers)),
+      names_(dialer_, options_.lost_after) {
   record_.name = options_.node;
   record_.incarnation = options_.incarnation;
   record_.version = 1;
@@ -55,6 +58,8 @@ Actions Membership::input(Time now, Body body) {
   }
   now_ = now;
   body();
+  if (phase_ == Phase::running) names_.look(now_, actions_);
+  if (!introduced_) introduced_ = is_introduced();
   return std::exchange(actions_, {});
 }
 
@@ -64,15 +69,27 @@ Actions Membership::start(Time now) {
   now_ = now;
   next_heartbeat_ = now + options_.heartbeat;
   next_exchange_ = now + kExchangeEvery;
-  has_been_member_ = options_.seeds.empty();  // it begins a cluster
-  for (const std::string& seed : options_.seeds) {
-    if (!is_address(seed)) {
-      warn("could not join through seed \"" + seed + "\": expected an address such as tcp://host:port");
-    } else if (seed != record_.registry_address) {
-      dialer_.add_seed(seed, now);
-    }
-  }
+  has_been_member_ = options_.seeds.empty() && options_.seed_names.empty();  // it begins a cluster
+  add_seeds();
   return tick(now);
+}
+
+void Membership::add_seeds() {
+  const auto is_usable = [this](const std::string& seed) {
+    const bool is_fine = is_address(seed);
+    if (!is_fine) warn("could not join through seed \"" + seed + "\": expected an address such as tcp://host:port");
+    return is_fine && seed != record_.registry_address;
+  };
+  for (const std::string& seed : options_.seeds) {
+    if (is_usable(seed)) dialer_.add_seed(seed, now_);
+  }
+  for (const std::string& seed : options_.seed_names) {
+    if (is_usable(seed)) names_.add(seed, now_);
+  }
+}
+
+bool Membership::is_introduced() const {
+  return (dialer_.all_tried() && names_.tried()) || (welcomed_ && now_ >= *welcomed_ + kOthersWithin);
 }
 
 Actions Membership::tick(Time now) {
@@ -83,6 +100,7 @@ Actions Membership::tick(Time now) {
     if (now_ >= next_heartbeat_) {
       next_heartbeat_ = now_ + options_.heartbeat;
       send_heartbeats();
+      dial_members();
       forget_old();
     }
     if (now_ >= next_exchange_) {
@@ -94,7 +112,8 @@ Actions Membership::tick(Time now) {
 
 Time Membership::next_deadline() const {
   if (phase_ != Phase::running) return Time::max();
-  Time next = std::min({next_heartbeat_, next_exchange_, next_watch_, dialer_.next_deadline()});
+  Time next = std::min({next_heartbeat_, next_exchange_, next_watch_, dialer_.next_deadline(), names_.next_deadline()});
+  if (!introduced_ && welcomed_) next = std::min(next, *welcomed_ + kOthersWithin);
   for (const auto& [name, challenge] : challenges_) next = std::min(next, challenge.deadline);
   return next;
 }
@@ -103,9 +122,19 @@ Actions Membership::link_up(Time now, LinkId id) {
   return input(now, [&] {
     Link* link = dialer_.find(id);
     if (link == nullptr || link->state != Link::State::connecting) return;
+    // Who has room for nobody else does not ask to be let in.
+    if (is_full() && !is_of_member(link->address)) return dialer_.drop(*link, now_, random_, actions_, true);
     link->state = Link::State::up;
     link->heard = now_;
     say_hello(*link);
+  });
+}
+
+Actions Membership::resolved(Time now, const std::string& name, const std::vector<std::string>& addresses,
+                             std::string_view error) {
+  return input(now, [&] {
+    names_.resolved(name, addresses, error, now_, random_, actions_);
+    dialer_.tick(now_, random_, actions_);
   });
 }
 
@@ -302,9 +331,10 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
   for (const wire::PeerAddress& peer : peers) {
     if (peer.name == record_.name || peer.registry_address == record_.registry_address) continue;
     const Member* member = find_member(peer.name);
-    if (member != nullptr && member->record.incarnation >= peer.incarnation) continue;
+    if (member != nullptr && !outranks(peer, member->record)) continue;
     const auto* departed = departed_.find(peer.name);
-    if (departed != nullptr && departed->incarnation + (departed->is_over ? 1 : 0) > peer.incarnation) continue;
+    if (departed != nullptr && departed->is_over && departed->incarnation == peer.incarnation) continue;
+    if (member == nullptr && is_full()) continue;
     dialer_.add(peer.registry_address, now_);
   }
 }

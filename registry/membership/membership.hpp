@@ -9,10 +9,12 @@
 // machine asks for a new one when it is time to dial again.
 #pragma once
 
+#include <busbar/limits.hpp>
 #include <busbar/registry/record.hpp>
 
 #include "membership/departed.hpp"
 #include "membership/dialer.hpp"
+#include "membership/seed_names.hpp"
 #include "membership/types.hpp"
 #include "wire/message.hpp"
 
@@ -37,18 +39,22 @@ struct MembershipOptions {
   std::string registry_address;  ///< as others are told
   std::string call_address;      ///< as others are told
   std::vector<std::string> seeds;
+  std::vector<std::string> seed_names;  ///< seeds that must be resolved first, tcp://NAME:PORT
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
-  std::uint64_t random_seed = 0;  ///< for jitter; two nodes should not have the same
+  unsigned max_peers = kUsualMaxPeers;  ///< other nodes that are members at a time; more are refused
+  std::uint64_t random_seed = 0;        ///< for jitter; two nodes should not have the same
 };
 
 /// A member, for `busbar nodes`.
 struct MemberRow {
   std::string name;
   std::uint64_t incarnation = 0;
+  std::uint64_t version = 0;  ///< of the record that is known
   std::string call_address;
   std::string registry_address;
   Time since{};                            ///< when this incarnation was met
+  Time version_since{};                    ///< when that record came
   std::chrono::microseconds round_trip{};  ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
   std::uint64_t acknowledged = 0;  ///< the version of this node's record that it has said it has; 0: none yet
@@ -68,6 +74,9 @@ class Membership {
   Actions link_up(Time now, LinkId link);
   /// A link is no more, or could not be made. `reason` goes into words for people.
   Actions link_down(Time now, LinkId link, std::string_view reason);
+  /// What a name stands for; where there are no addresses, why.
+  Actions resolved(Time now, const std::string& name, const std::vector<std::string>& addresses,
+                   std::string_view error);
   Actions from_link(Time now, LinkId link, const wire::Message& message);
   Actions from_caller(Time now, CallerId caller, const wire::Message& message);
   /// Bytes that were no message, with what `wire::BadMessage` says of them.
@@ -86,14 +95,20 @@ class Membership {
 
   /// When `tick` is due, if nothing comes in before; may have passed already. Every input can bring it nearer.
   Time next_deadline() const;
-  /// Whether every seed has been tried once, and each that answered has been joined (or has refused this node).
-  bool introduced() const { return dialer_.introduced(); }
+  /// Whether every seed, and every node that they have told of, has been tried once: each that answered has been joined
+  /// (or has refused this node). Who does not answer at all is waited for no longer than kOthersWithin once somebody
+  /// has welcomed this node. From then on for ever.
+  bool introduced() const { return introduced_; }
   /// Whether every member that this node is connected to has said that it has this node's record as it is now.
   bool acknowledged() const;
+  /// Whether it has been a member, or begins a cluster: then it is not refused for good any more.
+  bool established() const { return has_been_member_; }
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }
   /// The others, by name.
   std::vector<MemberRow> rows() const;
+  /// Those that were members, as far as they are remembered.
+  const Departed& departed() const { return departed_; }
   /// Messages that were passed over, because they were broken, or came from somebody who had not said hello.
   std::uint64_t ignored() const { return ignored_; }
 
@@ -101,6 +116,7 @@ class Membership {
   struct Member {
     NodeRecord record;
     Time since{};
+    Time version_since{};
     Time heard{};  // the last message from it, whatever it was and on whichever connection
     std::chrono::microseconds round_trip{};
     std::uint64_t acknowledged = 0;  // see MemberRow
@@ -130,6 +146,7 @@ class Membership {
     std::vector<Newcomer> newcomers;
   };
   static constexpr std::chrono::milliseconds kPongWithin{500};
+  static constexpr std::chrono::seconds kOthersWithin{1};
 
   enum class Phase { idle, running, over };
 
@@ -145,6 +162,8 @@ class Membership {
   void take_ack(const Link& link, const wire::HeartbeatAck& ack);
   void take_goodbye(std::string_view name, std::uint64_t incarnation);
   void learn_peers(const std::vector<wire::PeerAddress>& peers);
+  void add_seeds();
+  bool is_introduced() const;
   void announce();
   std::shared_ptr<const wire::Message> heartbeat() const;
   void say_hello(const Link& link);
@@ -164,6 +183,7 @@ class Membership {
   void refuse(const Newcomer& newcomer, wire::Refused why);
   void refuse_stale(const Newcomer& newcomer, std::uint64_t known);
   void refuse_name(const Newcomer& newcomer, const std::string& held_at);
+  void refuse_too_many(const Newcomer& newcomer);
   wire::Refused name_held(const std::string& name, const std::string& held_at) const;
   void challenge(const Member& holder, const Newcomer& newcomer);
   void holder_lives(const std::string& name);
@@ -174,6 +194,8 @@ class Membership {
 
   // members.cpp: who is in, and what time does to them
   bool put_record(const NodeRecord& record);
+  bool is_full() const { return members_.size() >= options_.max_peers; }
+  bool is_of_member(std::string_view registry_address) const;
   void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
@@ -183,6 +205,7 @@ class Membership {
   void heard_from(Member& member, bool on_own_link);
   Time last_sign_of(const std::string& name, const Member& member) const;
   void send_heartbeats();
+  void dial_members();
   void exchange_peers();
   void forget_old();
   std::vector<wire::PeerAddress> known_peers(std::string_view except) const;
@@ -193,6 +216,8 @@ class Membership {
   NodeRecord record_;
   Phase phase_ = Phase::idle;
   bool has_been_member_ = false;  // somebody has welcomed this node, or it begins a cluster
+  bool introduced_ = false;
+  std::optional<Time> welcomed_;  // first
   Time now_{};
   Time next_heartbeat_{};
   Time next_exchange_{};
@@ -202,6 +227,7 @@ class Membership {
   Actions actions_;  // of the input under way
 
   Dialer dialer_;
+  SeedNames names_;
   Departed departed_;
   std::map<std::string, Member, std::less<>> members_;
   std::unordered_map<CallerId, Caller> callers_;  // those whose hello was accepted

@@ -28,6 +28,10 @@ struct Connect {
   LinkId link{};
   std::string address;
 };
+/// Find out what `name` (tcp://NAME:PORT) stands for, then say `resolved`.
+struct Resolve {
+  std::string name;
+};
 /// Drop the link: nothing more is sent or heard there, and `link_down` is not said.
 struct Close {
   LinkId link{};
@@ -76,7 +80,15 @@ struct Warn {
   std::string text;
 };
 
-using Action = std::variant<Connect, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
+/// Of two live nodes of one name, which one is routed to: the same for everybody who knows both. `one` may also be what
+/// others tell of it, a wire::PeerAddress.
+template <class One>
+bool outranks(const One& one, const NodeRecord& other) {
+  if (one.incarnation != other.incarnation) return one.incarnation > other.incarnation;
+  return one.registry_address < other.registry_address;
+}
+
+using Action = std::variant<Connect, Resolve, Close, SendToLink, SendToCaller, NodeJoined, RecordChanged, NodeSuspected,
                             NodeTrusted, NodeLeft, RefusedHere, IncarnationRaised, Warn>;
 using Actions = std::vector<Action>;
 

@@ -62,6 +62,11 @@ bool is_port(std::string_view port, bool bind) {
 
 bool is_wildcard(std::string_view host) { return host == "*" || host == "0.0.0.0" || host == "::"; }
 
+bool is_ipv4(std::string_view host) {
+  in_addr address;
+  return inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+}
+
 bool is_loopback(std::string_view host) {
   if (host == "localhost") return true;
   const std::string text(host);
@@ -119,14 +124,31 @@ std::string advertised_address(const std::string& bound, const std::string& adve
     if (!is_wildcard(parts->host)) return bound;
     host = host_of_this_machine(parts->host != "0.0.0.0");
   }
-  const bool brackets = host.find(':') != std::string::npos;
-  return std::string(kTcp) + (brackets ? "[" + host + "]" : host) + ":" + std::string(parts->port);
+  return with_host(bound, host);
 }
 
 bool is_local_address(std::string_view address) {
   if (address.starts_with(kIpc)) return true;
   const auto parts = split(address);
   return parts && is_loopback(parts->host);
+}
+
+bool has_name(std::string_view address) {
+  const std::string_view host = host_of(address);
+  return !host.empty() && host.find(':') == std::string_view::npos && !is_ipv4(host) && !is_wildcard(host);
+}
+
+std::string_view host_of(std::string_view address) {
+  const auto parts = split(address);
+  return parts ? parts->host : std::string_view();
+}
+
+std::string with_host(std::string_view address, std::string_view host) {
+  const auto parts = split(address);
+  const bool brackets = host.find(':') != std::string_view::npos;
+  std::string out(kTcp);
+  out.append(brackets ? "[" : "").append(host).append(brackets ? "]:" : ":");
+  return out.append(parts ? parts->port : std::string_view());
 }
 
 bool is_address(std::string_view address, bool bind) {

@@ -17,7 +17,7 @@ std::optional<CallerId> CallerTable::heard(const std::string& routing_id, Time n
 }
 
 std::optional<CallerId> CallerTable::add(const std::string& routing_id, int descriptor, Time now) {
-  if (callers_.size() >= kMost || closed_.contains(descriptor)) return std::nullopt;
+  if (callers_.size() >= most_ || closed_.contains(descriptor)) return std::nullopt;
   const CallerId id{++last_id_};
   callers_.emplace(id, Caller{routing_id, descriptor, now});
   by_routing_id_.emplace(routing_id, id);

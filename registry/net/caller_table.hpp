@@ -20,7 +20,8 @@ namespace busbar::registry::net {
 /// Threads: one at a time.
 class CallerTable {
  public:
-  static constexpr std::size_t kMost = 20'000;
+  /// `most`: what comes beyond is not taken in.
+  explicit CallerTable(std::size_t most) : most_(most) {}
 
   void accepted(int descriptor) { closed_.erase(descriptor); }
   void disconnected(int descriptor);
@@ -48,6 +49,7 @@ class CallerTable {
     Time heard{};
   };
 
+  const std::size_t most_;
   std::unordered_map<CallerId, Caller> callers_;
   std::unordered_map<std::string, CallerId> by_routing_id_;
   std::unordered_map<int, CallerId> by_descriptor_;

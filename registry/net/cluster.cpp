@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kQueued = 256;  // messages for one connection; what is lost beyond is told again with a heartbeat
 constexpr std::chrono::milliseconds kGoodbyeLinger{200};
-constexpr std::chrono::milliseconds kRowsAge{100};  // how old round trips may be while nothing else changes
+constexpr std::chrono::seconds kRowsAge{1};  // how old round trips may be while nothing else changes
 
 std::uint64_t random_seed() {
   std::random_device random;
@@ -36,20 +36,25 @@ net::Plane::Options plane_options(const ClusterOptions& options) {
   out.sockets.heartbeat = options.heartbeat;
   out.sockets.lost_after = options.lost_after;
   out.sockets.high_water_mark = kQueued;
+  out.max_peers = options.max_peers;
+  out.lookup = options.lookup;
   out.forget_callers = std::max<std::chrono::milliseconds>(std::chrono::minutes(1), 10 * options.lost_after);
   return out;
 }
 
 MembershipOptions membership_options(const ClusterOptions& options, const std::string& registry_address) {
-  return {.node = options.node,
-          .cluster = options.cluster,
-          .incarnation = options.incarnation,
-          .registry_address = registry_address,
-          .call_address = options.call_address,
-          .seeds = options.seeds,
-          .heartbeat = options.heartbeat,
-          .lost_after = options.lost_after,
-          .random_seed = random_seed()};
+  MembershipOptions out;
+  out.node = options.node;
+  out.cluster = options.cluster;
+  out.incarnation = options.incarnation;
+  out.registry_address = registry_address;
+  out.call_address = options.call_address;
+  for (const std::string& seed : options.seeds) (net::has_name(seed) ? out.seed_names : out.seeds).push_back(seed);
+  out.heartbeat = options.heartbeat;
+  out.lost_after = options.lost_after;
+  out.max_peers = options.max_peers;
+  out.random_seed = random_seed();
+  return out;
 }
 
 // Of all the kinds of visitors, the one for this alternative.
@@ -104,6 +109,7 @@ class Cluster::Core {
   bool introduced() const noexcept { return introduced_.load(); }
   void start();
   std::vector<NodeRow> rows() const;
+  std::vector<DepartedRow> departed() const;
   void routability_changed();
   bool wait_acknowledged(std::chrono::milliseconds at_most);
   void stop() noexcept;
@@ -113,13 +119,20 @@ class Cluster::Core {
   struct Member {
     std::shared_ptr<RemoteNode> node;  // null: the listener could not make what reaches it
     std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
+    std::atomic<std::chrono::system_clock::time_point> version_since{since};
     std::atomic<bool> was_routable{false};
+    std::atomic<NodeState> last_state{NodeState::joining};
+    std::atomic<std::chrono::system_clock::time_point> state_since{since};
 
     NodeState state();
+
+   private:
+    NodeState look();
   };
   struct Snapshot {
     NodeRow self;
     std::vector<std::pair<MemberRow, std::shared_ptr<Member>>> others;
+    std::shared_ptr<const std::vector<DepartedRow>> departed;
   };
 
   void run();
@@ -136,6 +149,8 @@ class Cluster::Core {
   void left(const std::string& name, std::string_view reason);
   void tell_acknowledged(std::uint64_t asked);
   void publish_rows(Time now);
+  NodeRow own_row();
+  std::shared_ptr<const std::vector<DepartedRow>> departed_rows(Time now) const;
   std::shared_ptr<const Snapshot> snapshot() const;
 
   // Of the cluster's thread alone, once it runs.
@@ -148,9 +163,12 @@ class Cluster::Core {
   std::map<std::string, std::shared_ptr<Member>, std::less<>> members_;
   std::shared_ptr<const wire::Message> encoded_;  // the message whose bytes are in `bytes_`: it may go to many
   zmq::message_t bytes_;
-  bool rows_changed_ = false;
+  bool rows_changed_ = true;
   Time rows_published_{};
   const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
+  std::uint64_t version_ = 0;  // of this node's record, as last seen
+  std::chrono::system_clock::time_point version_since_{};
+  std::shared_ptr<const std::vector<DepartedRow>> departed_;
 
   // For all threads.
   std::atomic<std::uint64_t> incarnation_;
@@ -224,6 +242,9 @@ void Cluster::Core::take(net::PlaneEvent event) {
                          [&](const net::LinkSaid& said) { return take(said); },
                          [&](const net::CallerSaid& said) { return take(said); },
                          [&](const net::CallerGone& gone) { return machine_.caller_gone(now, gone.caller); },
+                         [&](const net::NameResolved& name) {
+                           return machine_.resolved(now, name.name, name.found.addresses, name.found.error);
+                         },
                      },
                      event));
 }
@@ -253,6 +274,7 @@ void Cluster::Core::perform(const Actions& actions) {
     std::visit(Overloaded{
                    [&](const Connect& connect) { plane_.connect(connect.link, connect.address); },
                    [&](const Close& close) { plane_.close(close.link); },
+                   [&](const Resolve& resolve) { plane_.resolve(resolve.name); },
                    [&](const SendToLink& sent) { send(sent.link, sent.message); },
                    [&](const SendToCaller& sent) { send(sent.caller, sent.message); },
                    [&](const NodeJoined& node) { joined(node.record); },
@@ -313,9 +335,9 @@ void Cluster::Core::joined(const NodeRecord& record) {
 
 void Cluster::Core::changed(const NodeRecord& record) {
   const auto member = members_.find(record.name);
-  if (member != members_.end() && member->second->node != nullptr) {
-    registry_.put_node(member->second->node, record.services);
-  }
+  if (member == members_.end()) return;
+  member->second->version_since = std::chrono::system_clock::now();
+  if (member->second->node != nullptr) registry_.put_node(member->second->node, record.services);
   rows_changed_ = true;
 }
 
@@ -363,18 +385,13 @@ bool Cluster::Core::wait_acknowledged(std::chrono::milliseconds at_most) {
 
 void Cluster::Core::publish_rows(Time now) {
   auto next = std::make_shared<Snapshot>();
-  const NodeRecord& self = machine_.record();
-  next->self = {.name = self.name,
-                .state = NodeState::self,
-                .call_address = self.call_address,
-                .registry_address = self.registry_address,
-                .incarnation = self.incarnation,
-                .since = since_,
-                .services = self.services.size()};
+  next->self = own_row();
   for (MemberRow& row : machine_.rows()) {
     const auto member = members_.find(row.name);
     if (member != members_.end()) next->others.emplace_back(std::move(row), member->second);
   }
+  if (rows_changed_) departed_ = departed_rows(now);
+  next->departed = departed_;
   rows_changed_ = false;
   rows_published_ = now;
   const std::shared_ptr<const Snapshot> published = std::move(next);
@@ -387,12 +404,48 @@ void Cluster::Core::publish_rows(Time now) {
   for (const auto& [row, member] : published->others) member->state();
 }
 
+NodeRow Cluster::Core::own_row() {
+  const NodeRecord& self = machine_.record();
+  if (std::exchange(version_, self.version) != self.version) version_since_ = std::chrono::system_clock::now();
+  return {.name = self.name,
+          .state = NodeState::self,
+          .state_since = since_,
+          .call_address = self.call_address,
+          .registry_address = self.registry_address,
+          .incarnation = self.incarnation,
+          .version = self.version,
+          .since = since_,
+          .version_since = version_since_,
+          .services = self.services.size()};
+}
+
+std::shared_ptr<const std::vector<DepartedRow>> Cluster::Core::departed_rows(Time now) const {
+  auto rows = std::make_shared<std::vector<DepartedRow>>();
+  const auto wall_now = std::chrono::system_clock::now();
+  for (const auto& [name, entry] : machine_.departed().entries()) {
+    const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(now - entry.left);
+    rows->push_back({.name = name,
+                     .registry_address = entry.registry_address,
+                     .incarnation = entry.incarnation,
+                     .may_return = !entry.is_over,
+                     .since = wall_now - ago,
+                     .reason = entry.reason});
+  }
+  return rows;
+}
+
 std::shared_ptr<const Cluster::Core::Snapshot> Cluster::Core::snapshot() const {
   const MutexLock lock(mutex_);
   return snapshot_;
 }
 
 NodeState Cluster::Core::Member::state() {
+  const NodeState now = look();
+  if (last_state.exchange(now) != now) state_since = std::chrono::system_clock::now();
+  return now;
+}
+
+NodeState Cluster::Core::Member::look() {
   if (node != nullptr && node->routable()) {
     was_routable = true;
     return node->suspected() ? NodeState::suspect : NodeState::up;
@@ -406,15 +459,20 @@ std::vector<NodeRow> Cluster::Core::rows() const {
   for (const auto& [row, member] : known->others) {
     out.push_back({.name = row.name,
                    .state = member->state(),
+                   .state_since = member->state_since,
                    .call_address = row.call_address,
                    .registry_address = row.registry_address,
                    .incarnation = row.incarnation,
+                   .version = row.version,
                    .since = member->since,
+                   .version_since = member->version_since,
                    .round_trip = row.round_trip,
                    .services = row.services});
   }
   return out;
 }
+
+std::vector<DepartedRow> Cluster::Core::departed() const { return *snapshot()->departed; }
 
 void Cluster::Core::routability_changed() {
   const auto known = snapshot();
@@ -436,6 +494,7 @@ std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(
 void Cluster::start() { core_->start(); }
 bool Cluster::introduced() const noexcept { return core_->introduced(); }
 std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
+std::vector<DepartedRow> Cluster::departed() const { return core_->departed(); }
 void Cluster::routability_changed() { core_->routability_changed(); }
 bool Cluster::wait_acknowledged(std::chrono::milliseconds at_most) { return core_->wait_acknowledged(at_most); }
 void Cluster::stop() noexcept { core_->stop(); }

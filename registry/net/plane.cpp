@@ -1,5 +1,7 @@
 #include "net/plane.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,10 +14,13 @@ namespace busbar::registry::net {
 
 namespace {
 
-constexpr int kMaxSockets = 4'096;  // a link takes three: its DEALER, and both ends of its monitor
-constexpr int kBatch = 256;         // messages
+constexpr int kBatch = 256;  // messages
 constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
 constexpr std::chrono::seconds kLookAtSilentEvery{1};
+
+// What is watched that is no link; links are numbered from 1.
+constexpr std::uint64_t kCallers = 0;
+constexpr std::uint64_t kBell = ~std::uint64_t{0};
 
 // False: nothing is there, or the other end is gone. Sends and receives never wait here.
 bool receive_frame(zmq::socket_t& socket, zmq::message_t& frame) {
@@ -54,17 +59,30 @@ void Plane::Bell::hush() const noexcept {
 }
 
 struct Plane::Link {
-  Link(zmq::context_t& context, const SocketOptions& options)
-      : socket(make_dealer(context, options)), monitor(context, socket) {}
+  Link(zmq::context_t& context, const SocketOptions& options, const Watch& watch, LinkId id)
+      : socket(make_dealer(context, options)),
+        monitor(context, socket),
+        watched_socket(watch, socket.get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)),
+        watched_monitor(watch, monitor.socket().get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)) {}
   zmq::socket_t socket;
   Monitor monitor;
+  const Watch::Entry watched_socket;
+  const Watch::Entry watched_monitor;
 };
 
 Plane::Plane(Options options)
     : options_(std::move(options)),
-      context_(make_context(1, kMaxSockets)),
-      router_(make_router(context_, options_.listen, options_.sockets)) {
+      resolver_(options_.lookup, [this] { ring(); }),
+      context_(make_context(1, sockets_for(options_.max_peers))),
+      router_(make_router(context_, options_.listen, options_.sockets)),
+      callers_(callers_for(options_.max_peers)) {
   router_monitor_.emplace(context_, router_);
+  const auto watch = [this](int descriptor, std::uint64_t token) {
+    watched_.push_back(std::make_unique<Watch::Entry>(watch_, descriptor, token));
+  };
+  watch(bell_.descriptor(), kBell);
+  watch(router_.get(zmq::sockopt::fd), kCallers);
+  watch(router_monitor_->socket().get(zmq::sockopt::fd), kCallers);
 }
 
 Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
@@ -72,10 +90,30 @@ Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
 std::string Plane::bound() { return bound_address(router_); }
 
 void Plane::connect(LinkId id, const std::string& address) {
+  if (has_name(address)) {
+    connect_named(id, address);
+  } else {
+    connect_to(id, address);
+  }
+}
+
+void Plane::connect_named(LinkId id, const std::string& address) {
+  const auto found = resolver_.ask(address);
+  if (!found) {
+    named_links_.insert_or_assign(id, address);
+  } else if (found->addresses.empty()) {
+    at_once_.emplace_back(LinkDown{id, "its name cannot be looked up: " + found->error});
+  } else {
+    connect_to(id, found->addresses[random_() % found->addresses.size()]);
+  }
+}
+
+void Plane::connect_to(LinkId id, const std::string& address) {
   try {
-    auto link = std::make_unique<Link>(context_, options_.sockets);
+    auto link = std::make_unique<Link>(context_, options_.sockets, watch_, id);
     link->socket.connect(address);
     links_.emplace(id, std::move(link));
+    unread_.insert(id);
   } catch (const SocketError& error) {
     at_once_.emplace_back(LinkDown{id, error.what()});
   } catch (const zmq::error_t& error) {
@@ -83,7 +121,24 @@ void Plane::connect(LinkId id, const std::string& address) {
   }
 }
 
-void Plane::close(LinkId id) { links_.erase(id); }
+void Plane::close(LinkId id) {
+  links_.erase(id);
+  named_links_.erase(id);
+}
+
+void Plane::resolve(const std::string& name) {
+  if (auto found = resolver_.ask(name)) {
+    at_once_.emplace_back(NameResolved{name, std::move(*found)});
+  } else {
+    names_.push_back(name);
+  }
+}
+
+// Those that are not known yet are asked for again.
+void Plane::look_at_names() {
+  for (const std::string& name : std::exchange(names_, {})) resolve(name);
+  for (const auto& [id, address] : std::exchange(named_links_, {})) connect_named(id, address);
+}
 
 void Plane::send(LinkId id, zmq::message_t& bytes) {
   const auto link = links_.find(id);
@@ -91,6 +146,7 @@ void Plane::send(LinkId id, zmq::message_t& bytes) {
   zmq::message_t shared;
   shared.copy(bytes);
   send_frame(link->second->socket, shared);
+  unread_.insert(id);
 }
 
 void Plane::send(CallerId id, zmq::message_t& bytes) {
@@ -99,6 +155,7 @@ void Plane::send(CallerId id, zmq::message_t& bytes) {
   zmq::message_t routing_id(known->data(), known->size());
   zmq::message_t shared;
   shared.copy(bytes);
+  unread_callers_ = true;
   int error = send_frame(router_, routing_id, ZMQ_SNDMORE);
   if (error == 0) error = send_frame(router_, shared);
   if (error != EHOSTUNREACH) return;
@@ -106,28 +163,30 @@ void Plane::send(CallerId id, zmq::message_t& bytes) {
 }
 
 void Plane::wait(Time until) {
-  polled_.clear();
-  polled_.push_back({nullptr, bell_.descriptor(), ZMQ_POLLIN, 0});
-  polled_.push_back({router_.handle(), 0, ZMQ_POLLIN, 0});
-  polled_.push_back({router_monitor_->socket().handle(), 0, ZMQ_POLLIN, 0});
-  for (const auto& [id, link] : links_) {
-    polled_.push_back({link->socket.handle(), 0, ZMQ_POLLIN, 0});
-    polled_.push_back({link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0});
-  }
   // Not longer than an hour, so that every number fits; rounded up, because before the time there is nothing to do.
   const auto left = std::clamp<Duration>(until - Time::clock::now(), Duration::zero(), std::chrono::hours(1));
-  const auto timeout = at_once_.empty() ? std::chrono::ceil<std::chrono::milliseconds>(left).count() : 0;
-  zmq_poll(polled_.data(), static_cast<int>(polled_.size()), timeout);  // an error, as EINTR, is a wake-up like others
-  bell_.hush();
+  const bool at_once = !at_once_.empty() || !unread_.empty() || unread_callers_;
+  const auto timeout = at_once ? 0 : std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  for (const std::uint64_t token : watch_.wait(static_cast<int>(timeout))) {
+    if (token == kBell) {
+      bell_.hush();
+    } else if (token == kCallers) {
+      unread_callers_ = true;
+    } else {
+      unread_.insert(LinkId{token});
+    }
+  }
 }
 
 std::vector<PlaneEvent> Plane::receive() {
+  look_at_names();
   std::vector<PlaneEvent> out = std::exchange(at_once_, {});
-  for (auto at = links_.begin(); at != links_.end();) {
-    const auto& [id, link] = *at++;  // it may be closed
-    receive_from(id, *link, out);
+  for (const LinkId id : std::exchange(unread_, {})) {
+    const auto link = links_.find(id);
+    if (link != links_.end()) receive_from(id, *link->second, out);
   }
-  receive_from_callers(out);
+  if (std::exchange(unread_callers_, false)) receive_from_callers(out);
+  forget_silent_callers(Time::clock::now(), out);
   return out;
 }
 
@@ -169,6 +228,7 @@ void Plane::drain(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
     bytes += body->bytes.size();
     out.emplace_back(LinkSaid{id, std::move(body->bytes), body->whole});
   }
+  unread_.insert(id);
 }
 
 // Whose connection has ended is told when the ROUTER has nothing more, as what it said last, a goodbye perhaps, had
@@ -181,7 +241,7 @@ void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
     zmq::message_t routing_id;
     if (!receive_frame(router_, routing_id)) {
       for (const CallerId caller : callers_.take_ended()) out.emplace_back(CallerGone{caller});
-      break;
+      return;
     }
     auto body = receive_body(router_);
     if (!body) continue;
@@ -189,7 +249,7 @@ void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
     const auto caller = caller_of(routing_id, body->bytes, now);
     if (caller) out.emplace_back(CallerSaid{*caller, std::move(body->bytes), body->whole});
   }
-  forget_silent_callers(now, out);
+  unread_callers_ = true;
 }
 
 void Plane::look_at_callers() {
@@ -232,6 +292,7 @@ void Plane::close_all(std::chrono::milliseconds linger) noexcept {
   for (const auto& [id, link] : links_) zmq_setsockopt(link->socket.handle(), ZMQ_LINGER, &ms, sizeof ms);
   if (router_.handle() != nullptr) zmq_setsockopt(router_.handle(), ZMQ_LINGER, &ms, sizeof ms);
   links_.clear();
+  watched_.clear();
   router_monitor_.reset();
   router_.close();
   context_.close();  // waits until all is sent, or has lingered

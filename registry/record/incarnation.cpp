@@ -23,7 +23,9 @@ constexpr const char* kNewFile = "incarnation.new";
 constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
 
 [[noreturn]] void fail(const std::string& what, const std::filesystem::path& file) {
-  throw std::system_error(errno, std::generic_category(), "cannot " + what + " " + file.string());
+  const int error = errno;
+  const char* const hint = error == ENOSPC || error == EDQUOT ? " (hint: make room there)" : "";
+  throw std::system_error(error, std::generic_category(), "cannot " + what + " " + file.string() + hint);
 }
 
 class Descriptor {

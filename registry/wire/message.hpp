@@ -88,6 +88,7 @@ inline constexpr const char* kRefusedNameHeld = "name_held";                  //
 inline constexpr const char* kRefusedStaleIncarnation = "stale_incarnation";  ///< a later start of that name is known
 inline constexpr const char* kRefusedCluster = "other_cluster";
 inline constexpr const char* kRefusedVersion = "other_version";
+inline constexpr const char* kRefusedFull = "too_many_nodes";  ///< it has as many peers as it may have
 
 /// My record as it is now: to everybody at once when it changes, and to whoever asks.
 struct Announce {

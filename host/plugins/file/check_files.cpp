@@ -33,7 +33,7 @@ std::string yes_or_no(bool value) { return value ? "yes" : "no"; }
 
 nlohmann::json text_or_null(const std::string& text) { return text.empty() ? nlohmann::json() : nlohmann::json(text); }
 
-/// A service as programs are shown it: its schemas and example as JSON, not as texts of it.
+/// A service as programs are shown it: its schemas and its example as JSON, not as texts of it.
 nlohmann::json shown(const ServiceFacts& facts) {
   nlohmann::json out = to_json(facts);
   const auto show = [&](const char* member, const char* as) {
@@ -46,6 +46,7 @@ nlohmann::json shown(const ServiceFacts& facts) {
   show("request_schema", "request");
   show("response_schema", "response");
   show("example", "example");
+  show("example_assigns", "example_assigns");
   return out;
 }
 

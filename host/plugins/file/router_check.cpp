@@ -49,6 +49,7 @@ ServiceFacts read_service(const busbar_service* from, std::uint32_t index) {
   facts.request_schema = to_string(service.request_schema);
   facts.response_schema = to_string(service.response_schema);
   facts.example = to_string(service.example);
+  facts.example_assigns = to_string(service.example_assigns);
   return facts;
 }
 

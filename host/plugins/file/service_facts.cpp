@@ -65,6 +65,7 @@ ServiceFacts service_from_json(const nlohmann::json& json) {
   facts.request_schema = text(json, "request_schema", "");
   facts.response_schema = text(json, "response_schema", "");
   facts.example = text(json, "example", "");
+  facts.example_assigns = text(json, "example_assigns", "");
   facts.timeout_ms = number(json, "timeout_ms", 0, kMaxTimeoutMs);
   facts.strategy = text(json, "strategy", "");
   facts.sticky_field = text(json, "sticky_field", "");
@@ -109,6 +110,7 @@ nlohmann::json to_json(const ServiceFacts& facts) {
   if (!facts.request_schema.empty()) out["request_schema"] = facts.request_schema;
   if (!facts.response_schema.empty()) out["response_schema"] = facts.response_schema;
   if (!facts.example.empty()) out["example"] = facts.example;
+  if (!facts.example_assigns.empty()) out["example_assigns"] = facts.example_assigns;
   return out;
 }
 

@@ -24,6 +24,7 @@ struct ServiceFacts {
   std::string request_schema = {};
   std::string response_schema = {};
   std::string example = {};
+  std::string example_assigns = {};
   std::string strategy = {};      ///< as records spell it; empty: random
   std::string sticky_field = {};  ///< with "sticky"
   wire::CallLimit limit = {};     ///< of its own
@@ -46,8 +47,8 @@ std::string strategy_text(const ServiceFacts& facts);
 std::string printable(std::string_view text, std::size_t at_most = 300);
 
 /// `{"name","doc","visibility","inline","idempotent","dry_run_safe","timeout_ms","strategy","sticky_field","max_running",
-/// "max_queued","request_schema","response_schema","example"}`, as in a manifest: what comes behind the timeout is left
-/// out where the plugin does not say it; the last three are JSON in a text.
+/// "max_queued","request_schema","response_schema","example","example_assigns"}`, as in a manifest: what comes behind
+/// the timeout is left out where the plugin does not say it; the last four are JSON in a text.
 nlohmann::json to_json(const ServiceFacts& facts);
 /// `{"services": […], "max_running", "max_queued"}`, a manifest; the limit is left out where there is none.
 nlohmann::json to_json(const RouterFacts& facts);

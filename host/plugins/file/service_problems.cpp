@@ -21,8 +21,10 @@ constexpr std::size_t kLongestField = 1024;  // as records have it
 constexpr std::size_t kLongestDoc = 16 * 1024;
 constexpr std::size_t kLongestJson = 64 * 1024;
 
+enum class JsonIs { any, map, schema };
+
 /// What is wrong with a JSON text, which will stand inside a document; empty if nothing is.
-std::string problem_of_json(const std::string& text, bool is_schema) {
+std::string problem_of_json(const std::string& text, JsonIs what) {
   if (text.empty()) return {};
   if (text.size() > kLongestJson) {
     return " has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kLongestJson) + " are kept";
@@ -35,8 +37,11 @@ std::string problem_of_json(const std::string& text, bool is_schema) {
            std::to_string(e.column()) + ": " + printable(e.text());
   }
   const auto json = nlohmann::json::parse(text);
-  return is_schema && !json.is_object() && !json.is_boolean() ? " is no JSON Schema: it is neither a map nor a boolean"
-                                                              : "";
+  if (what == JsonIs::map && !json.is_object()) return " is no map";
+  if (what == JsonIs::schema && !json.is_object() && !json.is_boolean()) {
+    return " is no JSON Schema: it is neither a map nor a boolean";
+  }
+  return {};
 }
 
 bool is_utf8(const std::string& text) { return cbor::detail::is_utf8(text.data(), text.size()); }
@@ -68,9 +73,10 @@ class ServiceJudge {
   std::vector<std::string> run() {
     judge_doc();
     judge_sticky_field();
-    judge_json("request's schema", facts_.request_schema, true);
-    judge_json("response's schema", facts_.response_schema, true);
-    judge_json("example", facts_.example, false);
+    judge_json("request's schema", facts_.request_schema, JsonIs::schema);
+    judge_json("response's schema", facts_.response_schema, JsonIs::schema);
+    judge_json("example", facts_.example, JsonIs::any);
+    judge_json("example's assigns", facts_.example_assigns, JsonIs::map);
     if (facts_.timeout_ms > kMaxTimeoutMs) {
       add("the timeout of " + whose_ + " is " + std::to_string(facts_.timeout_ms) + " ms, at most " +
           std::to_string(kMaxTimeoutMs) + " is possible");
@@ -102,9 +108,9 @@ class ServiceJudge {
     }
   }
 
-  void judge_json(const char* what, const std::string& text, bool is_schema) {
-    const std::string problem = problem_of_json(text, is_schema);
-    if (!problem.empty()) add("the " + std::string(what) + " of " + whose_ + problem);
+  void judge_json(const char* which, const std::string& text, JsonIs what) {
+    const std::string problem = problem_of_json(text, what);
+    if (!problem.empty()) add("the " + std::string(which) + " of " + whose_ + problem);
   }
 
   void judge_limit() {

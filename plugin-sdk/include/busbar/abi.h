@@ -39,7 +39,7 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 2 /* 1: choose_node; 2: schemas, strategies, limits */
+#define BUSBAR_ABI_MINOR 3 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -270,6 +270,8 @@ typedef struct busbar_service {
   uint32_t max_queued;         /* with max_running: how many more may wait, else `overloaded`; 0 is none at all */
   uint32_t reserved2;
   busbar_text sticky_field; /* sticky: the field of the raw request whose value is the key */
+  /* Since minor 3. The assigns with which the example works: a JSON text, a map of at most 64 KiB; empty: none. */
+  busbar_text example_assigns;
 } busbar_service;
 
 /* For max_queued: as many as the pool lets wait. */

@@ -14,6 +14,10 @@ inline constexpr std::uint32_t kMaxTimeoutMs = 86'400'000;  ///< a day: the long
 inline constexpr std::uint32_t kShortestHeartbeatMs = 10;
 inline constexpr std::uint32_t kLongestSilenceMs = 3'600'000;  ///< ZeroMQ counts heartbeats in an int, and so on
 
+// How many other nodes one knows at a time.
+inline constexpr unsigned kUsualMaxPeers = 1'000;
+inline constexpr unsigned kMostMaxPeers = 10'000;  ///< one message names no more
+
 // How large a message may be, and how much of them may wait for one other node, in bytes.
 inline constexpr std::size_t kSmallestSize = 1024;
 inline constexpr std::size_t kLargestMessage = std::size_t{1} << 30;

@@ -24,6 +24,9 @@ enum class DryRun : std::uint8_t {
   verbose = BUSBAR_DRY_RUN_VERBOSE,
 };
 
+/// What `validate` makes of it (C-D10).
+constexpr DryRun for_validation(DryRun asked) noexcept { return asked == DryRun::no ? DryRun::yes : asked; }
+
 namespace detail {
 /// The log metadata that new messages of this thread carry (C-M2). A bare pointer: see message_id.hpp on thread_local.
 inline const Payload*& current_log_metadata() {

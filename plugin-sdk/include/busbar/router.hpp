@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <deque>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -44,6 +45,16 @@ inline Authorization refused(Response error) { return Authorization(std::move(er
 inline Authorization refused(std::string_view code, std::string_view text = {}) {
   return refused(Response::error(code, text));
 }
+
+/// A value that a call carries beside its request, for an example of one.
+struct ExampleAssign {
+  /// Errors: EncodeError.
+  template <class T>
+  ExampleAssign(std::string_view key, const T& what) : name(key), value(Payload::of(what)) {}
+
+  std::string name;
+  Payload value;
+};
 
 /// The outcome of a router's self-check.
 class Health {
@@ -105,11 +116,13 @@ class ServiceDeclaration {
     return *this;
   }
   /// A request that works, for `busbar describe`. Without one it is what the request's type makes by default, where
-  /// that is good. Any type that is written as the request's own would be. Errors: std::invalid_argument that lists
-  /// what the service would refuse it for; EncodeError.
+  /// that is good. Any type that is written as the request's own would be. `assigns`: what `authorize` looks for beside
+  /// it, as {{"user", "ann"}}. Errors: std::invalid_argument that lists what the service would refuse it for, and for a
+  /// name of an assign that the command line could not give; EncodeError.
   template <class T>
-  ServiceDeclaration& example(const T& request) {
+  ServiceDeclaration& example(const T& request, std::initializer_list<ExampleAssign> assigns = {}) {
     take_example(Payload::of(request));
+    take_example_assigns(assigns);
     return *this;
   }
   /// What a handler that takes the message expects in it. Before `example`.
@@ -168,6 +181,19 @@ class ServiceDeclaration {
       throw std::invalid_argument("service \"" + name_ + "\": its example would be refused: " + faults);
     signature_.example = cbor::to_json_text(request.bytes());
   }
+  void take_example_assigns(std::initializer_list<ExampleAssign> assigns) {
+    signature_.example_assigns.clear();
+    if (assigns.size() == 0) return;
+    std::vector<std::uint8_t> map = {0xA0};  // an empty one
+    for (const ExampleAssign& assign : assigns) {
+      if (assign.name.empty() || assign.name.find('=') != std::string::npos) {
+        throw std::invalid_argument("service \"" + name_ + "\": an assign of its example is called \"" + assign.name +
+                                    "\", expected a name without \"=\"");
+      }
+      map = cbor::with_field(map, assign.name, assign.value.bytes());
+    }
+    signature_.example_assigns = cbor::to_json_text(map);
+  }
   // What contradicts itself, now that all is said.
   void check_whole() const {
     if ((flags_ & BUSBAR_SERVICE_INLINE) != 0 && max_running_ != 0) {
@@ -203,6 +229,7 @@ class ServiceDeclaration {
     out.max_running = max_running_;
     out.max_queued = max_queued_;
     out.sticky_field = c_text(sticky_field_);
+    out.example_assigns = c_text(signature_.example_assigns);
     return out;
   }
 

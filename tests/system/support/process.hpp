@@ -25,6 +25,7 @@ struct Command {
   std::map<std::string, std::string> variables;  ///< beside those of this process
   std::filesystem::path input = "/dev/null";     ///< a file for standard input
   std::filesystem::path scratch;                 ///< where its output is kept
+  std::string machine{};                         ///< a network namespace's file, see Network; empty: this process's
 };
 
 /// How a process ended, and what it said.

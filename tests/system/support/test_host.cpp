@@ -57,7 +57,8 @@ Command TestHost::command_of(std::vector<std::string> arguments) const {
 }
 
 Process TestHost::start_process(std::vector<std::string> more) const {
-  std::vector<std::string> arguments = {BUSBAR_BUSBARD};
+  std::vector<std::string> arguments = launcher;
+  arguments.emplace_back(BUSBAR_BUSBARD);
   std::map<std::string, std::string> usual = {
       {"--node", "tested"}, {"--plugins", plugins()}, {"--run-dir", run_dir()}, {"--state-dir", state()}};
   if (fs::exists(root_ / "busbar.toml")) usual["--config"] = root_ / "busbar.toml";
@@ -66,6 +67,7 @@ Process TestHost::start_process(std::vector<std::string> more) const {
   arguments.insert(arguments.end(), more.begin(), more.end());
   Command command = command_of(std::move(arguments));
   command.variables = variables;
+  command.machine = machine;
   return Process(command);
 }
 

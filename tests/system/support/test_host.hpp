@@ -53,6 +53,8 @@ class TestHost {
   /// Its configuration file.
   void configure(std::string_view toml) { write_file(root_ / "busbar.toml", toml); }
   std::map<std::string, std::string> variables;  ///< of the host's environment
+  std::string machine;                           ///< where it runs, see Command
+  std::vector<std::string> launcher;             ///< a command that becomes the host, whose own stands behind it
 
   /// Starts busbard without waiting for anything.
   Process start_process(std::vector<std::string> more = {}) const;

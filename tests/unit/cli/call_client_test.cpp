@@ -523,6 +523,19 @@ TEST(CallClient, AQueryThatIsNotAnsweredIsNoHost) {
   EXPECT_THAT(failure.what(), HasSubstr("did not answer within 20 ms"));
 }
 
+TEST(CallClient, AQueryForWhichOthersAreAskedIsWaitedForForAsLongAsThatMayTake) {
+  FakeNode node([](FakeNode& self) {
+    self.welcome();
+    self.receive();
+    self.stay();
+  });
+  wire::AdminRequest request = request_of("views");
+  request.timeout_ms = 30;
+  const Failure failure =
+      failure_of([&] { CallClient({.address = node.address(), .query = std::chrono::milliseconds(20)}).ask(request); });
+  EXPECT_THAT(failure.what(), HasSubstr("did not answer within 50 ms"));
+}
+
 // ----------------------------------------------------------------------------------------------------------- bad input
 
 TEST(CallClient, WhatIsNoAnswerIsAFailureAndNoCrash) {

@@ -181,6 +181,8 @@ TEST(CommandLine, WhatIsWrongIsAUsageErrorThatSaysWhat) {
       {{"describe"}, "SERVICE"},
       {{"describe", "Greet"}, "found \"Greet\""},
       {{"nodes", "greet"}, "greet"},
+      {{"nodes", "--timeout", "5"}, "--views"},
+      {{"nodes", "--views", "--timeout", "0"}, "found 0"},
       {{"--connect", "", "nodes"}, "tcp://HOST:PORT or ipc://PATH, found \"\""},
       {{"--connect", "10.0.0.1:7", "nodes"}, "found \"10.0.0.1:7\""},
       {{"--connect", "tcp://h", "nodes"}, "found \"tcp://h\""},

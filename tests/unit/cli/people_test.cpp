@@ -133,6 +133,13 @@ TEST(DescriptionText, ShowsWhatAServiceTakesAndGivesAndHowItIsCalled) {
                               "  busbar --run-dir /r call greet '{\"name\":\"it'\\''s me\"}'\n"));
 }
 
+TEST(DescriptionText, ShowsWithWhichAssignsAnExampleWorks) {
+  const Json document = Json::parse(R"({"name": "greet", "example": {}, "example_assigns": {"user": "it's me",
+      "roles": [1, "a b"]}})");
+  EXPECT_THAT(description_text(document, "", kPlain),
+              HasSubstr("  busbar call greet '{}' --assign 'roles=[1,\"a b\"]' --assign 'user=\"it'\\''s me\"'\n"));
+}
+
 TEST(DescriptionText, ShowsHowItIsPickedAndHowManyCallsAreTaken) {
   const std::string text = description_text(Json::parse(R"({"strategy": "sticky", "sticky_field": "town",
       "max_running": 8, "max_queued": 100, "plugin_limit": {"max_running": 9}})"),
@@ -148,7 +155,8 @@ TEST(DescriptionText, ShowsHowItIsPickedAndHowManyCallsAreTaken) {
 
 TEST(AnyDocument, OfAnotherShapeIsShownAsFarAsItGoes) {
   for (const char* odd :
-       {"null", "[]", "{\"request\": 1, \"response\": {\"type\": []}, \"example\": null, \"name\": 5}",
+       {"null", "[]",
+        "{\"request\": 1, \"response\": {\"type\": []}, \"example\": null, \"example_assigns\": [1], \"name\": 5}",
         "{\"max_running\": \"8\", \"plugin_limit\": {\"max_running\": -1}, \"strategy\": 5}",
         "{\"max_running\": 1e99, \"max_queued\": 18446744073709551615, \"plugin_limit\": []}",
         "{\"services\": 1, \"plugins\": [1, null], \"providers\": [[]], \"nodes\": [{}, 3]}", "5"}) {

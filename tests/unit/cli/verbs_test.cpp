@@ -212,6 +212,24 @@ TEST_F(VerbsTest, NodesAreListed) {
   EXPECT_THAT(out, HasSubstr("n1"));
 }
 
+TEST_F(VerbsTest, ViewsOfTheNodesThatDifferAreAnError) {
+  const json same = {{"views", {{{"node", "a"}}, {{"node", "b"}}}}, {"differences", json::array()}, {"agree", true}};
+  EXPECT_EQ(run({"nodes", "--views", "--json"}, documented(same)), 0);
+  EXPECT_EQ(document(), same);
+  EXPECT_EQ(asked.verb, "views");
+  EXPECT_FALSE(asked.timeout_ms);
+  EXPECT_EQ(run({"nodes", "--views"}, documented(same)), 0);
+  EXPECT_EQ(out, "all 2 nodes see the same\n");
+  json other = same;
+  other["differences"].push_back({{"kind", "no_answer"}, {"node", "b"}, {"reason", "it sleeps"}});
+  other["agree"] = false;
+  EXPECT_EQ(run({"nodes", "--views", "--json", "--timeout", "700"}, documented(other)), 1);
+  EXPECT_EQ(document(), other);
+  EXPECT_EQ(asked.timeout_ms, 700u);
+  EXPECT_EQ(run({"nodes", "--views"}, documented(other)), 1);
+  EXPECT_EQ(out, "2 nodes, which do not see the same:\n  b did not answer (it sleeps)\n");
+}
+
 TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
   const json status = {{"node", "a"}, {"ready", false}};
   EXPECT_EQ(run({"status", "--json"}, documented(status)), 0);

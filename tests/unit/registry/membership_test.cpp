@@ -193,6 +193,244 @@ TEST(Joining, ANodeIsIntroducedWhenEachSeedHasAnsweredOrFailed) {
   EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
 }
 
+TEST(Joining, ANodeThatWasWelcomedHasMetWhomItWasToldOfWhenItIsIntroduced) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.run(1s);
+  network.start("c", {"a"});
+  while (!network["c"].machine->introduced()) network.run(1ms);
+  EXPECT_THAT(known_at(network, "c"), ElementsAre("a", "b"));
+}
+
+TEST(Joining, ASeedThatNeverAnswersIsWaitedForASecondOnceAnotherHasWelcomedTheNode) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("hole", {}).group = 1;
+  network.start("b", {"a", "hole"});
+  network.run(900ms);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+  EXPECT_FALSE(network["b"].machine->introduced()) << "it may be only slow";
+  network.run(200ms);
+  EXPECT_TRUE(network["b"].machine->introduced());
+  network.start("alone", {"hole"});
+  network.run(2'900ms);
+  EXPECT_FALSE(network["alone"].machine->introduced()) << "nobody has told it that it is a member";
+  network.run(200ms);
+  EXPECT_TRUE(network["alone"].machine->introduced());
+}
+
+TEST(Joining, OneLivingSeedOfManyIsEnough) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("hole", {}).group = 1;
+  network.start("b", {"nowhere", "hole", "a", "nobody"});
+  network.start("c", {"a"});
+  network.run(1s);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+}
+
+TEST(Joining, NoSeedIsNeededOnceJoinedAndOneThatReturnsIsFound) {
+  VirtualNetwork network;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.start("c", {"a"});
+  network.run(1s);
+  network.crash("a");
+  network.run(2h);
+  network.change("b", {service("bake")});
+  network.run(100ms);
+  EXPECT_THAT(services_of(network, "c", "b"), ElementsAre("bake"));
+  network.start("a", {}, 11);
+  network.run(13s);  // the longest delay and its jitter
+  EXPECT_EQ(disagreement(network), "") << "it knows of nobody: the others dial it, for ever";
+}
+
+TEST(SeedNames, AllAddressesOfANameAreDialled) {
+  VirtualNetwork network;
+  network.names["seeds"] = {"nowhere", "a", "b"};
+  network.start("a", {});
+  network.start("b", {});
+  network.start("c", {"seeds"});
+  EXPECT_FALSE(network["c"].machine->introduced());
+  network.run(100ms);
+  EXPECT_THAT(known_at(network, "c"), ElementsAre("a", "b"));
+  EXPECT_TRUE(network["c"].machine->introduced());
+  EXPECT_THAT(network["c"].warnings, IsEmpty()) << "by this name somebody is reached";
+}
+
+TEST(SeedNames, ANameIsLookedUpAgainUntilAllOfItIsReachedAndThenNoMore) {
+  VirtualNetwork network;
+  network.names["seeds"] = {"a", "b"};
+  network.start("a", {});
+  network.start("c", {"seeds"});
+  network.run(1s);
+  EXPECT_THAT(network.looked_up, ::testing::AllOf(::testing::Ge(3U), ::testing::Le(5U))) << "the delay doubles";
+  network.run(10min);
+  std::size_t before = network.looked_up;
+  network.run(100s);
+  EXPECT_THAT(network.looked_up - before, ::testing::AllOf(::testing::Ge(8U), ::testing::Le(13U))) << "every 10 s";
+  network.start("b", {});
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+  before = network.looked_up;
+  network.run(1h);
+  EXPECT_EQ(network.looked_up, before);
+}
+
+TEST(SeedNames, ASeedThatHasMovedIsFoundAtTheNewAddressOfItsName) {
+  VirtualNetwork network;
+  network.names["seed"] = {"old"};
+  network.start("old", {}, 10, {}, "a");
+  network.start("b", {"seed"});
+  network.run(1s);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+  network.crash("old");
+  network.run(2h);
+  network.start("new", {}, 11, {}, "a");
+  network.names["seed"] = {"new"};
+  network.run(13s);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a"));
+  network.start("old", {}, 1, {}, "somebody");
+  network.run(1h);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a")) << "the name stands for the old address no more";
+}
+
+TEST(SeedNames, AnAddressThatIsGivenItselfStaysASeedWhenANameStandsForItNoMore) {
+  VirtualNetwork network;
+  network.names["seed"] = {"a"};
+  network.start("b", {"seed", "a"});
+  network.run(1s);
+  network.names["seed"] = {"c"};
+  network.run(2h);
+  network.start("a", {});
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST(SeedNames, ANameThatCannotBeLookedUpIsTriedForEverAndToldOfOnce) {
+  VirtualNetwork network;
+  network.names["seed"] = {};
+  network.start("b", {"seed"});
+  network.run(10ms);
+  EXPECT_TRUE(network["b"].machine->introduced());
+  network.run(24h);
+  EXPECT_GT(network.looked_up, 7'000U);
+  EXPECT_THAT(network["b"].warnings,
+              ElementsAre("could not reach seed tcp://seed:1: its name cannot be looked up: no such name; it is tried "
+                          "again until it is there"));
+  network.names["seed"] = {"a"};
+  network.start("a", {});
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST(SeedNames, ALookUpThatTakesLongIsNotWaitedForByWhoWantsToBeReady) {
+  VirtualNetwork network;
+  network.names["seed"] = {"a"};
+  network.names_hang = true;
+  network.start("b", {"seed"});
+  network.run(2'900ms);
+  EXPECT_FALSE(network["b"].machine->introduced());
+  network.run(200ms);
+  EXPECT_TRUE(network["b"].machine->introduced());
+  EXPECT_EQ(network["b"].warnings.size(), 1U);
+  network.run(1h);
+  EXPECT_EQ(network.looked_up, 1U) << "it is still being looked up";
+}
+
+TEST(SeedNames, OneWhoseAddressesAreAllDeadIsToldOfOnceWithAllOfThem) {
+  VirtualNetwork network;
+  network.names["seed"] = {"x", "y"};
+  network.start("b", {"seed"});
+  network.run(1h);
+  EXPECT_THAT(network["b"].warnings, ElementsAre("could not reach seed tcp://seed:1: nobody answers at tcp://x:1, "
+                                                 "tcp://y:1; it is tried again until it is there"));
+}
+
+TEST(SeedNames, TheOwnAddressAmongThoseOfANameIsDialledOnceAlone) {
+  VirtualNetwork network;
+  network.names["all"] = {"alias-a", "b"};
+  network.start("a", {"all"});
+  network.start("b", {"all"});
+  network.run(10s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_TRUE(network["a"].machine->introduced());
+  const std::size_t before = network.sent;
+  network.run(10s);
+  EXPECT_LE(network.sent - before, 44U) << "heartbeats, their answers and an exchange: no link leads to a itself";
+}
+
+TEST(SeedNames, ANameThatStandsForThisNodeAloneIsLookedUpAgain) {
+  VirtualNetwork network;
+  network.names["all"] = {"alias-a"};
+  network.start("a", {"all"});
+  network.start("b", {});
+  network.run(10min);
+  network.names["all"] = {"alias-a", "b"};
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+struct AtMostTwoPeers : ::testing::Test {
+  AtMostTwoPeers() {
+    network.max_peers = 2;
+    network.start("a", {});
+    network.start("b", {"a"});
+    network.start("c", {"a"});
+    network.run(1s);
+    EXPECT_EQ(disagreement(network), "");
+  }
+  VirtualNetwork network;
+};
+
+TEST_F(AtMostTwoPeers, AFourthNodeIsRefusedAndBothSaySo) {
+  network.start("d", {"a"});
+  network.run(10min);
+  for (const char* each : {"a", "b", "c"}) EXPECT_EQ(known_at(network, each).size(), 2U) << each;
+  EXPECT_THAT(known_at(network, "d"), IsEmpty());
+  EXPECT_TRUE(network["d"].refused.empty()) << "it goes on trying";
+  EXPECT_TRUE(network["d"].machine->introduced());
+  EXPECT_THAT(network["a"].warnings,
+              ::testing::Each("refused node d at tcp://d:1: this node knows 2 others already, "
+                              "and registry.max_peers is 2; to let more in, raise it on all nodes"));
+  EXPECT_THAT(network["d"].warnings,
+              ::testing::Each(HasSubstr("node a knows 2 others already, which is the most that its registry.max_peers "
+                                        "(2) allows")));
+  for (const char* each : {"a", "d"}) {
+    EXPECT_THAT(network[each].warnings.size(), ::testing::AllOf(::testing::Ge(5U), ::testing::Le(10U)))
+        << each << ": not more than once a minute";
+  }
+}
+
+TEST_F(AtMostTwoPeers, OneThatWasRefusedIsLetInWhenThereIsRoom) {
+  network.start("d", {"a"});
+  network.run(1min);
+  network.leave("c");
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(AtMostTwoPeers, AMemberThatWasLostHasItsPlaceWhenItComesBackFirst) {
+  network.crash("c");
+  network.run(5s);
+  network.start("c", {"a"}, 11);
+  network.run(13s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(AtMostTwoPeers, WhoIsFullAsksNobodyElseToLetItIn) {
+  network.crash("b");
+  network.run(5s);
+  network.start("b", {"a", "later"}, 11);
+  network.run(5s);
+  network.start("later", {});  // has room itself
+  network.run(10min);
+  EXPECT_THAT(known_at(network, "b"), ElementsAre("a", "c"));
+  EXPECT_THAT(known_at(network, "later"), IsEmpty());
+  EXPECT_THAT(network["later"].left, IsEmpty()) << "nobody comes and goes";
+}
+
 TEST(Joining, ASeedUnderAnotherNameForItsAddressIsOneLink) {
   VirtualNetwork network;
   network.start("a", {});
@@ -244,7 +482,7 @@ TEST_F(ThreeNodes, C_G4_AChangeIsAcknowledgedByEverybodyWithinARoundTrip) {
   EXPECT_TRUE(machine.acknowledged());
   network.change("a", {});
   EXPECT_FALSE(machine.acknowledged());
-  network.run(2 * network.latency);
+  network.run(2 * network.weather.least);
   EXPECT_TRUE(machine.acknowledged());
   for (const MemberRow& row : machine.rows()) EXPECT_EQ(row.acknowledged, machine.record().version) << row.name;
 }
@@ -339,7 +577,7 @@ TEST_F(ThreeNodes, AKilledNodeThatHasNotWelcomedThisOneYetIsGoneAsSoonAsItsOwnCo
 TEST_F(ThreeNodes, TheEndOfANodesOwnConnectionIsNoLossWhileTheOneToItIsGreeted) {
   network.cut("b", "a");
   network.run(1s);
-  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: cut"));
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"));
   EXPECT_THAT(network["a"].left, IsEmpty());
   EXPECT_EQ(disagreement(network), "");
 }
@@ -623,6 +861,72 @@ TEST_F(ThreeNodes, C_G8_OfTwoThatWereStartedAtTheSameMomentAllAgreeOnOne) {
   EXPECT_EQ(network["new"].refused, "");
 }
 
+TEST_F(ThreeNodes, C_G8_OfTwoThatWereStartedAtTheSameMomentAThirdNodeTellsWhichOneIsRoutedTo) {
+  network.start("d", {"b"});
+  network.run(1s);
+  network.crash("a");
+  network["d"].group = network["a"].group = 1;
+  network.run(10s);
+  network.start("a", {"d"}, 20);  // which knows of nobody else
+  network.start("new", {"b"}, 20, {}, "a");
+  network.run(1s);
+  network["d"].group = network["a"].group = 0;
+  network.run(5s);
+  EXPECT_EQ(disagreement(network), "");
+  EXPECT_EQ(network["b"].view.at("a").registry_address, "tcp://a:1");
+}
+
+TEST(Names, C_G7_ANodeThatNobodyAnswersIsRefusedByTheMemberOfItsNameThatFindsIt) {
+  VirtualNetwork network;
+  network.start("b", {});
+  network.start("a", {"b", "second"});
+  network.run(1s);
+  network.start("second", {"nowhere"}, 11, {}, "a");
+  network.run(3s);
+  EXPECT_THAT(network["second"].refused, HasSubstr("held by another live node, at tcp://a:1"));
+  EXPECT_EQ(network["a"].refused, "");
+}
+
+TEST_F(ThreeNodes, C_G2_ALaterStartIsNoChangeOfTheRecordOfAnotherOneThatWaitedForItsName) {
+  network.freeze("c");
+  NodeRecord elsewhere = record_of("c", 11);
+  elsewhere.registry_address = "tcp://elsewhere:1";
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = elsewhere});
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = record_of("c", 12)});
+  network.run(1s);
+  EXPECT_EQ(network["a"].view.at("c").incarnation, 12U);
+  EXPECT_THAT(network["a"].left,
+              ElementsAre("c: replaced by a later start of it", "c: replaced by a later start of it"));
+}
+
+TEST_F(ThreeNodes, C_G3_ANodeThatComesInWhenTheLastHolderOfItsNameIsGivenUpIsToldOfChanges) {
+  network.switch_off("c");
+  network.run(2'700ms);
+  network.start("new", {"b"}, 11, {}, "c");  // and b, which has it wait for c to answer, loses c meanwhile
+  network.run(5s);
+  ASSERT_EQ(disagreement(network), "");
+  network.change("b", {service("bread")});
+  network.run(1s);
+  EXPECT_THAT(services_of(network, "new", "b"), ElementsAre("bread"));
+}
+
+TEST_F(ThreeNodes, C_G9_TwoThatRememberLaterStartsOfEachOtherAreToldOfEachOtherByAThirdNode) {
+  network["a"].group = 1;
+  network.run(10s);  // a remembers c
+  network.crash("b");
+  network.crash("c");
+  network.start("b", {}, 11);
+  network.start("elsewhere", {"b"}, 3, {}, "c");  // its clock was set back
+  network.start("new", {"b"}, 20, {}, "a");
+  network.run(1s);  // and c remembers a later start of a
+  network.crash("new");
+  network.crash("b");
+  network.start("b", {"a", "elsewhere"}, 12);  // which remembers nobody
+  network["a"].group = 0;
+  network.run(5s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
 TEST_F(ThreeNodes, TheSameNameAndIncarnationAtTwoAddressesIsWarnedOf) {
   network.start("new", {"b"}, 10, {}, "a");
   network.run(1s);
@@ -668,6 +972,36 @@ TEST_F(ThreeNodes, RowsTellOfEachMember) {
   EXPECT_LT(rows[0].since, network.now() - 3s);
 }
 
+TEST_F(ThreeNodes, RowsTellWhichRecordIsKnownAndSinceWhen) {
+  const auto row_of_a = [&] { return network["b"].machine->rows().at(0); };
+  EXPECT_EQ(row_of_a().version, 1U);
+  EXPECT_EQ(row_of_a().version_since, row_of_a().since);
+  network.change("a", {service("avow")});
+  network.run(100ms);
+  EXPECT_EQ(row_of_a().version, 2U);
+  EXPECT_EQ(row_of_a().version_since, network.now() - 99ms) << "a message takes 1 ms";
+}
+
+TEST_F(ThreeNodes, WhoHasLeftIsRememberedWithWhenAndWhyUntilItIsBack) {
+  const auto& remembered = network["b"].machine->departed().entries();
+  network.crash("c");
+  network.run(1s);
+  const Time lost = network.now() - 1s + network.weather.least;
+  ASSERT_TRUE(remembered.contains("c"));
+  EXPECT_EQ(remembered.at("c").left, lost);
+  EXPECT_EQ(remembered.at("c").reason, "its connection ended: reset");
+  EXPECT_FALSE(remembered.at("c").is_over);
+  network.start("c", {"a"}, 11);
+  network.run(1s);
+  EXPECT_FALSE(remembered.contains("c"));
+  network.leave("c");
+  network.run(1s);
+  EXPECT_EQ(remembered.at("c").reason, "it said goodbye");
+  EXPECT_TRUE(remembered.at("c").is_over);
+  network.run(11min);
+  EXPECT_THAT(remembered, IsEmpty());
+}
+
 TEST_F(ThreeNodes, NothingHappensAfterLeaving) {
   Membership& machine = *network["a"].machine;
   EXPECT_FALSE(machine.leave(network.now()).empty());
@@ -691,7 +1025,7 @@ TEST_F(ThreeNodes, NothingIsTakenFromWhoHasNotSaidHello) {
   EXPECT_EQ(disagreement(network), "");
 }
 
-TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {
+TEST_F(ThreeNodes, AConnectionSpeaksForOneNodeOnly) {  // C-G2
   const CallerId x = network.stranger();
   network.ask("a", x, wire::Hello{.cluster = "busbar", .record = record_of("x")});
   EXPECT_THAT(known_at(network, "a"), ElementsAre("b", "c", "x"));

@@ -48,6 +48,8 @@ struct Described final : Router {
     service("order", &Described::order);
     service("order_with_example", &Described::order).example(Order{"tea", 2});
     service("order_with_json", &Described::order).example(json{{"item", "tea"}});
+    service("order_with_assigns", &Described::order)
+        .example(Order{"tea", 2}, {{"user", "ann"}, {"roles", std::vector<int>{1, 2}}});
     service("nothing", &Described::nothing);
     service("message", &Described::message);
     service("message_void", &Described::message_void);
@@ -66,7 +68,7 @@ struct Described final : Router {
 };
 
 struct Said {
-  std::string request, response, example;
+  std::string request, response, example, assigns;
 };
 
 class Describe : public ::testing::Test {
@@ -75,7 +77,8 @@ class Describe : public ::testing::Test {
     for (std::uint32_t i = 0; i < router_->service_count; ++i) {
       const busbar_service& service = *router_->services[i];
       if (text(service.name) == name) {
-        return {text(service.request_schema), text(service.response_schema), text(service.example)};
+        return {text(service.request_schema), text(service.response_schema), text(service.example),
+                text(service.example_assigns)};
       }
     }
     throw std::runtime_error("no such service");
@@ -127,6 +130,12 @@ TEST_F(Describe, TakesTheAuthorsExample) {
   EXPECT_EQ(said("order_with_json").example, R"({"item":"tea"})");
 }
 
+TEST_F(Describe, TakesTheAssignsWithWhichAnExampleWorks) {
+  EXPECT_EQ(said("order_with_assigns").example, R"({"item":"tea","count":2})");
+  EXPECT_EQ(said("order_with_assigns").assigns, R"({"user":"ann","roles":[1,2]})");
+  EXPECT_EQ(said("order_with_example").assigns, "");
+}
+
 template <int Which>
 struct Faulty final : Router {
   Faulty() {
@@ -135,6 +144,7 @@ struct Faulty final : Router {
     if constexpr (Which == 2) service("s", &Faulty::order).template request<Order>();
     if constexpr (Which == 3) service("s", &Faulty::order).template response<Order>();
     if constexpr (Which == 4) service("s", &Faulty::order).example(json("caf\xe9"));
+    if constexpr (Which == 6) service("s", &Faulty::order).example(Order{"tea", 1}, {{"a=b", 1}});
     if constexpr (Which == 5) service("s", &Faulty::message).example(Order{"tea", 1}).template request<Order>();
   }
   Receipt order(const Order&) { return {}; }
@@ -150,6 +160,8 @@ TEST(DescribeFails, ForAnExampleThatTheServiceWouldRefuseAndListsAllThatIsWrong)
             "service \"s\": its example would be refused: field \"item\": expected text, found integer 1; field "
             "\"count\": expected integer, found text");
   EXPECT_THAT(failure_of<Faulty<4>>(), HasSubstr("not valid UTF-8"));
+  EXPECT_EQ(failure_of<Faulty<6>>(),
+            "service \"s\": an assign of its example is called \"a=b\", expected a name without \"=\"");
 }
 
 TEST(DescribeFails, ForTypesThatTheHandlerAlreadySays) {

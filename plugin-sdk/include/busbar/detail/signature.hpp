@@ -17,6 +17,7 @@ struct Signature {
   std::string request_schema;
   std::string response_schema;
   std::string example;
+  std::string example_assigns;
   std::vector<std::string> request_fields;  ///< empty: not known
   /// What a request, as CBOR, would be refused for; null where nothing is known of requests.
   std::vector<FieldError> (*faults_of)(std::span<const std::uint8_t> request) = nullptr;

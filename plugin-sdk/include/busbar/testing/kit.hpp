@@ -121,7 +121,7 @@ class Host {
 
   /// Calls with dry_run, as `busbar validate` does (C-D10).
   Message validate(Message message) {
-    if (message.dry_run() == DryRun::no) message.with_dry_run(DryRun::yes);
+    message.with_dry_run(for_validation(message.dry_run()));
     return call(message);
   }
   /// Whether the router would let the call through (C-D11). Errors: as `begin`.

@@ -41,6 +41,7 @@ inline constexpr std::string_view kDiscover = "discover";
 inline constexpr std::string_view kServices = "services";
 inline constexpr std::string_view kDescribe = "describe";
 inline constexpr std::string_view kNodes = "nodes";
+inline constexpr std::string_view kViews = "views";
 inline constexpr std::string_view kPlugins = "plugins";
 inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
@@ -60,7 +61,7 @@ struct AdminRequest {
   std::uint64_t seq = 0;
   std::string verb;
 
-  // for call, validate, authorized, discover, describe
+  // for call, validate, authorized, discover, describe; the timeout for views too
   std::optional<std::string> service;
   std::optional<std::string> node;     // the node that must serve it; absent: any
   std::optional<Item> request;         // absent: {}

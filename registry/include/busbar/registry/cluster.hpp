@@ -2,6 +2,8 @@
 // what they offer, and notices when one is gone (contract, C-G1 to C-G9; docs/protocol.md, "The registry's plane").
 #pragma once
 
+#include <busbar/limits.hpp>
+#include <busbar/registry/net/resolver.hpp>
 #include <busbar/registry/record.hpp>
 #include <busbar/registry/registry.hpp>
 
@@ -26,6 +28,8 @@ struct ClusterOptions {
   std::vector<std::string> seeds{};  ///< registry addresses of nodes that may know others; our own is passed over
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
+  unsigned max_peers = kUsualMaxPeers;  ///< other nodes at a time; more are refused
+  net::Lookup lookup = net::look_up;    ///< for addresses with names
 };
 
 enum class NodeState {
@@ -41,12 +45,25 @@ std::string_view name_of(NodeState state) noexcept;
 struct NodeRow {
   std::string name;
   NodeState state{};
+  std::chrono::system_clock::time_point state_since{};  ///< when this node came to see it so
   std::string call_address;
   std::string registry_address;
   std::uint64_t incarnation = 0;
-  std::chrono::system_clock::time_point since{};  ///< when this node learnt of it
-  std::chrono::microseconds round_trip{};         ///< of the last heartbeat; 0: none yet
+  std::uint64_t version = 0;                              ///< of the record that is known
+  std::chrono::system_clock::time_point since{};          ///< when this node learnt of it
+  std::chrono::system_clock::time_point version_since{};  ///< when that record came; of this node's own: was made
+  std::chrono::microseconds round_trip{};                 ///< of the last heartbeat; 0: none yet
   std::size_t services = 0;
+};
+
+/// A node that is no member any more, as far as it is remembered.
+struct DepartedRow {
+  std::string name;
+  std::string registry_address;
+  std::uint64_t incarnation = 0;
+  bool may_return = false;                        ///< in this incarnation: it has not said goodbye
+  std::chrono::system_clock::time_point since{};  ///< when it was last a member
+  std::string reason;                             ///< why it is none any more, in words
 };
 
 /// What a membership tells, and what it needs from whoever can reach nodes. Threads: the cluster's own, one call at a
@@ -95,10 +112,13 @@ class Cluster {
   std::uint64_t incarnation() const noexcept;
   /// Begins: dials the seeds, serves others, and follows the registry's local services.
   void start();
-  /// Whether every seed has been tried once, and each that answered has been joined.
+  /// Whether every seed, and every node that they have told of, has been tried once, and each that answered has been
+  /// joined. Once one has been, a second is enough for the others.
   bool introduced() const noexcept;
   /// This node first, then the others by name. From a snapshot: never waits for the cluster's thread.
   std::vector<NodeRow> rows() const;
+  /// Those that have left in the last ten minutes and have not come back, by name. As `rows`.
+  std::vector<DepartedRow> departed() const;
   /// A node's link for calls has come up or gone down: takes it into account at once, on the calling thread.
   void routability_changed();
   /// Waits until every node that this one is connected to has said that it has this node's record, with what has

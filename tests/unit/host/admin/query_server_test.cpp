@@ -110,6 +110,27 @@ TEST_F(QueryServerTest, RefusesVerbsThatInspectOrChangeTheHostInWords) {
   EXPECT_FALSE(call.reply);
 }
 
+TEST_F(QueryServerTest, AClientLearnsHowAllNodesSeeTheClusterAndANodeAlone) {
+  AdminHooks two = hooks();
+  const json mine = {{"nodes",
+                      {{{"name", "node-1"}, {"state", "self"}, {"incarnation", 1}},
+                       {{"name", "node-2"}, {"state", "up"}, {"incarnation", 1}}}}};
+  two.nodes = [&] { return mine; };
+  QueryServer queries(host_.dispatcher(), two);
+  const auto views = [&](wire::Role role) {
+    const auto requester = std::make_shared<FakeRequester>(role);
+    queries.serve(requester, 77, Payload::of(request_of(verb::kViews, 5)).bytes());
+    EXPECT_TRUE(eventually([&] { return requester->count() != 0; }));
+    return json_of(requester->only_answer(77).document)["views"];
+  };
+  const json for_client = views(wire::Role::client);
+  ASSERT_EQ(for_client.size(), 2u);
+  EXPECT_EQ(for_client[0]["nodes"], mine["nodes"]);
+  EXPECT_THAT(for_client[1]["error"].get<std::string>(), HasSubstr("node-2")) << "nobody is connected to this host";
+  const json for_node = views(wire::Role::node);
+  EXPECT_THAT(for_node[1]["error"].get<std::string>(), HasSubstr("not asked"));
+}
+
 TEST_F(QueryServerTest, SaysThatTheAnswerCannotBeSent) {
   AdminHooks long_list = hooks();
   long_list.nodes = [] { return json{{"nodes", std::string(5'000, 'x')}}; };

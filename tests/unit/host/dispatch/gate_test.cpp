@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <latch>
 #include <semaphore>
 #include <thread>
@@ -311,6 +312,129 @@ TEST(Gate, C_D6_ANestedCallThatTimedOutKeepsThePlaceUntilItEnds) {
   held.let_go(2);
   ASSERT_TRUE(hub.quiet());
   EXPECT_TRUE(hub.call(Message("inner"), {kMaxTimeoutMs}).response().succeeded());
+}
+
+// Handlers that wait for each other's services: who would make a circle of it is told so, and the others go on.
+class Circle {
+ public:
+  /// A handler that is inside when all are, and then calls another service, for as long as it has time itself.
+  Script::Answer calling(std::string other) {
+    return [this, other](Message&, Context& context) {
+      all_inside_.arrive_and_wait();
+      const Response response = context.dispatch(Message(other), hours(24)).response();
+      if (response.is_error("no_nodes_available")) ++refused_;
+      return Response::ok(response.succeeded());
+    };
+  }
+  explicit Circle(int handlers) : all_inside_(handlers) {}
+  int refused() const { return refused_; }
+
+ private:
+  std::barrier<> all_inside_;
+  std::atomic<int> refused_{0};
+};
+
+Script::Answer at_once() {
+  return [](Message&, Context&) { return Response::ok(); };
+}
+
+TEST_P(Gates, C_D14_TwoPluginsThatCallEachOtherDoNotWaitForEachOther) {
+  Circle circle(2);
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("x", Script().limit(1, 100).on("x", circle.calling("y_leaf")).on("x_leaf", at_once()));
+  hub.add("y", Script().limit(1, 100).on("y", circle.calling("x_leaf")).on("y_leaf", at_once()));
+  hub.dispatcher().dispatch_async(Message("x"), outcomes.callback(), {kMaxTimeoutMs});
+  EXPECT_TRUE(hub.call(Message("y"), {kMaxTimeoutMs}, GetParam()).response().succeeded());
+  ASSERT_TRUE(outcomes.reach(1));
+  EXPECT_EQ(outcomes.ok(), 1);
+  EXPECT_EQ(circle.refused(), 1) << "the other one waited, and was let in";
+}
+
+TEST(Gate, C_D14_ACircleOfThreeIsNoneEither) {
+  Circle circle(3);
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  hub.add("x", Script().limit(1, 100).on("x", circle.calling("y_leaf")).on("x_leaf", at_once()));
+  hub.add("y", Script().limit(1, 100).on("y", circle.calling("z_leaf")).on("y_leaf", at_once()));
+  hub.add("z", Script().limit(1, 100).on("z", circle.calling("x_leaf")).on("z_leaf", at_once()));
+  for (const char* service : {"x", "y", "z"}) {
+    hub.dispatcher().dispatch_async(Message(service), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(outcomes.reach(3));
+  EXPECT_EQ(outcomes.ok(), 3);
+  EXPECT_EQ(circle.refused(), 1);
+}
+
+TEST(Gate, C_D14_ACircleThroughAPluginWithoutLimitsIsNoneEither) {
+  Circle circle(2);
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  const auto through = [](const char* other) {
+    return [other](Message&, Context& context) { return context.dispatch(Message(other), hours(24)).response(); };
+  };
+  hub.add("x", Script().limit(1, 100).on("x", circle.calling("to_y")).on("x_leaf", at_once()));
+  hub.add("y", Script().limit(1, 100).on("y", circle.calling("to_x")).on("y_leaf", at_once()));
+  hub.add("between", Script().on("to_x", through("x_leaf")).on("to_y", through("y_leaf")));
+  for (const char* service : {"x", "y"}) {
+    hub.dispatcher().dispatch_async(Message(service), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(outcomes.reach(2));
+  EXPECT_EQ(outcomes.ok(), 2);
+}
+
+// One that waits for its plugin has the place of its service already, which one inside the plugin may wait for.
+TEST(Gate, C_D14_NobodyWaitsForOneThatWaitsForItsPlugin) {
+  Outcomes outcomes;
+  std::latch inside(1), both(1);
+  std::atomic<bool> refused{false};
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1).on("leaf", at_once()).limit(1).on("outer", [&](Message&, Context& context) {
+    inside.count_down();
+    both.wait();
+    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("no_nodes_available");
+    return Response::ok();
+  }));
+  hub.dispatcher().dispatch_async(Message("outer"), outcomes.callback(), {kMaxTimeoutMs});
+  inside.wait();
+  hub.dispatcher().dispatch_async(Message("leaf"), outcomes.callback(), {kMaxTimeoutMs});
+  both.count_down();
+  ASSERT_TRUE(outcomes.reach(2));
+  EXPECT_EQ(outcomes.ok(), 2);
+  EXPECT_TRUE(refused);
+}
+
+TEST(Gate, C_D14_OneThatHasAnsweredDoesNotWaitForItself) {
+  std::atomic<bool> refused{false};
+  Hub hub(wide_pool());
+  hub.add("p", Script().limit(1).on("leaf", at_once()).defer("outer", [&](Message&, Context& context) {
+    EXPECT_TRUE(context.reply_handle().reply(Response::ok()));
+    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("no_nodes_available");
+  }));
+  EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
+  ASSERT_TRUE(hub.quiet());
+  EXPECT_TRUE(refused);
+}
+
+// Where one of those inside does not wait, a place will come free: nobody is refused.
+TEST(Gate, WhoCallsEachOtherWaitsWhereAPlaceWillComeFree) {
+  Circle circle(2);
+  Held held;
+  Outcomes outcomes;
+  Hub hub(wide_pool());
+  host::Instance& x = hub.add(
+      "x", Script().limit(2).on("x", circle.calling("y_leaf")).on("x_leaf", at_once()).on("held", held.answer()));
+  host::Instance& y = hub.add("y", Script().limit(1).on("y", circle.calling("x_leaf")).on("y_leaf", at_once()));
+  hub.dispatcher().dispatch_async(Message("held"), outcomes.callback(), {kMaxTimeoutMs});
+  ASSERT_TRUE(held.reaches(1));
+  for (const char* service : {"x", "y"}) {
+    hub.dispatcher().dispatch_async(Message(service), outcomes.callback(), {kMaxTimeoutMs});
+  }
+  ASSERT_TRUE(eventually([&] { return x.calls_inside() == 3 && y.calls_inside() == 2; }));
+  held.let_go();
+  ASSERT_TRUE(outcomes.reach(3));
+  EXPECT_EQ(outcomes.ok(), 3);
+  EXPECT_EQ(circle.refused(), 0);
 }
 
 TEST(Gate, ACallByAReplyHandleOnAnotherThreadWaitsLikeAnyOther) {

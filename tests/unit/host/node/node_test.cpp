@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <busbar/names.hpp>
 #include <busbar/plugin.hpp>
+#include <busbar/wire/admin.hpp>
 
 #include <atomic>
 #include <filesystem>
@@ -299,6 +300,36 @@ TEST_F(Nodes, WhoWaitsForAServiceIsWokenWhenAnotherNodeOffersIt) {
   const Offer offer(seed_);
   EXPECT_TRUE(found.get());
   seed_.stop();
+}
+
+/// What `asker` is answered, as one member of another, to a question of this verb.
+wire::AdminAnswer ask(Node& asker, const std::string& node, std::string_view verb) {
+  wire::AdminRequest question;
+  question.verb = verb;
+  question.seq = 3;
+  std::promise<Response> answered;
+  asker.dispatcher().query_async(
+      node, Payload::of(question), [&](const Message& outcome) { answered.set_value(outcome.response()); }, 60'000);
+  const Response outcome = answered.get_future().get();
+  EXPECT_TRUE(outcome.succeeded()) << outcome.text();
+  return outcome.succeeded() ? outcome.value_as<wire::AdminAnswer>() : wire::AdminAnswer();
+}
+
+TEST_F(Nodes, AProgramTellsHowItSeesTheClusterAndNothingElse) {
+  Node node(client());
+  ASSERT_TRUE(eventually([&] { return node.nodes().size() == 2 && node.nodes()[1].state == registry::NodeState::up; }));
+  const auto told = ask(node, "seed", wire::admin_verb::kNodes);
+  EXPECT_EQ(told.seq, 3u);
+  ASSERT_TRUE(told.document);
+  const nlohmann::json rows = cbor::to_json(*told.document)["nodes"];
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["name"], "seed");
+  EXPECT_EQ(rows[0]["state"], "self");
+  EXPECT_EQ(rows[1]["name"], "client");
+  const auto refused = ask(node, "seed", wire::admin_verb::kServices);
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code, code::kForbidden);
+  EXPECT_THAT(refused.error->text, HasSubstr("node \"seed\" is a program that is a member"));
 }
 
 // C-G7

@@ -152,15 +152,18 @@ TEST(ServiceFacts, OfARouterMustHaveSchemasAndAnExampleThatAreJson) {
   facts.request_schema = R"({"type": "object"})";
   facts.response_schema = "true";
   facts.example = "null";
+  facts.example_assigns = "{\"user\": \"ann\"}";
   EXPECT_THAT(problems_of(facts), IsEmpty());
   facts.request_schema = "{\n\"type\" 1}";
   facts.response_schema = "[]";
   facts.example = "\"caf\xe9\"";
+  facts.example_assigns = "[1]";
   EXPECT_THAT(
       problems_of(facts),
       ElementsAre(HasSubstr("the request's schema of service \"a\" is no JSON that can be shown: line 2, column 8"),
                   HasSubstr("the response's schema of service \"a\" is no JSON Schema"),
-                  HasSubstr("the example of service \"a\" is no JSON that can be shown")));
+                  HasSubstr("the example of service \"a\" is no JSON that can be shown"),
+                  HasSubstr("the example's assigns of service \"a\" is no map")));
 }
 
 TEST(ServiceFacts, OfARouterMustHaveSchemasAndAnExampleThatAreBounded) {

@@ -1,4 +1,6 @@
 // A link to a node that refuses, dies, falls silent, comes back, or talks nonsense; and the end of this node.
+#include <busbar/registry/net/address.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -410,6 +412,57 @@ TEST_F(LinkFailureTest, StopEndsWhatIsUnderWay) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(ended, 6);
   here_.peers.stop();
+}
+
+// Names: looked up by nobody who has something else to do.
+
+TEST(LinkNamesTest, ANameIsDialledAtWhicheverOfItsAddressesSomebodyAnswers) {
+  CallPlaneOptions options;
+  options.lookup = [](const std::string& name) {
+    return name == "other.test" ? registry::net::Hosts{{"127.0.0.2", "127.0.0.1"}, ""} : registry::net::Hosts{{}, "?"};
+  };
+  ThisNode here(options);
+  here.start();
+  ScriptedNode other;
+  const auto peer = here.add_and_wait(registry::net::with_host(other.address(), "other.test"));
+  EXPECT_TRUE(peer->routable());
+}
+
+TEST(LinkNamesTest, ALookUpThatHangsKeepsUpNeitherOtherLinksNorTheEnd) {
+  const auto released = std::make_shared<std::latch>(1);
+  CallPlaneOptions options;
+  options.lookup = [released](const std::string&) {
+    released->wait();
+    return registry::net::Hosts{};
+  };
+  {
+    ThisNode here(options);
+    here.start();
+    ScriptedNode other;
+    const auto hanging = here.add("tcp://hangs.test:1", 8);
+    const auto peer = here.add_and_wait(other.address());
+    TestCall call;
+    Seat seat(call.waiter);
+    EXPECT_EQ(here.begin(*peer, call, seat, "x"), Sent::kYes);
+    EXPECT_TRUE(here.finish(*peer, call, seat));
+    EXPECT_EQ(call.answer, "x");
+    EXPECT_FALSE(hanging->routable());
+  }
+  released->count_down();
+}
+
+TEST(LinkNamesTest, ANameThatCannotBeLookedUpIsToldOfAndTriedAgain) {
+  std::atomic<int> asked{0};
+  CallPlaneOptions options;
+  options.lookup = [&asked](const std::string&) {
+    return ++asked < 3 ? registry::net::Hosts{{}, "no such name"} : registry::net::Hosts{{"127.0.0.1"}, ""};
+  };
+  ThisNode here(options);
+  here.start();
+  ScriptedNode other;
+  const auto peer = here.add_and_wait(registry::net::with_host(other.address(), "other.test"));
+  EXPECT_TRUE(peer->routable());
+  EXPECT_EQ(asked, 3);
 }
 
 // -------------------------------------------------------------------------------------------------- leaving in order

@@ -17,7 +17,8 @@ TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyIsTakenAndToldOnceTheHelloIsSaid)
   testing::SilentPeer other;
   const auto link = std::make_shared<Link>("other", 7, other.address(),
                                            Link::Limits{.max_message = 1 << 20, .queue = 1 << 20}, shared);
-  LinkKeeper keeper(link, here.context, here.options_, Logger(), here.dispatch);
+  registry::net::Resolver resolver(registry::net::look_up, [] {});
+  LinkKeeper keeper(link, here.context, here.options_, Logger(), here.dispatch, resolver);
   const std::vector<pollfd> nothing_polled;
 
   EXPECT_FALSE(keeper.attend(now_ns(), nothing_polled)) << "it dials";

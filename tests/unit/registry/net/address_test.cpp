@@ -63,6 +63,21 @@ TEST(Addresses, OfTheLoopbackAndUnixSocketsAreLocal) {
   }
 }
 
+TEST(Addresses, WithANameAreToldFromThoseOfIPAddresses) {
+  for (const char* named : {"tcp://localhost:1", "tcp://node-1.example.org:1", "tcp://127.example:1", "tcp://a_b:9"}) {
+    EXPECT_TRUE(has_name(named)) << named;
+  }
+  for (const char* other : {"tcp://127.0.0.1:1", "tcp://[::1]:1", "tcp://[fe80::1%eth0]:1", "tcp://*:1", "ipc:///run/x",
+                            "ipc://x", "", "host:1"}) {
+    EXPECT_FALSE(has_name(other)) << other;
+  }
+  EXPECT_EQ(host_of("tcp://node:1"), "node");
+  EXPECT_EQ(host_of("tcp://[::1]:1"), "::1");
+  EXPECT_EQ(with_host("tcp://node:4711", "10.0.0.1"), "tcp://10.0.0.1:4711");
+  EXPECT_EQ(with_host("tcp://node:4711", "fd00::1"), "tcp://[fd00::1]:4711");
+  EXPECT_TRUE(is_address(with_host("tcp://node:4711", "fe80::1%eth0"), false));
+}
+
 TEST(Addresses, AdvertisedKeepTheBoundPort) {
   EXPECT_EQ(advertised_address("tcp://127.0.0.1:4711", ""), "tcp://127.0.0.1:4711");
   EXPECT_EQ(advertised_address("tcp://0.0.0.0:4711", "node1"), "tcp://node1:4711");

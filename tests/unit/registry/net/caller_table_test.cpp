@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 struct Callers : ::testing::Test {
-  CallerTable table;
+  CallerTable table{3};
   const Time now{1h};
 };
 
@@ -75,6 +75,15 @@ TEST_F(Callers, OneWithoutADescriptorGoesByItsSilence) {
   EXPECT_THAT(table.take_silent(now), IsEmpty());
   EXPECT_THAT(table.take_silent(now + 1s), ElementsAre(*caller));
   EXPECT_EQ(table.heard("x", now), std::nullopt);
+}
+
+TEST_F(Callers, BeyondTheMostAreNotTakenInUntilThereIsRoom) {
+  const auto first = table.add("a", 1, now);
+  ASSERT_TRUE(first && table.add("b", 2, now) && table.add("c", 3, now));
+  EXPECT_EQ(table.add("d", 4, now), std::nullopt);
+  table.disconnected(1);
+  EXPECT_THAT(table.take_ended(), ElementsAre(*first));
+  EXPECT_TRUE(table.add("d", 4, now));
 }
 
 }  // namespace

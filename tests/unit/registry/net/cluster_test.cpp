@@ -1,5 +1,6 @@
 // Clusters over real sockets on the loopback, each node with a registry of its own.
 #include <busbar/registry/cluster.hpp>
+#include <busbar/registry/net/address.hpp>
 #include <busbar/registry/net/socket.hpp>
 
 #include <fcntl.h>
@@ -115,6 +116,66 @@ TEST(Clusters, C_G1_ThreeNodesThatKnowOneSeedAllKnowEachOther) {
   EXPECT_TRUE(comes_to_offer(a, "shared", {"b", "c"}));
   EXPECT_TRUE(comes_to_offer(b, "shared", {"c"}));
   EXPECT_TRUE(comes_to_offer(c, "shared", {"b"}));
+}
+
+TEST(Clusters, ANameThatIsLookedUpForLongKeepsUpNeitherTheOtherSeedsNorTheEnd) {
+  const auto released = std::make_shared<std::latch>(1);
+  ClusterNode a("a");
+  auto options = ClusterNode::options("b", {"tcp://hangs.test:1", a.address()});
+  options.lookup = [released](const std::string&) {
+    released->wait();
+    return net::Hosts{};
+  };
+  {
+    ClusterNode b(options);
+    b.cluster().start();
+    EXPECT_TRUE(know_each_other(a, b, "a", "b"));
+    EXPECT_TRUE(eventually([&] { return b.cluster().introduced(); }));
+    a.offer("p", {"of_a"});
+    EXPECT_TRUE(comes_to_offer(b, "of_a", {"a"}));
+  }
+  EXPECT_TRUE(eventually([&] { return a.knows().empty(); }));
+  released->count_down();
+}
+
+TEST(Clusters, ASeedThatIsANameIsReachedAtWhicheverOfItsAddressesItIs) {
+  ClusterNode a("a");
+  auto options = ClusterNode::options("b", {net::with_host(a.address(), "seed.test")});
+  std::atomic<int> asked{0};
+  options.lookup = [&asked](const std::string& name) {
+    EXPECT_EQ(name, "seed.test");
+    return ++asked < 3 ? net::Hosts{{}, "not yet"} : net::Hosts{{kElsewhere, "127.0.0.1"}, ""};
+  };
+  ClusterNode b(options);
+  b.cluster().start();
+  EXPECT_TRUE(know_each_other(a, b, "a", "b"));
+  EXPECT_TRUE(b.warned_of("seed.test"));
+}
+
+TEST(Clusters, ANodeThatAdvertisesANameIsDialledAtOneOfItsAddresses) {
+  auto options = ClusterNode::options("a");
+  options.advertise = "a.test";
+  ClusterNode a(options);
+  a.cluster().start();
+  const auto joining = [](const std::string& name, const std::string& seed) {
+    auto out = ClusterNode::options(name, {seed});
+    out.heartbeat = 20ms;
+    out.lookup = [](const std::string& host) {
+      return host == "a.test" ? net::Hosts{{kElsewhere, "127.0.0.1"}, ""} : net::Hosts{{}, "no such name"};
+    };
+    return out;
+  };
+  ClusterNode b(joining("b", net::with_host(a.address(), "127.0.0.1")));
+  b.cluster().start();
+  ASSERT_TRUE(know_each_other(a, b, "a", "b"));
+  ClusterNode c(joining("c", b.address()));  // hears of a's name from b
+  c.cluster().start();
+  EXPECT_TRUE(know_each_other(a, c, "a", "c"));
+  EXPECT_TRUE(eventually([&] {
+    const auto rows = c.cluster().rows();
+    return std::any_of(rows.begin(), rows.end(),
+                       [](const auto& row) { return row.name == "a" && row.round_trip > 0us; });
+  })) << "its heartbeats are answered: its own connection stands";
 }
 
 TEST(Clusters, C_G1_ServicesAppearAndDisappearElsewhereAsTheyDoHere) {
@@ -446,9 +507,49 @@ TEST(Clusters, RowsTellWhatCanBeReached) {
   a.cluster().routability_changed();
   EXPECT_THAT(a.providers("x"), IsEmpty());
   EXPECT_EQ(row(1).state, NodeState::unreachable);
+  const auto unreachable_since = row(1).state_since;
+  EXPECT_GT(unreachable_since, row(1).since);
+  EXPECT_EQ(row(1).state_since, unreachable_since) << "not since it was looked at";
   a.reached("b")->set_routable(true);
   EXPECT_EQ(row(1).state, NodeState::up);
   EXPECT_TRUE(eventually([&] { return row(1).round_trip.count() > 0; })) << "no heartbeat was answered";
+}
+
+TEST(Clusters, RowsTellWhichRecordIsKnownAndSinceWhen) {
+  ClusterNode a("a");
+  ClusterNode b("b", {a.address()});
+  const auto row = [&](std::size_t i) { return a.cluster().rows().at(i); };
+  ASSERT_TRUE(eventually([&] { return a.cluster().rows().size() == 2; }));
+  const NodeRow before = row(1);
+  b.offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  ASSERT_TRUE(eventually([&] { return row(1).version > before.version; }));
+  EXPECT_EQ(row(1).since, before.since);
+  EXPECT_GT(row(1).version_since, before.version_since);
+  EXPECT_EQ(row(1).version, b.cluster().rows().at(0).version);
+  a.offer("p", {"y"});
+  ASSERT_TRUE(eventually([&] { return row(0).version > 1; }));
+  EXPECT_GT(row(0).version_since, row(0).since);
+}
+
+TEST(Clusters, WhoHasLeftIsToldWithWhenAndWhyUntilItIsBack) {
+  ClusterNode a("a");
+  const auto before = std::chrono::system_clock::now() - 1s;  // two clocks are read for one moment
+  {
+    ClusterNode b("b", {a.address()}, 42);
+    ASSERT_TRUE(know_each_other(a, b, "a", "b"));
+    EXPECT_THAT(a.cluster().departed(), IsEmpty());
+  }
+  ASSERT_TRUE(eventually([&] { return a.cluster().departed().size() == 1; }));
+  const DepartedRow gone = a.cluster().departed()[0];
+  EXPECT_EQ(gone.name, "b");
+  EXPECT_EQ(gone.incarnation, 42U);
+  EXPECT_THAT(a.told().left, ElementsAre("b: " + gone.reason));
+  EXPECT_EQ(gone.may_return, gone.reason != "it said goodbye") << "which may be lost with its connection";
+  EXPECT_GE(gone.since, before);
+  EXPECT_LE(gone.since, std::chrono::system_clock::now() + 1s);
+  const ClusterNode again("b", {a.address()}, 43);
+  EXPECT_TRUE(eventually([&] { return a.cluster().departed().empty() && a.knows() == Names{"b"}; }));
 }
 
 TEST(Clusters, WhatWasReachedIsUnreachableAfterwardsAlsoWhenNobodyHasLookedMeanwhile) {
