@@ -396,7 +396,8 @@ TEST_F(Nodes, C_D18_C_G4_OneThatStopsSaysGoodbyeWhenNobodyWaitsForAnAnswerFromIt
   Node node(client());
   const auto sees = [&](registry::NodeState state) {
     const auto rows = node.nodes();
-    return std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.name == "seed" && row.state == state; });
+    return std::any_of(rows.begin(), rows.end(),
+                       [&](const auto& row) { return row.name == "seed" && row.state == state; });
   };
   ASSERT_TRUE(eventually([&] { return sees(registry::NodeState::up); }));
   ASSERT_TRUE(eventually([&] { return seed_.call_stats().peers_up == 1 && seed_.call_stats().connections == 1; }));
