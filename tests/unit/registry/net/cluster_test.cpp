@@ -80,6 +80,11 @@ class Child {
 
   const std::string& address() const { return address_; }
   void signal(int number) const { ::kill(pid_, number); }
+  /// Until SIGCONT. When this returns it stands: its threads run on for a moment.
+  void freeze() const {
+    signal(SIGSTOP);
+    ::waitpid(pid_, nullptr, WUNTRACED);
+  }
   void kill() {
     signal(SIGKILL);
     ::waitpid(std::exchange(pid_, -1), nullptr, 0);
@@ -258,7 +263,7 @@ TEST(Clusters, C_G4_OneThatDoesNotAcknowledgeIsNotWaitedForLonger) {
   a.offer("p", {"of_a"});
   ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
   ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
-  child.signal(SIGSTOP);
+  child.freeze();
   a.registry().announce_nothing();
   EXPECT_FALSE(a.cluster().wait_acknowledged(50ms));
   child.signal(SIGCONT);
