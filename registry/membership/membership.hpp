@@ -186,6 +186,7 @@ class Membership {
   void refuse_too_many(const Newcomer& newcomer);
   wire::Refused name_held(const std::string& name, const std::string& held_at) const;
   void challenge(const Member& holder, const Newcomer& newcomer);
+  void ask_challenged(const Link& link);
   void holder_lives(const std::string& name);
   void take_in_place_of_holder(const Newcomer& newcomer);
   void holder_is_gone(const std::string& name);
@@ -199,6 +200,7 @@ class Membership {
   void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
+  bool is_deaf(const Caller& node) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();
