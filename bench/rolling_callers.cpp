@@ -41,7 +41,8 @@ class Callers {
   }
   void print() {
     const MutexLock lock(mutex_);
-    std::printf("%zu calls, %zu of them while a host was restarted; failed: %zu\n", calls_, ms_.size(), failures_.size());
+    std::printf("%zu calls, %zu of them while a host was restarted; failed: %zu\n", calls_, ms_.size(),
+                failures_.size());
     for (const std::string& failure : failures_) std::printf("  %s\n", failure.c_str());
     if (ms_.empty()) return;
     std::sort(ms_.begin(), ms_.end());

@@ -1,5 +1,5 @@
-// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled, at once or after a while, and
-// calls that are taken and not answered.
+// What the benchmarks call: a typed request and answer of about 64 bytes, inline and pooled, at once or after a while,
+// and calls that are taken and not answered.
 #include <busbar/plugin.hpp>
 
 #include <chrono>

@@ -154,8 +154,8 @@ class Node {
   void when_joined(std::function<void()> tell);
   // Leaving, in these steps, each of which ends at the deadline at the latest; none is done twice (decision 0016).
 
-  /// Other nodes are told that nothing is offered here any more. When those that are connected have taken note, which is
-  /// waited for a moment, what is asked all the same is refused, unstarted. Calls that are under way, and those from
+  /// Other nodes are told that nothing is offered here any more. When those that are connected have taken note, which
+  /// is waited for a moment, what is asked all the same is refused, unstarted. Calls that are under way, and those from
   /// here, go on.
   void withdraw(host::Nanos deadline);
   /// Runs what is queued in the pool, which then runs nothing any more, and waits for the calls of clients.

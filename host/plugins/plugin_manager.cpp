@@ -14,7 +14,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLookAtLeaving{20};    // how often a draining generation is looked at
-constexpr std::chrono::milliseconds kLookIfQuiet{1};        // the same when the host stops
+constexpr std::chrono::milliseconds kLookIfQuiet{1};       // the same when the host stops
 constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
 constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
 constexpr std::chrono::milliseconds kCopyPause{50};

@@ -39,8 +39,8 @@ class CallPeers {
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   // It is down when this returns; its calls are ended by the thread, at once.
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
-  // That start of a node wants to be asked nothing more: its peer is told when nothing is waited for from there, and not
-  // dialled again.
+  // That start of a node wants to be asked nothing more: its peer is told when nothing is waited for from there, and
+  // not dialled again.
   void let_go(const NodeStart& node);
   // Tells each peer that is up that nothing more is asked of it, and wants to be asked nothing more itself; no request
   // is taken from here on. Returns those that have been told. Errors: std::bad_alloc.

@@ -41,8 +41,8 @@ const std::string& CallPlane::bound_address() const noexcept { return core_->ser
 
 void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
   core_->peers.start(peers, std::move(routability_changed), &core_->server.nodes());
-  core_->server.start(requests, {[this] { core_->peers.ring(); },
-                                 [this](const NodeStart& node) { core_->peers.let_go(node); }});
+  core_->server.start(requests,
+                      {[this] { core_->peers.ring(); }, [this](const NodeStart& node) { core_->peers.let_go(node); }});
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {

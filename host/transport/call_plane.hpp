@@ -71,8 +71,8 @@ class CallPlane {
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
 
   /// Before `stop`, once every call here has its answer: asks all peers to send nothing more, and waits until each has
-  /// said that it does not, which it does when it has every answer from here. What still comes is handed out. Nothing can
-  /// be asked from here any more. False: not all have said so at the deadline.
+  /// said that it does not, which it does when it has every answer from here. What still comes is handed out. Nothing
+  /// can be asked from here any more. False: not all have said so at the deadline.
   bool wind_down(Nanos deadline) noexcept;
   CallPlaneStats stats() const;
   /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns

@@ -42,7 +42,7 @@ class CallServer {
   const std::string& bound_address() const noexcept { return bound_address_; }
   /// What is told of nodes, by the thread. Must be short.
   struct Told {
-    std::function<void()> left = [] {};                             ///< `nodes` has one less
+    std::function<void()> left = [] {};                                 ///< `nodes` has one less
     std::function<void(const NodeStart&)> closes = [](const auto&) {};  ///< it wants to be asked nothing more
   };
   /// Begins to serve. `events` outlives `stop`.

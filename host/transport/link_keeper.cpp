@@ -18,7 +18,7 @@ using registry::net::Monitor;
 
 constexpr Nanos kMinDelay = 100 * kMillisecond;
 constexpr Nanos kMaxDelay = 3 * kSecond;  // so a network that heals is whole within 5 s
-constexpr Nanos kParkedFor = kSecond;  // how long late answers may lie where nobody drives
+constexpr Nanos kParkedFor = kSecond;     // how long late answers may lie where nobody drives
 
 // How soon it is looked again whether anything is still waited for from a peer that leaves: its last answer may have
 // come through our ROUTER, or been read by a caller, and then nobody rings.
@@ -329,7 +329,8 @@ void LinkKeeper::fail(Nanos now, std::string_view reason) noexcept {
 void LinkKeeper::rest(Nanos now) noexcept {
   close_socket();
   state_ = State::resting;
-  due_ = link_->let_go_of() ? kNever : now + std::uniform_int_distribution<Nanos>(delay_ * 8 / 10, delay_ * 12 / 10)(random_);
+  due_ = link_->let_go_of() ? kNever
+                            : now + std::uniform_int_distribution<Nanos>(delay_ * 8 / 10, delay_ * 12 / 10)(random_);
   delay_ = std::min(delay_ * 2, kMaxDelay);
 }
 

@@ -104,9 +104,9 @@ class LinkKeeper {
   bool greeted_ = false;
   bool hurried_ = false;
   bool closing_said_ = false;  // to a peer that leaves, which then ends the connection
-  Nanos parked_until_ = 0;  // when late answers are read next
-  std::size_t offset_ = 0;  // of its descriptors among all that were polled
-  std::size_t polled_ = 0;  // how many
+  Nanos parked_until_ = 0;     // when late answers are read next
+  std::size_t offset_ = 0;     // of its descriptors among all that were polled
+  std::size_t polled_ = 0;     // how many
 };
 
 }  // namespace busbar::host

@@ -133,7 +133,8 @@ TEST_F(Connect, ARegistrysAddressIsNoPlaceToCall) {
 
 TEST_F(Connect, C_D18_AClientIsAnsweredWhenItsEntryNodeStopsAlsoByAnotherNode) {
   start_two();
-  Process caller(command_of(cluster_status(cluster["b"], "address"), {"call", "sleeps", R"({"ms":700,"answer":"rested"})"}));
+  Process caller(
+      command_of(cluster_status(cluster["b"], "address"), {"call", "sleeps", R"({"ms":700,"answer":"rested"})"}));
   ASSERT_TRUE(eventually([&] { return cluster["a"].plugin("behaviours.so")["calls_running"] == 1; }));
   cluster["b"].stop();
   const auto ended = caller.wait();

@@ -251,7 +251,7 @@ class EnvelopeReader {
   bool get(const Head& item, EnvelopeType& type) {
     if (item.major() != cbor::detail::kUnsigned) return false;
     type = item.value <= static_cast<std::uint64_t>(EnvelopeType::closing) ? static_cast<EnvelopeType>(item.value)
-                                                                            : EnvelopeType::none;
+                                                                           : EnvelopeType::none;
     return true;
   }
   bool get(const Head& item, Role& role) {

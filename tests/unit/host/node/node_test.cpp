@@ -392,6 +392,31 @@ TEST_F(Nodes, C_G4_OneThatHasWithdrawnIsOfferedNowhereAndServesWhatComesAllTheSa
   seed_.stop();
 }
 
+TEST_F(Nodes, C_D18_C_G4_OneThatStopsSaysGoodbyeWhenNobodyWaitsForAnAnswerFromItAnyMore) {
+  Node node(client());
+  const auto sees = [&](registry::NodeState state) {
+    const auto rows = node.nodes();
+    return std::any_of(rows.begin(), rows.end(),
+                       [&](const auto& row) { return row.name == "seed" && row.state == state; });
+  };
+  ASSERT_TRUE(eventually([&] { return sees(registry::NodeState::up); }));
+  ASSERT_TRUE(eventually([&] { return seed_.call_stats().peers_up == 1 && seed_.call_stats().connections == 1; }));
+  const auto seed = std::static_pointer_cast<host::Peer>(node.registry().find_node("seed"));
+  seed->pending_begins();  // an answer that has not been read yet
+  auto stopped = std::async(std::launch::async, [&] { seed_.stop(host::now_ns() + 60 * host::kSecond); });
+  // It has asked to be asked nothing more.
+  EXPECT_TRUE(eventually([&] {
+    Message message = Message::of("greet", Greet{"you"});
+    node.dispatcher().dispatch(message, {10'000, "seed"});
+    return message.response().text().find("no connection") != std::string_view::npos;
+  }));
+  EXPECT_TRUE(sees(registry::NodeState::up)) << "it has not said goodbye";
+  EXPECT_EQ(stopped.wait_for(0s), std::future_status::timeout);
+  seed->pending_ends();
+  stopped.wait();
+  EXPECT_TRUE(eventually([&] { return node.nodes().size() == 1; }));
+}
+
 TEST_F(Nodes, C_D18_OneThatStopsUnderLoadFailsNoCall) {
   const Offer offer(seed_);
   Node node(client());

@@ -512,8 +512,9 @@ TEST_F(LinkFailureTest, APeerThatLeavesIsNotDialledAgainAlsoIfItIsKilled) {
 
 TEST_F(LinkFailureTest, WhoClosesTellsAllThatUnderstandItBehindEverythingElse) {
   ScriptedNode other("tcp://127.0.0.1:*", never_answers());
-  ScriptedNode older("tcp://127.0.0.1:*", never_answers({ScriptedNode::welcome("older", 7, "test", 1, 1 << 20,
-                                                                              wire::kMinorWithClosing - 1)}));
+  ScriptedNode older(
+      "tcp://127.0.0.1:*",
+      never_answers({ScriptedNode::welcome("older", 7, "test", 1, 1 << 20, wire::kMinorWithClosing - 1)}));
   const auto peer = here_.add_and_wait(other.address());
   const auto old_peer = here_.peers.add("older", 7, older.address());
   ASSERT_TRUE(eventually([&] { return old_peer->routable(); }));
