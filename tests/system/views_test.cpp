@@ -68,8 +68,10 @@ TEST_F(Views, AllAgreeWhereAllIsWell) {
   }
   EXPECT_EQ(cluster["a"].busbar({"nodes", "--views"}).out, "all 3 nodes see the same\n");
   const std::string address = cluster_status(cluster["a"], "address");
-  const Ended other_way =
-      run({.arguments = {BUSBAR_BUSBAR, "--connect", address, "nodes", "--views"}, .scratch = cluster["a"].root()});
+  Command elsewhere;
+  elsewhere.arguments = {BUSBAR_BUSBAR, "--connect", address, "nodes", "--views"};
+  elsewhere.scratch = cluster["a"].root();
+  const Ended other_way = run(elsewhere);
   EXPECT_EQ(other_way.out, "all 3 nodes see the same\n");
   EXPECT_EQ(other_way.status, 0);
 }

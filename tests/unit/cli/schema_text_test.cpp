@@ -77,8 +77,9 @@ TEST(SchemaText, OfSomethingElseIsShownAsFarAsItGoes) {
 }
 
 TEST(CallLine, IsOneThatAShellTakes) {
-  EXPECT_EQ(call_line("", "greet", Json{{"name", "it's"}}), R"(busbar call greet '{"name":"it'\''s"}')");
-  EXPECT_EQ(call_line("--run-dir /r ", "count", 5), "busbar --run-dir /r call count 5");
+  EXPECT_EQ(call_line("", "greet", Json{{"name", "it's"}}, Json()), R"(busbar call greet '{"name":"it'\''s"}')");
+  EXPECT_EQ(call_line("--run-dir /r ", "count", 5, Json()), "busbar --run-dir /r call count 5");
+  EXPECT_EQ(call_line("", "balance", 5, Json{{"user", "ann"}}), R"(busbar call balance 5 --assign 'user="ann"')");
   EXPECT_EQ(shell_word(""), "''");
   EXPECT_EQ(shell_word("a b"), "'a b'");
 }
