@@ -120,10 +120,14 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   has_been_member_ = true;
   if (!welcomed_) welcomed_ = now_;
   put_record(record);
-  const bool is_news = link->state != Link::State::greeted;
-  if (!dialer_.greeted(*link, record.name, actions_)) return;  // the link is no more
-  if (is_news) actions_.emplace_back(SendToLink{id, heartbeat()});
-  ask_challenged(*link);  // its welcome may have been on its way when it died
+  const bool was_greeted = link->state == Link::State::greeted;
+  if (!dialer_.greeted(*link, record.name, actions_) || was_greeted) return;
+  actions_.emplace_back(SendToLink{id, heartbeat()});
+  const auto asked = challenges_.find(record.name);
+  if (asked == challenges_.end()) return;
+  // It may have been welcomed before it ended, and before the other one came: now it can be asked.
+  asked->second.deadline = now_ + kPongWithin;
+  send(id, wire::Ping{asked->second.nonce});
 }
 
 void Membership::refuse(const Newcomer& newcomer, wire::Refused why) {
@@ -187,14 +191,7 @@ void Membership::challenge(const Member& holder, const Newcomer& newcomer) {
   if (!is_new) return;
   at->second.nonce = random_();
   at->second.deadline = now_ + kPongWithin;
-  if (is_greeted) send(link->id, wire::Ping{at->second.nonce});  // else when it welcomes this node
-}
-
-void Membership::ask_challenged(const Link& link) {
-  const auto asked = challenges_.find(link.node);
-  if (asked == challenges_.end()) return;
-  asked->second.deadline = now_ + kPongWithin;
-  send(link.id, wire::Ping{asked->second.nonce});
+  if (is_greeted) send(link->id, wire::Ping{at->second.nonce});  // else when it is welcomed there
 }
 
 void Membership::take_pong(const Link& link, const wire::Pong& pong) {

@@ -186,7 +186,6 @@ class Membership {
   void refuse_too_many(const Newcomer& newcomer);
   wire::Refused name_held(const std::string& name, const std::string& held_at) const;
   void challenge(const Member& holder, const Newcomer& newcomer);
-  void ask_challenged(const Link& link);
   void holder_lives(const std::string& name);
   void take_in_place_of_holder(const Newcomer& newcomer);
   void holder_is_gone(const std::string& name);
