@@ -1,9 +1,6 @@
 # Compiler settings of everything that is built in this tree, on one interface target: `busbar_settings`.
 
-# Dev: what a developer and the suite run. Quick to build, optimised enough to be used, assertions on.
-set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "")
-set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "")
-mark_as_advanced(CMAKE_C_FLAGS_DEV CMAKE_CXX_FLAGS_DEV)
+# Dev: what a developer and the suite run. No flags of its own: quick to build, assertions on.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

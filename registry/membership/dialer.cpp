@@ -24,7 +24,12 @@ void Dialer::end_named_seed(const std::string& address) {
 }
 
 void Dialer::add(const std::string& address, Time now, Duration delay) {
-  if (links_.size() < most_) put(address, now, delay);
+  Link* known = at_address(address);
+  if (known == nullptr) {
+    if (links_.size() < most_) put(address, now, delay);
+  } else if (known->state == Link::State::parked && !known->is_self) {
+    unpark(*known, now + delay);
+  }
 }
 
 Link& Dialer::put(const std::string& address, Time now, Duration delay) {
@@ -140,11 +145,14 @@ void Dialer::pass_over(Link& link, Actions& actions) {
 
 void Dialer::unpark(std::string_view node, Time now) {
   for (auto& [address, link] : links_) {
-    if (link.state != Link::State::parked || link.node != node) continue;
-    link.state = Link::State::waiting;
-    link.node.clear();
-    link.next_dial = now + kFirstDelay;
+    if (link.state == Link::State::parked && link.node == node) unpark(link, now + kFirstDelay);
   }
+}
+
+void Dialer::unpark(Link& link, Time next_dial) {
+  link.state = Link::State::waiting;
+  link.node.clear();
+  link.next_dial = next_dial;
 }
 
 void Dialer::close_all(Actions& actions) {

@@ -55,7 +55,8 @@ class Dialer {
   /// The same for one that is a seed because a name stands for it, until it does so no more.
   void add_named_seed(const std::string& address, Time now);
   void end_named_seed(const std::string& address);
-  /// Dials it from now on; does nothing for an address that is known already, or where there are too many.
+  /// Dials it from now on, also where that was no need; does nothing for one that is dialled already, or where there are
+  /// too many.
   void add(const std::string& address, Time now, Duration delay = Duration::zero());
   /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
   void hurry(const std::string& address, Time now);
@@ -103,6 +104,7 @@ class Dialer {
  private:
   Link& put(const std::string& address, Time now, Duration delay = Duration::zero());
   void park(Link& link, const std::string& node);
+  void unpark(Link& link, Time next_dial);
   void dial(Link& link, Time now, Actions& actions);
   void end(Link& link);
   void wait(Link& link, Time now, std::mt19937_64& random);

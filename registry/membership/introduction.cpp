@@ -105,9 +105,7 @@ void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
   }
   callers_[caller] = {record.name, record.incarnation, record.registry_address, now_};
   const bool is_news = dialer_.at_address(record.registry_address) == nullptr;
-  const auto* departed = departed_.find(record.name);
-  const bool must_answer = departed != nullptr && departed->was_deaf && departed->incarnation == record.incarnation &&
-                           departed->registry_address == record.registry_address;
+  const bool must_answer = is_deaf(callers_[caller]);
   const bool is_new = !must_answer && put_record(record);
   send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name), .established = has_been_member_});
   if (must_answer) return dialer_.hurry(record.registry_address, now_);
@@ -122,8 +120,14 @@ void Membership::admit_link(LinkId id, const NodeRecord& record) {
   has_been_member_ = true;
   if (!welcomed_) welcomed_ = now_;
   put_record(record);
-  if (dialer_.greeted(*link, record.name, actions_)) actions_.emplace_back(SendToLink{id, heartbeat()});
-  if (challenges_.contains(record.name)) holder_lives(record.name);
+  const bool was_greeted = link->state == Link::State::greeted;
+  if (!dialer_.greeted(*link, record.name, actions_) || was_greeted) return;
+  actions_.emplace_back(SendToLink{id, heartbeat()});
+  const auto asked = challenges_.find(record.name);
+  if (asked == challenges_.end()) return;
+  // It may have been welcomed before it ended, and before the other one came: now it can be asked.
+  asked->second.deadline = now_ + kPongWithin;
+  send(id, wire::Ping{asked->second.nonce});
 }
 
 void Membership::refuse(const Newcomer& newcomer, wire::Refused why) {
@@ -187,7 +191,7 @@ void Membership::challenge(const Member& holder, const Newcomer& newcomer) {
   if (!is_new) return;
   at->second.nonce = random_();
   at->second.deadline = now_ + kPongWithin;
-  if (is_greeted) send(link->id, wire::Ping{at->second.nonce});  // else its welcome will tell
+  if (is_greeted) send(link->id, wire::Ping{at->second.nonce});  // else when it is welcomed there
 }
 
 void Membership::take_pong(const Link& link, const wire::Pong& pong) {

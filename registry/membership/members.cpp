@@ -70,6 +70,13 @@ void Membership::end_caller(CallerId id) {
   remove(node.name, "its connection to this node ended", Leaving::lost);
 }
 
+/// It was lost because it did not answer, and has not done so since: what it says does not bring it back.
+bool Membership::is_deaf(const Caller& node) const {
+  const auto* departed = departed_.find(node.name);
+  return departed != nullptr && departed->was_deaf && departed->incarnation == node.incarnation &&
+         departed->registry_address == node.registry_address;
+}
+
 /// One node may have dialled this one twice, under two of its addresses; and a link that is greeted tells by itself.
 bool Membership::is_connected(const Caller& node) const {
   if (dialer_.to_node(node.name) != nullptr) return true;

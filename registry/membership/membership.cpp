@@ -304,7 +304,7 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
   }
   const bool has_it = member != nullptr && member->record.incarnation == caller.incarnation;
   const std::uint64_t version = has_it ? member->record.version : 0;
-  send(id, wire::HeartbeatAck{heartbeat.sent_us, version < heartbeat.version, version});
+  send(id, wire::HeartbeatAck{heartbeat.sent_us, version < heartbeat.version && !is_deaf(caller), version});
 }
 
 void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {

@@ -199,6 +199,7 @@ class Membership {
   void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
+  bool is_deaf(const Caller& node) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();

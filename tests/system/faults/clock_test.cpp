@@ -49,6 +49,7 @@ TEST_F(FaultyClock, C_G9_ANodeWhoseClockIsSetBackADayServesOnAndRestartsAsALater
   set_clock_of("b", "-1d");
   EXPECT_TRUE(eventually([&] { return cluster["b"].call("work", {{"number", 1}, {"ms", 0}}).status == 0; }));
   expect_healed({{"work", {"a", "b", "c"}}});
+  for (const auto& each : callers) EXPECT_EQ(each->latest()["failed"], Json::object()) << each->name();
 
   allow("badrpc nodedown");
   cluster.kill("b");

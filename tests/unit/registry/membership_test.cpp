@@ -670,6 +670,14 @@ TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerIsLostUntilItAnswers) {
   EXPECT_EQ(disagreement(network), "");
 }
 
+TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerIsTalkedToAsAtRest) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from == "b" && to == "a"; };
+  network.run(10s);
+  const std::size_t before = network.sent;
+  network.run(10s);
+  EXPECT_LE(network.sent - before, 10 * (3 * 2 * 2 + 6U)) << "heartbeats, their answers, and hellos in vain";
+}
+
 TEST_F(ThreeNodes, ACutThatHealsIsOverWithinSeconds) {
   network["a"].group = 1;
   network.run(60s);
@@ -885,6 +893,22 @@ TEST(Names, C_G7_ANodeThatNobodyAnswersIsRefusedByTheMemberOfItsNameThatFindsIt)
   network.run(3s);
   EXPECT_THAT(network["second"].refused, HasSubstr("held by another live node, at tcp://a:1"));
   EXPECT_EQ(network["a"].refused, "");
+}
+
+TEST(Names, C_G7_AWelcomeThatWasSaidBeforeAQuickRestartDoesNotKeepTheNameForWhoIsGone) {
+  VirtualNetwork network;
+  network.weather.least = network.weather.most = 100ms;
+  network.start("a", {});
+  network.start("b", {"a"});
+  network.run(450ms);  // a has b's hello; its own has been answered by b, and the answer is on its way
+  ASSERT_THAT(known_at(network, "a"), ElementsAre("b"));
+  ASSERT_THAT(known_at(network, "b"), ElementsAre("a"));
+  network.crash("b");
+  NodeRecord elsewhere = record_of("b", 11);
+  elsewhere.registry_address = "tcp://elsewhere:1";
+  network.ask("a", network.stranger(), wire::Hello{.cluster = "busbar", .record = elsewhere});
+  network.run(400ms);
+  EXPECT_EQ(network["a"].view.at("b").incarnation, 11U);
 }
 
 TEST_F(ThreeNodes, C_G2_ALaterStartIsNoChangeOfTheRecordOfAnotherOneThatWaitedForItsName) {

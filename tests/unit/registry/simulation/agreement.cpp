@@ -46,7 +46,7 @@ std::string disagreement_at(const VirtualNode& node, const Holders& holders) {
 /// What the machine says of its members is what its driver was told.
 std::string disagreement_with_rows(const VirtualNode& node) {
   const auto rows = node.machine->rows();
-  bool same = rows.size() == static_cast<std::size_t>(std::distance(node.view.begin(), node.view.end()));
+  bool same = rows.size() == node.view.size();
   for (const MemberRow& row : rows) {
     same = same && node.view.contains(row.name) && node.view.at(row.name).incarnation == row.incarnation &&
            node.view.at(row.name).services.size() == row.services;

@@ -65,6 +65,10 @@ void SimulatedNetwork::run(Duration time) {
       return;
     }
     happen(std::move(event));
+    if (sent > most_sent) {
+      violations.push_back(at_time() + "a storm of messages");
+      return;
+    }
   }
   now_ = end;
 }

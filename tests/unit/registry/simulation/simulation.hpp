@@ -36,6 +36,7 @@ class Simulation {
   };
 
   void happen(const Step& step, Random& random);
+  void run(Duration time);
   void start_any(Random& random);
   void start(std::size_t name, VirtualNode& place, Random& random);
   void move(VirtualNode& node, Random& random);

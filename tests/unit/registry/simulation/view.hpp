@@ -23,6 +23,7 @@ class View {
 
   auto begin() const { return records_.begin(); }
   auto end() const { return records_.end(); }
+  std::size_t size() const { return records_.size(); }
   const NodeRecord& at(const std::string& name) const { return records_.at(name); }
   bool contains(const std::string& name) const { return records_.contains(name); }
 
