@@ -303,7 +303,7 @@ TEST(Gate, C_D6_ANestedCallThatTimedOutKeepsThePlaceUntilItEnds) {
   Outcomes outcomes;
   Hub hub(wide_pool());
   hub.add("p", Script().limit(1, 0).on("inner", held.answer()).on("outer", [](Message&, Context& context) {
-    return Response::ok(context.dispatch(Message("inner"), std::chrono::milliseconds(20)).response().kind() ==
+    return Response::ok(context.dispatch(Message("inner"), std::chrono::milliseconds(500)).response().kind() ==
                         Response::Kind::service_timeout);
   }));
   EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().value_as<bool>());
