@@ -137,7 +137,7 @@ TEST(DescriptionText, ShowsWithWhichAssignsAnExampleWorks) {
   const Json document = Json::parse(R"({"name": "greet", "example": {}, "example_assigns": {"user": "it's me",
       "roles": [1, "a b"]}})");
   EXPECT_THAT(description_text(document, "", kPlain),
-              HasSubstr("  busbar call greet '{}' --assign 'roles=[1,\"a b\"]' --assign 'user=\"it'\\''s me\"'\n"));
+              HasSubstr("  busbar call greet '{}' --assign 'user=\"it'\\''s me\"' --assign 'roles=[1,\"a b\"]'\n"));
 }
 
 TEST(DescriptionText, ShowsHowItIsPickedAndHowManyCallsAreTaken) {
