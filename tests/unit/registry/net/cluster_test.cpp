@@ -262,6 +262,11 @@ TEST(Clusters, C_G4_OneThatDoesNotAcknowledgeIsNotWaitedForLonger) {
   const Child child("b", a.address(), 1, "of_b");
   a.offer("p", {"of_a"});
   ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  // From then on it is waited for: it answers on the connection that is opened to it.
+  ASSERT_TRUE(eventually([&] {
+    const auto rows = a.cluster().rows();
+    return rows.size() == 2 && rows[1].round_trip.count() > 0;
+  }));
   ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
   child.freeze();
   a.registry().announce_nothing();
