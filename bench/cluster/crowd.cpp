@@ -110,6 +110,12 @@ class Crowd {
     return hello;
   }
 
+  // Nothing: the connection on which it came has ended meanwhile, and its descriptor tells no port any more.
+  const Peer* called_at(int port) const {
+    const auto found = by_port_.find(port);
+    return found == by_port_.end() ? nullptr : &peers_[found->second];
+  }
+
   void hear_answer() {
     Peer& peer = peers_[by_name_.at(to_registry_.from())];
     const plane::Message message = said(to_registry_);
@@ -120,23 +126,24 @@ class Crowd {
   }
 
   void answer() {
-    const Peer& peer = peers_[by_port_.at(registry_.port())];
+    const Peer* peer = called_at(registry_.port());
+    if (peer == nullptr) return;
     const plane::Message message = said(registry_);
     const auto say = [&](const plane::Message& answer) { registry_.send(registry_.from(), plane::encode(answer)); };
-    if (std::holds_alternative<plane::Hello>(message)) say(plane::Welcome{.record = peer.record, .peers = {}});
+    if (std::holds_alternative<plane::Hello>(message)) say(plane::Welcome{.record = peer->record, .peers = {}});
     if (const auto* heartbeat = std::get_if<plane::Heartbeat>(&message)) {
       say(plane::HeartbeatAck{heartbeat->sent_us, false});
     }
     if (const auto* ping = std::get_if<plane::Ping>(&message)) {
-      say(plane::Pong{ping->nonce, peer.record.name, peer.record.incarnation});
+      say(plane::Pong{ping->nonce, peer->record.name, peer->record.incarnation});
     }
   }
 
   void greet_caller() {
     wire::Bytes frame{called_.body().data<std::uint8_t>(), called_.body().size()};
     if (wire::read_envelope(frame).type != wire::EnvelopeType::hello) return;
-    const Peer& peer = peers_[by_port_.at(called_.port())];
-    called_.send(called_.from(), greeting(wire::EnvelopeType::welcome, peer.record.name));
+    const Peer* peer = called_at(called_.port());
+    if (peer != nullptr) called_.send(called_.from(), greeting(wire::EnvelopeType::welcome, peer->record.name));
   }
 
   zmq::context_t context_{1};

@@ -55,8 +55,8 @@ class Dialer {
   /// The same for one that is a seed because a name stands for it, until it does so no more.
   void add_named_seed(const std::string& address, Time now);
   void end_named_seed(const std::string& address);
-  /// Dials it from now on, also where that was no need; does nothing for one that is dialled already, or where there are
-  /// too many.
+  /// Dials it from now on, also where that was no need; does nothing for one that is dialled already, or where there
+  /// are too many.
   void add(const std::string& address, Time now, Duration delay = Duration::zero());
   /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
   void hurry(const std::string& address, Time now);

@@ -27,7 +27,7 @@ std::vector<Json> descriptions(const TestHost& host) {
 
 Answer call_example(const TestHost& host, const Json& service) {
   std::vector<std::string> options;
-  const Json assigns = service.value("example_assigns", Json::object());
+  const Json assigns = service.value("example_assigns", Json::object());  // kept: what is gone through must live
   for (const auto& [key, value] : assigns.items()) {
     options.insert(options.end(), {"--assign", key + "=" + value.dump()});
   }

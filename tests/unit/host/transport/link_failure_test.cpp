@@ -528,6 +528,7 @@ TEST_F(LinkFailureTest, WhoClosesTellsAllThatUnderstandItBehindEverythingElse) {
   old_peer->ended();
   EXPECT_TRUE(eventually([&] { return older.requests == 1; }));
   EXPECT_EQ(older.closings, 0);
+  here_.peers.stop();  // the call is told of its end before it is gone
 }
 
 }  // namespace

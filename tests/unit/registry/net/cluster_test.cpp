@@ -244,6 +244,15 @@ TEST(Clusters, C_G4_ANodeThatStopsIsGoneEverywhereAtOnceAndForgetsTheOthers) {
   EXPECT_THAT(b.knows(), IsEmpty());
 }
 
+/// So many others have answered on the connections that are opened to them: from then on they are waited for.
+bool has_links(ClusterNode& node, std::size_t count) {
+  return eventually([&] {
+    std::size_t answered = 0;
+    for (const NodeRow& row : node.cluster().rows()) answered += row.round_trip.count() > 0 ? 1 : 0;
+    return answered == count;
+  });
+}
+
 TEST(Clusters, C_G4_AWithdrawalThatIsAcknowledgedIsKnownEverywhere) {
   ClusterNode a("a");
   ClusterNode b("b", {a.address()});
@@ -251,6 +260,7 @@ TEST(Clusters, C_G4_AWithdrawalThatIsAcknowledgedIsKnownEverywhere) {
   a.offer("p", {"of_a"});
   ASSERT_TRUE(comes_to_offer(b, "of_a", {"a"}));
   ASSERT_TRUE(comes_to_offer(c, "of_a", {"a"}));
+  ASSERT_TRUE(has_links(a, 2));
   a.registry().announce_nothing();
   ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
   EXPECT_THAT(b.providers("of_a"), IsEmpty());
@@ -262,6 +272,7 @@ TEST(Clusters, C_G4_OneThatDoesNotAcknowledgeIsNotWaitedForLonger) {
   const Child child("b", a.address(), 1, "of_b");
   a.offer("p", {"of_a"});
   ASSERT_TRUE(comes_to_offer(a, "of_b", {"b"}));
+  ASSERT_TRUE(has_links(a, 1));
   ASSERT_TRUE(a.cluster().wait_acknowledged(busbar::testing::kFarAway));
   child.freeze();
   a.registry().announce_nothing();

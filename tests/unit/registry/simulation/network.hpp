@@ -123,7 +123,7 @@ class SimulatedNetwork {
   std::function<void(const std::string&)> on_event;
   std::size_t sent = 0;
   std::size_t most_sent = ~std::size_t{0};  ///< with more it is over: they talk each other into it
-  std::vector<std::string> violations;  ///< of what must hold at any time, in words
+  std::vector<std::string> violations;      ///< of what must hold at any time, in words
 
  private:
   using Kind = Event::Kind;

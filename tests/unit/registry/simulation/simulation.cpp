@@ -5,8 +5,8 @@
 namespace busbar::registry::testing {
 namespace {
 
-constexpr std::size_t kSeeds = 3;                 // the first places are others' seeds
-constexpr std::size_t kSparePlaces = 3;           // more places than names
+constexpr std::size_t kSeeds = 3;        // the first places are others' seeds
+constexpr std::size_t kSparePlaces = 3;  // more places than names
 // Messages from one node to another, each way of theirs counted: far more than there should be.
 constexpr std::size_t kAfterAFault = 100;
 constexpr std::size_t kInASecond = 20;
