@@ -183,7 +183,9 @@ TEST_F(JoiningHere, HostsMeetAndCallEachOtherByIPv6) {
   ASSERT_TRUE(cluster.wait_until_offered("echo", {"b"}));
   EXPECT_EQ(cluster["b"].call("greet", {{"name", "Ada"}}).json["value"]["text"], "Hello, Ada!");
   EXPECT_EQ(cluster["a"].call("echo", 1).json["value"], 1);
-  for (const Json& row : cluster["a"].ask({"nodes"}).json["nodes"]) {
+  const Json rows = cluster["a"].ask({"nodes"}).json["nodes"];
+  EXPECT_EQ(rows.size(), 2U);
+  for (const Json& row : rows) {
     EXPECT_THAT(row["address"].get<std::string>(), StartsWith("tcp://[::1]:"));
   }
 }
@@ -211,7 +213,9 @@ TEST_F(JoiningHere, Z19_AWildcardIsBoundAndNeverAnnounced) {
   }
   ASSERT_TRUE(cluster.wait_until_whole());
   for (const char* each : {"star", "six", "four"}) {
-    for (const Json& row : cluster[each].ask({"nodes"}).json["nodes"]) {
+    const Json rows = cluster[each].ask({"nodes"}).json["nodes"];
+    EXPECT_EQ(rows.size(), 3U);
+    for (const Json& row : rows) {
       EXPECT_THAT(row["address"].get<std::string>(), StartsWith("tcp://10.1.1.7:"));
       EXPECT_THAT(row["registry_address"].get<std::string>(), StartsWith("tcp://10.1.1.7:"));
     }
@@ -219,8 +223,7 @@ TEST_F(JoiningHere, Z19_AWildcardIsBoundAndNeverAnnounced) {
   }
 }
 
-// ------------------------------------------------------------------------------------------------ how many there may
-// be
+// ---------------------------------------------------------------------------------------------- how many there may be
 
 class MaxPeers : public ClusterTest {
  protected:
