@@ -110,7 +110,8 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
 Host::~Host() { stop(); }
 
 // One order for all nodes (decision 0016), with the command line and the plugins in between: who calls from here is
-// answered first, and plugins stop when no handler runs any more.
+// answered first, and plugins stop when no handler runs any more. Until then their services are there, for what a
+// handler asks of others here is a part of its call.
 Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
   log_.info("stopping", {{"node", config_.node}});
@@ -120,7 +121,7 @@ Stopped Host::stop() {
   admin_->wind_down(left());
   node_.withdraw(deadline);
   admin_->stop(left());
-  plugins_.withdraw();
+  plugins_.stop_loading();
   const PoolStopped pool = node_.drain(deadline);
   const std::size_t kept = plugins_.stop_all(deadline);
   node_.stop(deadline);

@@ -34,11 +34,6 @@ std::uint32_t timeout_of(const Envelope& request) noexcept {
 
 }  // namespace
 
-void Dispatcher::refuse_requests() noexcept {
-  refusing_.store(true, std::memory_order_relaxed);
-  anteroom_.dismiss();
-}
-
 // Whether it waits, or has been told that too many do.
 bool Dispatcher::holds(const std::shared_ptr<Requester>& from, const Envelope& envelope) {
   if (!anteroom_.closed() || from->role() != wire::Role::client) [[likely]]

@@ -220,6 +220,11 @@ class Call final : public busbar_call, public Task {
   bool certainly_unstarted() const noexcept { return unstarted_; }
   const Payload* changed_assigns() const noexcept { return assigns_changed_ ? &assigns_ : nullptr; }
   const Payload& events() const noexcept { return events_; }
+  /// Whether it is such a call, of this dispatcher. By any thread, for any slot.
+  bool is_for_a_node_by(const Dispatcher& dispatcher) const noexcept {
+    return served_as_.load(std::memory_order_acquire) != 0 &&
+           dispatcher_.load(std::memory_order_relaxed) == &dispatcher;
+  }
   /// Marks the call as given up if it is this one of the requester. By any thread, for any slot.
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
 

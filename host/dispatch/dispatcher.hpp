@@ -107,8 +107,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept;
-  /// Waits until every client has its answers, or the time has come; those that are served elsewhere, too.
-  bool wait_for_clients(Nanos deadline) const { return client_calls_.wait_until_none(deadline); }
+  /// Waits until other nodes and clients have all their answers, also those that are given later and those of other
+  /// nodes, or the time has come. After `refuse_requests`. False: the time came.
+  bool wait_for_requests(Nanos deadline) const;
   /// Answers that came too late, or twice, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -196,6 +197,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void refuse_request(Requester& from, const wire::Envelope& request, const Response& response, bool unstarted);
   void pass_on(const wire::Envelope& unsendable) noexcept;
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
+  bool serves_nodes() const;
   std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation);
 
   const std::string node_;

@@ -198,8 +198,9 @@ void Node::withdraw(host::Nanos deadline) {
 
 host::PoolStopped Node::drain(host::Nanos deadline) {
   if (drained_) return *drained_;
+  // First, while all that they may yet ask is still there: handlers make calls of their own.
+  dispatcher_.wait_for_requests(deadline);
   drained_ = pool_.stop(deadline);
-  dispatcher_.wait_for_clients(deadline);
   return *drained_;
 }
 

@@ -158,7 +158,8 @@ class Node {
   /// is waited for a moment, what is asked all the same is refused, unstarted. Calls that are under way, and those from
   /// here, go on.
   void withdraw(host::Nanos deadline);
-  /// Runs what is queued in the pool, which then runs nothing any more, and waits for the calls of clients.
+  /// Waits until all that other nodes and clients have asked is answered, with the nested calls that this takes. Then
+  /// runs what is queued in the pool, which runs nothing any more afterwards.
   host::PoolStopped drain(host::Nanos deadline);
   /// What is left of these steps; then waits until other nodes have every answer, ends all calls, tells the others
   /// goodbye, and ends the threads.

@@ -56,7 +56,7 @@ PluginManager::PluginManager(PluginManagerOptions options, registry::Registry& r
       plugin_log_(std::move(plugin_log)) {}
 
 PluginManager::~PluginManager() {
-  if (thread_.joinable()) withdraw();
+  if (thread_.joinable()) stop_loading();
   // What was not unloaded may still be entered by calls that have not ended: it is left as it is.
   for (auto& [file, slot] : slots_) static_cast<void>(slot.plugin.release());
   for (auto& leaving : leaving_) static_cast<void>(leaving.plugin.release());
@@ -396,7 +396,7 @@ void PluginManager::emit(EventKind kind, const PluginRow& row, std::string_view 
 
 // ------------------------------------------------------------------------------------------------------------ the end
 
-void PluginManager::withdraw() {
+void PluginManager::stop_loading() {
   stop_trials_.request_stop();
   {
     const MutexLock lock(mutex_);
@@ -404,9 +404,6 @@ void PluginManager::withdraw() {
     wake_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  for (const auto& [file, slot] : slots_) {
-    if (slot.plugin) registry_.withdraw_router(slot.row.name);
-  }
 }
 
 // Handlers that have returned without an answer (C-R4): their plugins are stopped when it is given, as by a reload.
@@ -420,6 +417,9 @@ void PluginManager::wait_until_quiet(Nanos deadline) const {
 }
 
 std::size_t PluginManager::stop_all(Nanos deadline) {
+  for (const auto& [file, slot] : slots_) {
+    if (slot.plugin) registry_.withdraw_router(slot.row.name);
+  }
   wait_until_quiet(deadline);
   std::vector<std::unique_ptr<LoadedPlugin>*> plugins;
   for (auto& [file, slot] : slots_) plugins.push_back(&slot.plugin);

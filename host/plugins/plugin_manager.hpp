@@ -61,11 +61,11 @@ class PluginManager {
   /// Why the last look at the directory found nothing that could be trusted; empty: all was well.
   std::string directory_problem() const;
 
-  /// Withdraws every service and ends the loader's thread, whose trial is given up; no plugin is stopped yet.
-  void withdraw();
-  /// Stops all plugins in the reverse order of their loading, and unloads those that nobody is inside any more: calls
-  /// that are answered later are waited for before that, until the deadline. After `withdraw`. Returns how many had to
-  /// be left as they are.
+  /// Ends the loader's thread, whose trial is given up; what has been loaded serves on.
+  void stop_loading();
+  /// Withdraws every service, stops all plugins in the reverse order of their loading, and unloads those that nobody is
+  /// inside any more: calls that are answered later are waited for before that, until the deadline. After
+  /// `stop_loading`. Returns how many had to be left as they are.
   std::size_t stop_all(Nanos deadline);
 
  private:

@@ -27,6 +27,7 @@ class Departed {
     std::string registry_address;
     Time left{};         ///< when it was last a member
     std::string reason;  ///< why it is none any more, in words
+    Time kept{};         ///< from when on its time counts
   };
   static constexpr std::chrono::minutes kRemembered{10};
   static constexpr std::size_t kMost = 10'000;  ///< then the one that left first is forgotten
@@ -36,6 +37,8 @@ class Departed {
   const Entry* find(std::string_view name) const;
   /// It is a member again.
   void erase(std::string_view name);
+  /// One that was deaf has spoken: it is remembered for as long again.
+  void keep(std::string_view name, Time now);
   /// Forgets those whose time is over.
   void expire(Time now);
   /// All, by name.

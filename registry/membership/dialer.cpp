@@ -26,10 +26,22 @@ void Dialer::end_named_seed(const std::string& address) {
 void Dialer::add(const std::string& address, Time now, Duration delay) {
   Link* known = at_address(address);
   if (known == nullptr) {
+    if (links_.size() >= most_) forget_longest_lost(now);
     if (links_.size() < most_) put(address, now, delay);
   } else if (known->state == Link::State::parked && !known->is_self) {
     unpark(*known, now + delay);
   }
+}
+
+/// Of those where nobody has been for a while; none, where there are none.
+void Dialer::forget_longest_lost(Time now) {
+  auto longest = links_.end();
+  for (auto at = links_.begin(); at != links_.end(); ++at) {
+    const Link& link = at->second;
+    if (link.is_seed || link.state != Link::State::waiting || !link.tried || now < link.lost + kAtFirst) continue;
+    if (longest == links_.end() || link.lost < longest->second.lost) longest = at;
+  }
+  if (longest != links_.end()) links_.erase(longest);
 }
 
 Link& Dialer::put(const std::string& address, Time now, Duration delay) {
@@ -118,6 +130,7 @@ void Dialer::park(Link& link, const std::string& node) {
 
 void Dialer::drop(Link& link, Time now, std::mt19937_64& random, Actions& actions, bool slowly) {
   if (link.id != LinkId{}) actions.emplace_back(Close{link.id});
+  if (link.state == Link::State::greeted) link.lost = now;
   if (slowly) link.delay = kLongestDelay;
   end(link);
   wait(link, now, random);
@@ -201,12 +214,13 @@ void Dialer::end(Link& link) {
   link.state = Link::State::waiting;
 }
 
-/// One that was just reset had been greeted: the hour in which it may come back begins now.
+/// One that was just reset had been greeted: the time in which it may come back begins now.
 void Dialer::wait(Link& link, Time now, std::mt19937_64& random) {
   link.tried = true;
   if (link.delay == kFirstDelay) link.lost = now;
   link.next_dial = now + spread(link.delay, random);
   link.delay = longer(link.delay, now - link.lost);
+  if (!link.is_seed && now >= link.lost + kLater) link.delay = kLongestDelayLater;
 }
 
 Duration Dialer::longer(Duration delay, Duration since_lost) {

@@ -46,7 +46,10 @@ class Dialer {
   static constexpr std::chrono::milliseconds kLongestDelayAtFirst{2'000};
   static constexpr std::chrono::minutes kAtFirst{5};
   static constexpr std::chrono::milliseconds kLongestDelay{10'000};
-  static constexpr std::chrono::hours kGiveUpAfter{1};  ///< addresses that are no seeds
+  /// And then, addresses that are no seeds: a cut may last for a night.
+  static constexpr std::chrono::hours kLater{1};
+  static constexpr std::chrono::milliseconds kLongestDelayLater{60'000};
+  static constexpr std::chrono::hours kGiveUpAfter{24};
 
   /// `lost_after`: a link on which nothing is heard for that long is dropped. `most`: addresses that are no seeds.
   Dialer(Duration lost_after, std::size_t most) : lost_after_(lost_after), most_(most) {}
@@ -55,8 +58,8 @@ class Dialer {
   /// The same for one that is a seed because a name stands for it, until it does so no more.
   void add_named_seed(const std::string& address, Time now);
   void end_named_seed(const std::string& address);
-  /// Dials it from now on, also where that was no need; does nothing for one that is dialled already, or where there
-  /// are too many.
+  /// Dials it from now on, also where that was no need; does nothing for one that is dialled already. Where there are
+  /// too many, it takes the place of the one that has been lost for longest, but for none of the last five minutes.
   void add(const std::string& address, Time now, Duration delay = Duration::zero());
   /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
   void hurry(const std::string& address, Time now);
@@ -103,6 +106,7 @@ class Dialer {
 
  private:
   Link& put(const std::string& address, Time now, Duration delay = Duration::zero());
+  void forget_longest_lost(Time now);
   void park(Link& link, const std::string& node);
   void unpark(Link& link, Time next_dial);
   void dial(Link& link, Time now, Actions& actions);

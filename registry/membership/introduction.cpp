@@ -105,7 +105,7 @@ void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
   }
   callers_[caller] = {record.name, record.incarnation, record.registry_address, now_};
   const bool is_news = dialer_.at_address(record.registry_address) == nullptr;
-  const bool must_answer = is_deaf(callers_[caller]);
+  const bool must_answer = stays_deaf(callers_[caller]);
   const bool is_new = !must_answer && put_record(record);
   send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name), .established = has_been_member_});
   if (must_answer) return dialer_.hurry(record.registry_address, now_);

@@ -70,11 +70,20 @@ void Membership::end_caller(CallerId id) {
   remove(node.name, "its connection to this node ended", Leaving::lost);
 }
 
-/// It was lost because it did not answer, and has not done so since: what it says does not bring it back.
-bool Membership::is_deaf(const Caller& node) const {
+/// It has said something, but was lost because it did not answer, and has not done so since: that does not bring it
+/// back, however long it lasts.
+bool Membership::stays_deaf(const Caller& node) {
   const auto* departed = departed_.find(node.name);
-  return departed != nullptr && departed->was_deaf && departed->incarnation == node.incarnation &&
-         departed->registry_address == node.registry_address;
+  if (departed == nullptr || !departed->was_deaf || departed->incarnation != node.incarnation ||
+      departed->registry_address != node.registry_address)
+    return false;
+  departed_.keep(node.name, now_);
+  return true;
+}
+
+/// Whether there is a connection that this node, as it is known, has opened.
+bool Membership::has_dialled(const NodeRecord& record) const {
+  return std::any_of(callers_.begin(), callers_.end(), [&](const auto& entry) { return entry.second.is_of(record); });
 }
 
 /// One node may have dialled this one twice, under two of its addresses; and a link that is greeted tells by itself.

@@ -69,7 +69,6 @@ Actions Membership::start(Time now) {
   now_ = now;
   next_heartbeat_ = now + options_.heartbeat;
   next_exchange_ = now + kExchangeEvery;
-  has_been_member_ = options_.seeds.empty() && options_.seed_names.empty();  // it begins a cluster
   add_seeds();
   return tick(now);
 }
@@ -134,6 +133,7 @@ Actions Membership::resolved(Time now, const std::string& name, const std::vecto
                              std::string_view error) {
   return input(now, [&] {
     names_.resolved(name, addresses, error, now_, random_, actions_);
+    watch_members();  // before their links are let go
     dialer_.tick(now_, random_, actions_);
   });
 }
@@ -143,8 +143,13 @@ Actions Membership::link_down(Time now, LinkId id, std::string_view reason) {
     Link* link = dialer_.find(id);
     if (link == nullptr) return;
     const std::string node = link->node;
+    const bool was_silent = now_ >= link->heard + suspect_after_;
     dialer_.lost(*link, reason, now_, random_, actions_);
-    if (!node.empty()) remove(node, "its connection ended: " + std::string(reason), Leaving::lost);
+    if (node.empty()) return;
+    const Member* member = find_member(node);
+    const bool is_heard = member != nullptr && now_ < member->heard + suspect_after_;
+    remove(node, "its connection ended: " + std::string(reason),
+           was_silent && is_heard ? Leaving::deaf : Leaving::lost);
   });
 }
 
@@ -304,7 +309,11 @@ void Membership::take_heartbeat(CallerId id, const Caller& caller, const wire::H
   }
   const bool has_it = member != nullptr && member->record.incarnation == caller.incarnation;
   const std::uint64_t version = has_it ? member->record.version : 0;
-  send(id, wire::HeartbeatAck{heartbeat.sent_us, version < heartbeat.version && !is_deaf(caller), version});
+  const bool must_answer = stays_deaf(caller);
+  send(id, wire::HeartbeatAck{.sent_us = heartbeat.sent_us,
+                              .want_record = version < heartbeat.version && !must_answer,
+                              .version = version,
+                              .own_version = record_.version});
 }
 
 void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
@@ -315,6 +324,8 @@ void Membership::take_ack(const Link& link, const wire::HeartbeatAck& ack) {
   }
   if (member != nullptr) member->acknowledged = ack.version;
   if (ack.want_record) send(link.id, wire::Announce{record_});
+  // It announces on its own connections. Where it cannot have any to this node, its welcome tells its record.
+  if (member != nullptr && ack.own_version > member->record.version && !has_dialled(member->record)) say_hello(link);
 }
 
 void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) {

@@ -199,7 +199,8 @@ class Membership {
   void remove(std::string name, std::string_view reason, Leaving leaving);
   void end_caller(CallerId caller);
   bool is_connected(const Caller& node) const;
-  bool is_deaf(const Caller& node) const;
+  bool stays_deaf(const Caller& node);
+  bool has_dialled(const NodeRecord& record) const;
   void tell_of(const NodeRecord& record);
   void watch_challenges();
   void watch_members();
@@ -216,7 +217,7 @@ class Membership {
   const Duration suspect_after_;
   NodeRecord record_;
   Phase phase_ = Phase::idle;
-  bool has_been_member_ = false;  // somebody has welcomed this node, or it begins a cluster
+  bool has_been_member_ = false;  // somebody has welcomed this node
   bool introduced_ = false;
   std::optional<Time> welcomed_;  // first
   Time now_{};

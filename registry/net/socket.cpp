@@ -22,9 +22,10 @@ int milliseconds(std::chrono::milliseconds time) {
 
 void set_heartbeats(zmq::socket_t& socket, const SocketOptions& options) {
   namespace opt = zmq::sockopt;
-  // ZeroMQ counts the timeout from a heartbeat that it sends, which may be one interval after the last sign of life.
+  // ZeroMQ counts the timeout from a heartbeat that it sends, so it never comes before `lost_after`: who is lost, and
+  // that it is suspect first, is decided by the membership. This ends connections that the other side has opened.
   socket.set(opt::heartbeat_ivl, milliseconds(options.heartbeat));
-  socket.set(opt::heartbeat_timeout, milliseconds(std::max(options.lost_after - options.heartbeat, options.heartbeat)));
+  socket.set(opt::heartbeat_timeout, milliseconds(options.lost_after));
 }
 
 // In whole seconds, as the kernel has it.

@@ -118,10 +118,12 @@ struct HeartbeatAck {
   std::uint64_t sent_us = 0;  ///< of the heartbeat
   bool want_record = false;   ///< I do not have that version: announce it
   std::uint64_t version = 0;  ///< of your record, in this incarnation, that I have; 0: none, or not said (before 1.2)
+  std::uint64_t own_version = 0;  ///< of my record; 0: not said (before 1.2)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(sent_us), field("want_record", want_record, false), field("version", version, 0));
+    archive(CEREAL_NVP(sent_us), field("want_record", want_record, false), field("version", version, 0),
+            field("own_version", own_version, 0));
   }
 };
 /// Nodes that I know.

@@ -33,6 +33,8 @@ class Counted final : public busbar::Router {
     service("counted", &Counted::take_time);
     service("counted_at", &Counted::take_time);
     service("counted_later", &Counted::answer_later);
+    service("counted_nested", &Counted::have_it_counted);
+    private_service("counted_part", &Counted::take_time);
   }
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
   std::string choose_node(const busbar::Message& message) override {
@@ -50,6 +52,7 @@ class Counted final : public busbar::Router {
   struct Later {
     Clock::time_point at;
     busbar::ReplyHandle caller;
+    busbar::Message question;
   };
 
   std::int64_t count(const Wanted&) {
@@ -60,10 +63,14 @@ class Counted final : public busbar::Router {
     std::this_thread::sleep_for(std::chrono::milliseconds(wanted.ms));
     return count(wanted);
   }
+  busbar::Response have_it_counted(const Wanted& wanted, busbar::Context& context) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(wanted.ms));
+    return context.call("counted_part", Wanted{}).response();
+  }
   busbar::NoReply answer_later(const Wanted& wanted, busbar::Context& context) {
-    count(wanted);
+    const auto at = Clock::now() + std::chrono::milliseconds(wanted.ms);
     const std::lock_guard lock(mutex_);
-    later_.push_back({Clock::now() + std::chrono::milliseconds(wanted.ms), context.reply_handle()});
+    later_.push_back({at, context.reply_handle(), context.caused("counted_part", Wanted{})});
     return busbar::no_reply;
   }
 
@@ -74,7 +81,7 @@ class Counted final : public busbar::Router {
       const std::lock_guard lock(mutex_);
       std::erase_if(later_, [now](Later& one) {
         if (now < one.at) return false;
-        one.caller.reply(busbar::Response::ok(std::int64_t{getpid()}));
+        one.caller.reply(one.caller.dispatch(one.question).response());
         return true;
       });
     }

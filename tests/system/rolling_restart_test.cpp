@@ -71,7 +71,7 @@ class MixedCallers {
  private:
   void call_on(int number) {
     for (int i = number; !stopped_; ++i) {
-      switch (number % 5) {
+      switch (number % 6) {
         case 0:
           note(call("counted_inline", 0));
           break;
@@ -87,6 +87,9 @@ class MixedCallers {
           choice.end(host);
           break;
         }
+        case 4:
+          note(call("counted_nested", i % 31));
+          break;
         default:
           note(call("counted_later", i % 31));
       }

@@ -151,7 +151,7 @@ TEST(Joining, ASeedIsDialledLessAndLessOftenAndForEver) {
                                     "there"));
 }
 
-TEST(Joining, AnAddressThatIsNoSeedIsGivenUpAfterAnHour) {
+TEST(Joining, AnAddressThatIsNoSeedIsGivenUpAfterADay) {
   VirtualNetwork network;
   network.start("a", {});
   network.start("b", {"a"});
@@ -162,10 +162,34 @@ TEST(Joining, AnAddressThatIsNoSeedIsGivenUpAfterAnHour) {
   network.run(13s);
   EXPECT_THAT(known_at(network, "a"), ElementsAre("b")) << "found again, as a dials it";
   network.crash("b");
-  network.run(61min);
+  network.run(23h);
   network.start("b", {}, 12);
-  network.run(60s);
+  network.run(73s);
+  EXPECT_THAT(known_at(network, "a"), ElementsAre("b")) << "also after a night, but not as soon";
+  network.crash("b");
+  network.run(25h);
+  network.start("b", {}, 13);
+  network.run(5min);
   EXPECT_THAT(known_at(network, "a"), IsEmpty());
+}
+
+/// Ten others may be members, so that a hundred and twenty addresses may be dialled.
+TEST(Joining, AddressesWhereNobodyIsAnyMoreLeaveRoomForThoseOfNewMembers) {
+  VirtualNetwork network;
+  network.max_peers = 10;
+  network.start("a", {});
+  for (int i = 0; i < 150; ++i) {
+    const std::string key = "short-lived-" + std::to_string(i);
+    network.start(key, {"a"});
+    network.run(100ms);
+    network.crash(key);
+    network.run(10s);
+  }
+  network.start("b", {"a"});
+  network.run(5'300ms);  // not at a heartbeat, which would tell it, too
+  network.change("a", {service("apply")});
+  network.run(50ms);
+  EXPECT_THAT(services_of(network, "b", "a"), ElementsAre("apply")) << "a has dialled b, and tells it at once";
 }
 
 TEST(Joining, TheOwnAddressAmongTheSeedsIsPassedOver) {
@@ -458,6 +482,19 @@ TEST_F(ThreeNodes, AChangeIsKnownEverywhereAtOnceAndWhatIsGoneIsGone) {  // C-G1
   EXPECT_THAT(services_of(network, "b", "a"), IsEmpty());
 }
 
+TEST_F(ThreeNodes, C_G3_AChangeIsKnownToOneThatTheChangedNodeCannotDial) {
+  network.switch_off("a");
+  network.start("inside", {"b"}, 10, {}, "d");
+  network.drop = [](const std::string&, const std::string& to, const auto& message) {
+    return to == "inside" && !std::holds_alternative<wire::Welcome>(message) &&
+           !std::holds_alternative<wire::HeartbeatAck>(message);
+  };
+  network.run(1s);
+  network.change("b", {service("boil")});
+  network.run(2s);
+  EXPECT_THAT(services_of(network, "inside", "b"), ElementsAre("boil"));
+}
+
 TEST_F(ThreeNodes, RegisteringTheSameAgainTellsNobody) {  // C-G3
   const std::size_t before = network.sent;
   network.change("a", {service("apply")});
@@ -668,6 +705,23 @@ TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerIsLostUntilItAnswers) {
   network.drop = nullptr;
   network.run(5s);
   EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerStaysLostForAsLongAsThatLasts) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from == "b" && to == "a"; };
+  network.run(30min);
+  EXPECT_EQ(network["b"].left.size(), 1U) << "it does not come and go";
+  network.drop = nullptr;
+  network.run(16s);
+  EXPECT_EQ(disagreement(network), "");
+}
+
+TEST_F(ThreeNodes, C_G4_ASilentLinkThatEndsAtLastIsLostAsOneThatDoesNotAnswer) {
+  network.drop = [](const std::string& from, const std::string& to, const auto&) { return from == "b" && to == "a"; };
+  network.run(2'500ms);
+  network.cut("b", "a");
+  network.run(60s);
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset")) << "what it says does not bring it back";
 }
 
 TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerIsTalkedToAsAtRest) {
@@ -893,6 +947,16 @@ TEST(Names, C_G7_ANodeThatNobodyAnswersIsRefusedByTheMemberOfItsNameThatFindsIt)
   network.run(3s);
   EXPECT_THAT(network["second"].refused, HasSubstr("held by another live node, at tcp://a:1"));
   EXPECT_EQ(network["a"].refused, "");
+}
+
+TEST_F(ThreeNodes, C_G7_OneWithoutSeedsThatTakesTheNameOfALiveNodeByMistakeIsRefused) {
+  network.crash("a");
+  network.run(1s);
+  network.start("a", {}, 20, {}, "b");  // where the others look for their seed
+  network.run(5s);
+  EXPECT_THAT(network["a"].refused, HasSubstr("held by another live node, at tcp://b:1"));
+  EXPECT_EQ(network["c"].view.at("b").registry_address, "tcp://b:1");
+  EXPECT_THAT(network["c"].left, ElementsAre(HasSubstr("a: ")));
 }
 
 TEST(Names, C_G7_AWelcomeThatWasSaidBeforeAQuickRestartDoesNotKeepTheNameForWhoIsGone) {
@@ -1131,6 +1195,17 @@ TEST_F(ThreeNodes, ALinkThatSendsNonsenseIsDroppedAndDialledLater) {
   EXPECT_TRUE(std::holds_alternative<Warn>(actions[0]));
   EXPECT_TRUE(std::holds_alternative<Close>(actions[1]));
   EXPECT_EQ(std::get<NodeLeft>(actions[2]).name, "a");
+}
+
+TEST_F(ThreeNodes, ALinkOfALongTimeThatSendsNonsenseIsNotGivenUp) {
+  network.run(30h);
+  Membership& b = *network["b"].machine;
+  for (std::uint64_t link = 1; link < 5; ++link) b.bad_from_link(network.now(), LinkId{link}, "nonsense");
+  const Actions actions = b.tick(network.now() + 13s);
+  EXPECT_EQ(std::count_if(actions.begin(), actions.end(),
+                          [](const Action& action) { return std::holds_alternative<Connect>(action); }),
+            2)
+      << "to a, its seed, and to c";
 }
 
 TEST_F(ThreeNodes, AnIncarnationThatLeavesNoNextOneIsNotTaken) {
