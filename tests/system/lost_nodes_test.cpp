@@ -10,6 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 
+constexpr auto npos = std::string::npos;
 constexpr int kCount = 64;
 constexpr seconds kUsualBudget{5};  // what a call has that says nothing (C-D5)
 // Before this has passed, the end of a connection is told, however busy the machine. Speed is measured in bench/.
@@ -307,6 +308,20 @@ TEST_F(FrozenForACommand, C_D5_WithABudgetOfOneSecondItIsAnsweredInOneSecond) {
   EXPECT_EQ(answer.json["timeout_ms"], 1000);
   EXPECT_GE(answer.json["duration_us"], 980'000);
   EXPECT_LT(answer.json["duration_us"], (local.took() + kTolerance) / std::chrono::microseconds(1));
+}
+
+class FrozenHost : public ClusterTest {};
+
+TEST_F(FrozenHost, C_G4_IsSuspectFirstAndThenLostForItsSilenceAlsoWhereLittleTimeIsBetween) {
+  cluster.add("a", {});
+  cluster.make("b").configure("[registry]\nheartbeat = \"400ms\"\nlost_after = \"800ms\"\n");
+  cluster.start("b");
+  ASSERT_TRUE(cluster.wait_until_whole());
+  const Frozen frozen(cluster["a"]);
+  ASSERT_TRUE(eventually([&] { return cluster["b"].log().find("nothing was heard of it for 800 ms") != npos; }))
+      << cluster["b"].log();
+  const std::string log = cluster["b"].log();
+  EXPECT_LT(log.find("it is suspect"), log.find("nothing was heard of it for 800 ms")) << log;
 }
 
 }  // namespace
