@@ -37,7 +37,7 @@ TEST_F(FaultyNetwork, C_G8_APartitionThatHasLastedForLongHealsAsQuickly) {
   allow_silence();
   network->part({0}, {1});
   ASSERT_TRUE(eventually([&] { return know_each_other({"b", "callers-b"}, {{"work", {"b"}}}); }));
-  std::this_thread::sleep_for(seconds(18));  // so that each dials the other as seldom as it ever does
+  std::this_thread::sleep_for(seconds(18));  // so that each dials the other as seldom as it does in minutes
   network->heal();
   expect_healed({{"work", {"a", "b"}}});
 }
@@ -91,7 +91,7 @@ TEST_F(FaultyNetwork, C_G1_AllSeedsAreDownAtTheStartAndOneComesLater) {
   }
   start_callers({"a", "b", "c"});
   ASSERT_TRUE(know_each_other({"a", "callers-a"}, {{"work", {"a"}}}));
-  std::this_thread::sleep_for(seconds(15));  // so that each dials the seeds as seldom as it ever does
+  std::this_thread::sleep_for(seconds(15));  // so that each dials the seeds as seldom as it does in minutes
   start("seed", {"--registry-listen", seed});
   expect_healed({{"work", {"a", "b", "c", "seed"}}});
 }

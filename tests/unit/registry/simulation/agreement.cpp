@@ -40,6 +40,7 @@ std::string disagreement_at(const VirtualNode& node, const Holders& holders) {
   for (const auto& [name, record] : node.view) {
     if (!holders.contains(name)) found += node.key + " knows " + name + ", which is gone; ";
   }
+  for (const std::string& name : node.suspected) found += node.key + " suspects " + name + "; ";
   return found;
 }
 
