@@ -8,7 +8,8 @@ void Departed::put(const NodeRecord& record, Leaving leaving, std::string_view r
   Entry& entry = entries_[record.name];
   if (entry.incarnation > record.incarnation) return;
   const bool is_over = leaving == Leaving::over || (entry.incarnation == record.incarnation && entry.is_over);
-  entry = {record.incarnation, is_over, leaving == Leaving::deaf, record.registry_address, now, std::string(reason), now};
+  entry = {record.incarnation,  is_over, leaving == Leaving::deaf, record.registry_address, now,
+           std::string(reason), now};
   if (entries_.size() > kMost) {
     entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& left, const auto& right) {
       return left.second.left < right.second.left;

@@ -176,7 +176,8 @@ void FaultTest::expect_healed(const Offers& offers) {
 
 void FaultTest::expect_answered(const std::string& name, const Json& told) const {
   std::cout << name << ": " << told.value("begun", 0) << " calls, failed " << told.value("failed", Json()).dump()
-            << ", the worst ended " << told.value("worst_ms_beyond_budget", 0) << " ms after its budget, its process was kept waiting for " << told.value("stalled_ms", 0) << " ms\n";
+            << ", the worst ended " << told.value("worst_ms_beyond_budget", 0)
+            << " ms after its budget, its process was kept waiting for " << told.value("stalled_ms", 0) << " ms\n";
   EXPECT_EQ(told["begun"], told["answered"]) << name << ": each is answered";
   EXPECT_EQ(told["twice"], 0) << name << ": once";
   EXPECT_EQ(told["late"], false) << name << ": and not after its budget";

@@ -721,7 +721,8 @@ TEST_F(ThreeNodes, C_G4_ASilentLinkThatEndsAtLastIsLostAsOneThatDoesNotAnswer) {
   network.run(2'500ms);
   network.cut("b", "a");
   network.run(60s);
-  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset")) << "what it says does not bring it back";
+  EXPECT_THAT(network["b"].left, ElementsAre("a: its connection ended: reset"))
+      << "what it says does not bring it back";
 }
 
 TEST_F(ThreeNodes, C_G4_ANodeThatIsHeardButDoesNotAnswerIsTalkedToAsAtRest) {

@@ -542,7 +542,7 @@ TEST(Clusters, RowsTellWhichRecordIsKnownAndSinceWhen) {
   ASSERT_TRUE(eventually([&] { return row(1).version > before.version; }));
   EXPECT_EQ(row(1).since, before.since);
   EXPECT_GT(row(1).version_since, before.version_since);
-  EXPECT_TRUE(eventually([&] { return row(1).version == b.cluster().rows().at(0).version; }));  // its own a moment later
+  EXPECT_TRUE(eventually([&] { return row(1).version == b.cluster().rows().at(0).version; }));
   a.offer("p", {"y"});
   ASSERT_TRUE(eventually([&] { return row(0).version > 1; }));
   EXPECT_GT(row(0).version_since, row(0).since);
