@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <busbar/wire/frame_buffer.hpp>
+#include <busbar/wire/peer_user.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -34,6 +35,20 @@ Failure refused_connection(const std::filesystem::path& socket, int error) {
   return no_host(socket, error_text(error));
 }
 
+/// Whether it is this user's own host, or root's. Root trusts all.
+bool is_trusted(int fd) noexcept {
+  const auto user = wire::user_at(fd);
+  return user && (*user == ::geteuid() || *user == 0 || ::geteuid() == 0);
+}
+
+Failure strangers_host(const std::filesystem::path& socket, int fd) {
+  const auto user = wire::user_at(fd);
+  return no_host(socket,
+                 "what listens there runs as user " + (user ? std::to_string(*user) : std::string("unknown")) +
+                     ", expected user " + std::to_string(::geteuid()) + " or root",
+                 "become the user who runs the host, or name the run directory of one of your own with --run-dir");
+}
+
 }  // namespace
 
 AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir / "busbar.sock") {
@@ -47,10 +62,12 @@ AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir
   std::memcpy(address.sun_path, path.data(), path.size());
   fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd_ < 0) throw no_host(socket_, error_text(errno));
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+  const bool is_connected = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   const int error = errno;
+  if (is_connected && is_trusted(fd_)) return;
+  const Failure failure = is_connected ? strangers_host(socket_, fd_) : refused_connection(socket_, error);
   ::close(fd_);
-  throw refused_connection(socket_, error);
+  throw failure;
 }
 
 AdminClient::~AdminClient() { ::close(fd_); }

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <busbar/wire/admin.hpp>
+#include <busbar/wire/peer_user.hpp>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -79,6 +80,24 @@ int listen_at(const std::filesystem::path& socket) {
   return fd;
 }
 
+/// Whether it is neither who runs this host nor root. The socket's mode keeps such users out, but a mode can be
+/// changed.
+bool is_stranger(int fd) noexcept {
+  const auto user = wire::user_at(fd);
+  return !user || (*user != ::geteuid() && *user != 0);
+}
+
+/// `text` makes the text; where it cannot, the client is refused without a word.
+template <class Text>
+void close_with_error(int fd, std::string_view code, Text text) noexcept {
+  try {
+    const auto frame = error_frame(0, code, text());
+    [[maybe_unused]] const auto sent = ::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL);  // fits an empty buffer
+  } catch (const std::exception&) {
+  }
+  ::close(fd);
+}
+
 }  // namespace
 
 /// The server without its interface: what its thread works on.
@@ -109,7 +128,8 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
   void accept_all();
   void adopt(int fd);
   bool make_room();
-  void refuse(int fd) noexcept;
+  void refuse_one_too_many(int fd) noexcept;
+  void refuse_stranger(int fd) noexcept;
   void become_ready();
 
   PendingCall serve(AdminConnection& connection, std::uint64_t ticket, wire::AdminRequest request) override;
@@ -131,6 +151,7 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
   bool ready_ = false;
   bool stopping_ = false;
   bool told_full_ = false;
+  bool told_stranger_ = false;
   std::vector<Waiting> waiting_;  // for the host's first scan
 
   asio::io_context io_{1};
@@ -252,7 +273,8 @@ void AdminServer::Core::accept_all() {
 }
 
 void AdminServer::Core::adopt(int fd) {
-  if (!make_room()) return refuse(fd);
+  if (is_stranger(fd)) return refuse_stranger(fd);
+  if (!make_room()) return refuse_one_too_many(fd);
   told_full_ = false;
   Protocol::socket socket(io_);
   boost::system::error_code error;
@@ -282,19 +304,24 @@ bool AdminServer::Core::make_room() {
   return true;
 }
 
-void AdminServer::Core::refuse(int fd) noexcept {
+void AdminServer::Core::refuse_one_too_many(int fd) noexcept {
   if (!std::exchange(told_full_, true)) {
     log_.warn("refused a client of the admin socket", {{"connections", connections_.size()}});
   }
-  try {
-    const auto frame = error_frame(0, code::kOverloaded,
-                                   "the host has " + std::to_string(connections_.size()) +
-                                       " clients on its admin socket already; try again later");
-    [[maybe_unused]] const auto sent = ::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL);  // fits an empty buffer
-  } catch (const std::exception&) {
-    // Then it is refused without a word.
+  close_with_error(fd, code::kOverloaded, [this] {
+    return "the host has " + std::to_string(connections_.size()) +
+           " clients on its admin socket already; try again later";
+  });
+}
+
+void AdminServer::Core::refuse_stranger(int fd) noexcept {
+  if (!std::exchange(told_stranger_, true)) {
+    log_.warn("refused another user at the admin socket, whose mode should keep all others out: is it still 0600?",
+              {{"user", wire::user_at(fd).value_or(0)}, {"socket", path_.native()}});
   }
-  ::close(fd);
+  close_with_error(fd, code::kForbidden, [] {
+    return "only user " + std::to_string(::geteuid()) + ", who runs this host, and root may use its admin socket";
+  });
 }
 
 // ------------------------------------------------------------------------------------------------------ requests

@@ -2,6 +2,7 @@
 #include "cli/admin_client.hpp"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -9,11 +10,15 @@
 #include <functional>
 #include <thread>
 
+#include "support/other_user.hpp"
 #include "unit/cli/cli_testing.hpp"
 
 namespace busbar::cli {
 namespace {
 
+using busbar::testing::AsUser;
+using busbar::testing::kNobody;
+using busbar::testing::kSomebody;
 using ::testing::HasSubstr;
 
 /// Accepts one client, and does with it what the test says.
@@ -63,6 +68,27 @@ wire::AdminRequest request_of(const char* verb) {
 
 Failure failure_at(const FakeHost& host) {
   return failure_of([&] { AdminClient(host.run_dir()).ask(request_of("status")); });
+}
+
+// What somebody else has put there in place of a host is told nothing.
+TEST(AdminClient, DoesNotSpeakToAnotherUsersHost) {
+  if (!AsUser::is_possible()) GTEST_SKIP() << "only root can become another user";
+  std::vector<std::uint8_t> heard(1);
+  std::optional<FakeHost> host;
+  {
+    const AsUser other(kNobody);
+    host.emplace([&](int client) { heard.resize(static_cast<std::size_t>(::recv(client, heard.data(), 1, 0))); });
+    ASSERT_EQ(::chmod(host->run_dir().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod((host->run_dir() / "busbar.sock").c_str(), 0666), 0);
+  }
+  const Failure failure = [&] {
+    const AsUser other(kSomebody);
+    return failure_at(*host);
+  }();
+  host.reset();
+  EXPECT_EQ(failure.code(), failure_code::kNoHost);
+  EXPECT_THAT(failure.what(), HasSubstr("what listens there runs as user 65534, expected user 12345 or root"));
+  EXPECT_TRUE(heard.empty());
 }
 
 TEST(AdminClient, BringsTheAnswerAlsoWhenItComesInPieces) {

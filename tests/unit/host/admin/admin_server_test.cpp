@@ -1,6 +1,7 @@
 // The socket, and clients that do not behave.
 #include <fstream>
 
+#include "support/other_user.hpp"
 #include "unit/host/admin/admin_testing.hpp"
 
 namespace busbar::host {
@@ -72,6 +73,24 @@ TEST_F(AdminServerTest, RefusesMoreRequestsOfOneConnectionThanAreAllowed) {
   ASSERT_TRUE(refused && refused->error);
   EXPECT_EQ(refused->seq, 3u);
   EXPECT_EQ(refused->error->code, "overloaded");
+}
+
+TEST_F(AdminServerTest, AnotherUserIsRefusedAlsoWhereTheModeHasBeenOpenedToAll) {
+  if (!busbar::testing::AsUser::is_possible()) GTEST_SKIP() << "only root can become another user";
+  serve();
+  ASSERT_EQ(::chmod(socket_.c_str(), 0666), 0);
+  ASSERT_EQ(::chmod(socket_.parent_path().c_str(), 0755), 0);
+  std::optional<TestClient> stranger;
+  {
+    const busbar::testing::AsUser other(busbar::testing::kNobody);
+    stranger.emplace(connect());
+  }
+  const auto refused = stranger->receive();
+  ASSERT_TRUE(refused && refused->error);
+  EXPECT_EQ(refused->error->code, "forbidden");
+  EXPECT_EQ(refused->error->text, "only user 0, who runs this host, and root may use its admin socket");
+  EXPECT_FALSE(stranger->receive()) << "and that is the end of it";
+  EXPECT_TRUE(connect().ask(request_of(verb::kStatus)).document);
 }
 
 TEST_F(AdminServerTest, ClientsThatSendHalfAFrameDoNotHoldUpOthers) {
