@@ -236,8 +236,9 @@ class Client:
         limit = max(QUERY_TIMEOUT, fields.get("timeout_ms", 0) / 1000 + 10)
         self._waiting[attempt] = (Type.DOCUMENT, time.monotonic() + limit)
         answer = decode_payload(self._wait(attempt).get(Key.BODY, b""))
-        if type(answer) is dict and type(answer.get("error")) is dict:
-            raise BusbarError(str(answer["error"].get("code")), str(answer["error"].get("text")))
+        error = answer.get("error") if type(answer) is dict else None
+        if type(error) is dict and type(error.get("code")) is str:
+            raise BusbarError(error["code"], str(error.get("text", "")))
         document = decode_payload(answer.get("document")) if type(answer) is dict else None
         if type(document) is not dict:
             raise BusbarError("malformed", f"the answer to the query {verb} is no document")
@@ -273,32 +274,34 @@ class Client:
         deadline = time.monotonic() + CONNECT_TIMEOUT
         while self._welcome is None:
             if not self._read(deadline) or time.monotonic() > deadline:
-                self._fail("timeout", f"{self._address} has not answered the hello: is it a node's call address?")
+                raise self._fail("timeout", f"{self._address} has not answered the hello: is it a node's call address?")
         self.node: str = self._welcome.get(Key.NODE, "")
         self.minor: int = self._welcome.get(Key.MINOR, 0)
         self.max_message: int = self._welcome.get(Key.MAX_MESSAGE, 0)
         if self._welcome.get(Key.CLUSTER, "") != cluster:
-            self._fail("cluster", f"{self._address} is of cluster {self._welcome.get(Key.CLUSTER)}, not of {cluster}")
+            raise self._fail("cluster", f"{self._address} is of cluster {self._welcome.get(Key.CLUSTER)}, not of {cluster}")
         if self.max_message < 1024:
-            self._fail("protocol", f"{self._address} takes no more than {self.max_message} bytes at once")
+            raise self._fail("protocol", f"{self._address} takes no more than {self.max_message} bytes at once")
 
     def _send(self, envelopes: list[bytes]) -> None:
         """Sends them, as many in one frame as the node takes."""
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         limit = MAX_MESSAGE if self._welcome is None else self.max_message
-        frames = [b""]
+        frames: list[list[bytes]] = []
+        room = 0
         for envelope in envelopes:
             if len(envelope) > limit:
                 raise BusbarError("too_large", f"an envelope has {len(envelope)} bytes, and the node takes {limit}")
-            if len(frames[-1]) + len(envelope) > limit:
-                frames.append(b"")
-            frames[-1] += envelope
+            if not frames or len(envelope) > room:
+                frames.append([])
+                room = limit
+            frames[-1].append(envelope)
+            room -= len(envelope)
         try:
             for frame in frames:
-                self._socket.send(frame)
+                self._socket.send(b"".join(frame))
         except zmq.Again:
-            self._fail("connection", f"{self._address} reads nothing any more")
+            raise self._fail("connection", f"{self._address} reads nothing any more") from None
 
     def _wait(self, attempt: int) -> dict[int, Any]:
         """What has come, or comes, for an attempt."""
@@ -318,44 +321,47 @@ class Client:
 
     def _read(self, deadline: float) -> bool:
         """Takes in one frame. False where none has come by then; raises BusbarError when the connection has ended."""
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         left = max(0.0, deadline - time.monotonic())
         ready = dict(self._poller.poll(math.ceil(left * 1000)))
         if not ready:
             return False
         # An answer may have come just before the end, so the socket is asked once more.
         if self._socket not in ready and not self._socket.poll(0):
-            self._fail("connection", f"nobody listens at {self._address}" if self._welcome is None else
-                       f"the connection to {self._address} has ended, and with it what was under way")
+            raise self._fail("connection", f"nobody listens at {self._address}" if self._welcome is None else
+                             f"the connection to {self._address} has ended, and with it what was under way")
         self._take(self._socket.recv_multipart())
         return True
 
     def _take(self, frames: list[bytes]) -> None:
-        """Takes every envelope of a frame, in their order."""
+        """Takes every envelope of a frame, in their order. What stands before something malformed holds."""
         if len(frames) != 1 or not frames[0]:
             self._fail("malformed", f"{self._address} has sent a message of {len(frames)} frames, or an empty one")
+            return
         stream = io.BytesIO(frames[0])
-        while stream.tell() < len(frames[0]):
+        while stream.tell() < len(frames[0]) and self._failure is None:
             try:
-                envelope = decode_envelope(stream)
+                self._accept(decode_envelope(stream))
             except BusbarError as error:
                 self._fail("malformed", f"{self._address} has sent what cannot be read: {error.text}")
-            self._accept(envelope)
 
     def _accept(self, envelope: dict[int, Any]) -> None:
         kind, attempt = envelope.get(Key.TYPE, 0), envelope.get(Key.ATTEMPT, 0)
         if kind == Type.REFUSED and attempt == 0:
             self._fail(envelope.get(Key.NAME, ""), envelope.get(Key.TEXT, ""))
-        if envelope.get(Key.MAJOR, 0) != MAJOR:
+        elif envelope.get(Key.MAJOR, 0) != MAJOR:
             self._fail("protocol", f"{self._address} speaks version {envelope.get(Key.MAJOR, 0)} of the protocol")
-        if kind == Type.WELCOME and self._welcome is None:
+        elif kind == Type.WELCOME and self._welcome is None:
             self._welcome = envelope
         elif attempt in self._waiting and kind in (self._waiting[attempt][0], Type.REFUSED):
             self._arrived[attempt] = envelope
         # Everything else is late, or of a later version.
 
-    def _fail(self, code: str, text: str) -> None:
-        """The connection is of no use any more."""
+    def _fail(self, code: str, text: str) -> BusbarError:
+        """The connection is of no use any more: each further use raises this."""
         self._failure = BusbarError(code, text)
-        raise self._failure
+        return self._failure
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise BusbarError(self._failure.code, self._failure.text)
