@@ -97,6 +97,7 @@ class Response:
     timeout_ms: int = 0
     assigns: Mapping[str, Any] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
+    unstarted: bool = False  # nothing was done, so it may be asked for again, of another node
     warning: str = ""
 
     @property
@@ -108,16 +109,17 @@ class Response:
         """Reads an answer. Raises BusbarError where a payload in it cannot be read."""
         node = answer.get(Key.NODE, "")
         if answer.get(Key.KIND, 0) not in list(Kind):
-            return Response(Kind.ERROR, node, "badrpc", "the node gave a kind of response that is not known", "bad_return")
+            return Response(Kind.ERROR, node, "badrpc", "this kind of response is not known", "bad_return")
         value = answer.get(Key.VALUE, b"")
         assigns = decode_payload(answer[Key.ASSIGNS]) if answer.get(Key.ASSIGNS) else {}
         events = decode_payload(answer[Key.EVENTS]) if answer.get(Key.EVENTS) else []
         if type(assigns) is not dict or type(events) is not list:
             raise BusbarError("malformed", "the assigns are no map, or the events no array")
-        return Response(Kind(answer[Key.KIND]), node, answer.get(Key.NAME, ""), answer.get(Key.TEXT, ""),
-                        answer.get(Key.DETAIL, ""), decode_payload(value) if value else None, bool(value),
-                        answer.get(Key.VERSION), answer.get(Key.TIMEOUT_MS, 0), assigns, events,
-                        answer.get(Key.WARNING, ""))
+        return Response(
+            Kind(answer[Key.KIND]), node, answer.get(Key.NAME, ""), answer.get(Key.TEXT, ""),
+            answer.get(Key.DETAIL, ""), decode_payload(value) if value else None, has_value=bool(value),
+            version=answer.get(Key.VERSION), timeout_ms=answer.get(Key.TIMEOUT_MS, 0), assigns=assigns, events=events,
+            unstarted=answer.get(Key.UNSTARTED, False), warning=answer.get(Key.WARNING, ""))
 
     def document(self) -> dict[str, Any]:
         """The response with a name for each field, as `busbar call --json` has them."""

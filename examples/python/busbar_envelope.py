@@ -1,4 +1,4 @@
-"""The envelopes of Busbar's call plane: their fields, and how they are written and read (docs/protocol.md, section 2)."""
+"""The envelopes of Busbar's call plane: how they are written and read (docs/protocol.md, section 2)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Key(IntEnum):
     ONLY_NODE = 29
     AUTHORIZE_ONLY = 30
     TIMEOUT_MS = 36
+    UNSTARTED = 37
     WARNING = 38
     BODY = 39
     STRATEGY = 40
@@ -47,19 +48,19 @@ class Key(IntEnum):
 
 
 UNSIGNED_32, UNSIGNED_64, INTEGER_64 = range(2**32), range(2**64), range(-(2**63), 2**63)
-# What those must be that a node may send. Fields that are not here are passed over: a later version may have added them.
+# What those must be that a node may send. All else is passed over: a later version may have added it.
 EXPECTED: dict[int, range | type] = {
     Key.TYPE: UNSIGNED_64, Key.MAJOR: UNSIGNED_32, Key.ATTEMPT: UNSIGNED_64, Key.ASSIGNS: bytes, Key.EVENTS: bytes,
     Key.KIND: range(2**8), Key.NAME: str, Key.VERSION: INTEGER_64, Key.VALUE: bytes, Key.NODE: str, Key.TEXT: str,
     Key.DETAIL: str, Key.MINOR: UNSIGNED_32, Key.CLUSTER: str, Key.MAX_MESSAGE: UNSIGNED_64,
-    Key.TIMEOUT_MS: UNSIGNED_32, Key.WARNING: str, Key.BODY: bytes,
+    Key.TIMEOUT_MS: UNSIGNED_32, Key.UNSTARTED: bool, Key.WARNING: str, Key.BODY: bytes,
 }
 # Those that stay the same in every version of the protocol, so that the refusal of another version can be read.
 IN_EVERY_VERSION = (Key.TYPE, Key.MAJOR, Key.ATTEMPT, Key.NAME, Key.TEXT)
 
 
 class Type(IntEnum):
-    """The types of envelopes (section 3). Those between nodes are not here: a client passes over what it does not know."""
+    """The types of envelopes (section 3), without those between nodes: a client passes over what it does not know."""
     HELLO = 1
     WELCOME = 2
     REFUSED = 3

@@ -2,8 +2,8 @@
 
 With several requests all calls are under way at the same time, and a document is printed for each, in their order.
 Exit status, as that of `busbar`: 0 ok, created, yes; 1 error; 2 usage, or no valid JSON; 3 service unavailable;
-4 timeout; 5 validation_error, missing_id; 6 forbidden, not authorized; 7 no host answers. Of several answers, that of the
-first one that did not succeed.
+4 timeout; 5 validation_error, missing_id; 6 forbidden, not authorized; 7 no host answers. Of several answers, that of
+the first one that did not succeed.
 """
 
 from __future__ import annotations

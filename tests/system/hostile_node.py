@@ -14,9 +14,7 @@ sys.path.insert(0, sys.argv[1])
 import busbar_client  # noqa: E402
 from busbar_client import BusbarError, Client, Kind, Request  # noqa: E402
 
-busbar_client.CONNECT_TIMEOUT = 1.0
-busbar_client.PATIENCE = 0.2
-busbar_client.QUERY_TIMEOUT = 0.5
+busbar_client.PATIENCE = 0.1
 
 WELCOME = {0: 2, 1: 1, 21: "n1", 24: 2, 25: "busbar", 26: 7, 27: 1, 28: 1 << 20}
 OK = {0: 5, 1: 1, 2: 1, 11: b"", 17: 1, 21: "n1"}
@@ -57,7 +55,11 @@ class HostileNode:
 
 
 def call(client):
-    return client.call("greet", {"name": "Ada"}, timeout=0.3)
+    return client.call("greet", {"name": "Ada"}, timeout=20.0)
+
+
+def call_in_vain(client):
+    return client.call("greet", {"name": "Ada"}, timeout=0.2)
 
 
 def query(client):
@@ -110,9 +112,9 @@ WELCOMES = {
 }
 
 ANSWERS = {
-    "silence": ([], call, "timeout"),
-    "an answer to something else": ([frame({**OK, 2: 99})], call, "timeout"),
-    "a document for a call": (document(b"\xa0"), call, "timeout"),
+    "silence": ([], call_in_vain, "timeout"),
+    "an answer to something else": ([frame({**OK, 2: 99})], call_in_vain, "timeout"),
+    "a document for a call": (document(b"\xa0"), call_in_vain, "timeout"),
     "malformed": ([b"\xff"], call, "malformed"),
     "refused": ([frame({0: 3, 1: 1, 2: 1, 18: "overloaded", 22: "much"})], call, "overloaded"),
     "a kind that is a text": ([frame({**OK, 17: "ok"})], call, "malformed"),
@@ -137,7 +139,8 @@ ANSWERS = {
 
 def check_good_answers():
     later = {**OK, 99: {"x": [1]}}
-    for second in ([frame(later)], [frame({0: 77, 1: 1, 2: 1}, {**OK, 2: 5}, OK)], [frame({0: 77, 1: 1})] * 50 + [frame(OK)]):
+    unknown = {0: 77, 1: 1, 2: 1}
+    for second in ([frame(later)], [frame(unknown, {**OK, 2: 5}, OK)], [frame(unknown)] * 50 + [frame(OK)]):
         response, _ = outcome([frame(WELCOME)], second, call)
         assert response.kind == Kind.OK and not response.has_value, response
     response, _ = outcome([frame(WELCOME)], [frame({**OK, 17: 200})], call)
@@ -150,19 +153,19 @@ def check_good_answers():
 
 
 def check_answers_in_another_order():
-    answers = [frame({**OK, 2: 3, 20: cbor2.dumps("c")}, {**OK, 2: 1, 20: cbor2.dumps("a")}), frame({**OK, 2: 2, 20: cbor2.dumps("b")})]
+    a, b, c = ({**OK, 2: attempt, 20: cbor2.dumps(attempt)} for attempt in (1, 2, 3))
 
     def three(client):
-        return [client.wait(attempt).value for attempt in client.start(*[Request("greet", timeout=1.0)] * 3)]
-    values, _ = outcome([frame(WELCOME)], answers, three)
-    assert values == ["a", "b", "c"], values
+        return [client.wait(attempt).value for attempt in client.start(*[Request("greet", timeout=20.0)] * 3)]
+    values, _ = outcome([frame(WELCOME)], [frame(c, a), frame(b)], three)
+    assert values == [1, 2, 3], values
 
 
 def check_late_answers():
     def cancelled(client):
         attempt = client.start(Request("greet"))[0]
         client.cancel(attempt)  # the answer to it comes now, and is nobody's
-        return call(client)
+        return call_in_vain(client)
     code, _ = outcome([frame(WELCOME)], [frame(OK)], cancelled)
     assert code == "timeout", code
 
@@ -175,10 +178,10 @@ def check_too_large():
 def main():
     for name, (first, expected) in WELCOMES.items():
         found, seconds = outcome(first, (), call)
-        assert found == expected and seconds < 5, f"welcome, {name}: {found} after {seconds:.1f} s"
+        assert found == expected and seconds < 15, f"welcome, {name}: {found} after {seconds:.1f} s"
     for name, (second, act, expected) in ANSWERS.items():
         found, seconds = outcome([frame(WELCOME)], second, act)
-        assert found == expected and seconds < 5, f"answer, {name}: {found} after {seconds:.1f} s"
+        assert found == expected and seconds < 15, f"answer, {name}: {found} after {seconds:.1f} s"
     check_good_answers()
     check_answers_in_another_order()
     check_late_answers()
