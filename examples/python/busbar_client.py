@@ -280,8 +280,9 @@ class Client:
         self.node: str = self._welcome.get(Key.NODE, "")
         self.minor: int = self._welcome.get(Key.MINOR, 0)
         self.max_message: int = self._welcome.get(Key.MAX_MESSAGE, 0)
-        if self._welcome.get(Key.CLUSTER, "") != cluster:
-            raise self._fail("cluster", f"{self._address} is of cluster {self._welcome.get(Key.CLUSTER)}, not of {cluster}")
+        found = self._welcome.get(Key.CLUSTER, "")
+        if found != cluster:
+            raise self._fail("cluster", f"{self._address} is of cluster '{found}', not of '{cluster}'")
         if self.max_message < 1024:
             raise self._fail("protocol", f"{self._address} takes no more than {self.max_message} bytes at once")
 

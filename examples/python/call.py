@@ -63,22 +63,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--node", metavar="NAME", default="", help="the node that must serve the call")
     parser.add_argument("--strategy", choices=["random", "least_pending"], help="how one of several nodes is picked")
     parser.add_argument("--sticky", metavar="KEY", default="", help="calls with the same key go to the same node")
-    parser.add_argument("--dry-run", nargs="?", choices=["yes", "verbose"], const="yes",
-                        help="all but the effects; with --dry-run=verbose the events are shown")
+    parser.add_argument("--dry-run", action="store_true", help="have the service do all but the effects")
+    parser.add_argument("--verbose", action="store_true", help="with --dry-run: show the events")
     parser.add_argument("--authorize-only", action="store_true", help="ask only whether the call would be authorized")
     parser.add_argument("--discover", action="store_true", help="show who offers the service, and call nothing")
-    found = parser.parse_args()
+    found = parser.parse_intermixed_args()
     if not 1 <= found.timeout <= 86_400_000:
         parser.error("--timeout: 1 to 86400000")
     if found.strategy and found.sticky:
         parser.error("--strategy and --sticky: one of them")
+    if found.verbose and not found.dry_run:
+        parser.error("--verbose: only with --dry-run")
     return found
 
 
 def request_of(found: argparse.Namespace, payload: Any) -> Request:
     strategy = Strategy.STICKY if found.sticky else Strategy[(found.strategy or "as_service_says").upper()]
+    dry_run = DryRun.VERBOSE if found.verbose else DryRun.YES if found.dry_run else DryRun.NO
     return Request(found.service, payload, timeout=found.timeout / 1000, assigns=dict(found.assign),
-                   dry_run=DryRun[(found.dry_run or "no").upper()], only_node=found.node, strategy=strategy,
+                   dry_run=dry_run, only_node=found.node, strategy=strategy,
                    sticky_key=found.sticky)
 
 

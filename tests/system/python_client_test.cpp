@@ -51,9 +51,7 @@ class PythonClient : public ClusterTest {
     const Ended ended = run(command_of(std::move(arguments)));
     return {ended.status, Json::parse(ended.out, nullptr, false), ended.out, ended.err};
   }
-  Answer answer_of_kind(const std::string& kind) const {
-    return ask({"answers_kind", Json{{"key", kind}}.dump()});
-  }
+  Answer answer_of_kind(const std::string& kind) const { return ask({"answers_kind", Json{{"key", kind}}.dump()}); }
   /// A script that has the address as its argument.
   Ended script(const std::string& text) const { return run(python({"-c", text, entry_})); }
 
@@ -146,7 +144,7 @@ TEST_F(PythonClient, AssignsDryRunsAndQuestionsOfAuthorizationGetThrough) {
   EXPECT_EQ(ask({"needs_assign", "--authorize-only"}).json, Json({{"authorized", false}}));
   EXPECT_EQ(ask({"absent", "--authorize-only"}).status, 3) << "nobody could say";
   EXPECT_EQ(ask({"shows_message", "--dry-run"}).json["value"]["dry_run"], "yes");
-  const Answer verbose = ask({"shows_message", "--dry-run=verbose"});
+  const Answer verbose = ask({"shows_message", "--dry-run", "--verbose"});
   EXPECT_EQ(verbose.json["value"]["dry_run"], "verbose");
   EXPECT_EQ(verbose.json["events"], Json::parse(R"(["first","second"])"));
   EXPECT_EQ(verbose.json["assigns"]["seen_by"], "behaviours");
