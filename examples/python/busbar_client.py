@@ -135,7 +135,8 @@ class Response:
         if self.detail:
             out["kind" if self.name == "badrpc" else "reason"] = self.detail
         if self.has_value:
-            out["details" if self.kind == Kind.VALIDATION_ERROR else "value"] = self.value
+            nodes = (self.kind, self.name) == (Kind.ERROR, "no_nodes_available")
+            out["details" if self.kind == Kind.VALIDATION_ERROR else "nodes" if nodes else "value"] = self.value
         if self.version is not None:
             out["version"] = self.version
         applying = {"assigns": self.assigns, "events": self.events, "warning": self.warning}
@@ -331,7 +332,9 @@ class Client:
             return False
         # An answer may have come just before the end, so the socket is asked once more.
         if self._socket not in ready and not self._socket.poll(0):
-            raise self._fail("connection", f"nobody listens at {self._address}" if self._welcome is None else
+            if self._welcome is None:
+                raise self._fail("connection", f"nobody listens at {self._address}, or nobody with ZeroMQ")
+            raise self._fail("connection",
                              f"the connection to {self._address} has ended, and with it what was under way")
         self._take(self._socket.recv_multipart())
         return True

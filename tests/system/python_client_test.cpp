@@ -123,7 +123,7 @@ TEST_F(PythonClient, ReadsEveryKindOfResponse) {
   EXPECT_EQ(error.json["code"], "out_of_tea");
   EXPECT_EQ(error.json["text"], "there is none");
   EXPECT_EQ(error.json["value"], "oolong");
-  EXPECT_EQ(answer_of_kind("try_another_node").json["value"][0]["reason"], "too hot here");
+  EXPECT_EQ(answer_of_kind("try_another_node").json["nodes"][0]["reason"], "too hot here");
   EXPECT_EQ(answer_of_kind("forbidden").status, 6);
   EXPECT_EQ(answer_of_kind("missing_id").json["field"], "account");
   EXPECT_EQ(answer_of_kind("missing_id").status, 5);
