@@ -81,7 +81,9 @@ void answer_bare(Requester& to, std::uint64_t attempt, const Response& response,
 void answer_or_say_why(Requester& to, std::uint64_t attempt, wire::Bytes answer, bool more_follow) {
   const Sent sent = to.answer(answer, more_follow);
   if (sent == Sent::kYes || sent == Sent::kDown) return;
-  const std::string who = (to.role() == wire::Role::node ? "node " : "client ") + to.name();
+  const std::string who = to.role() == wire::Role::node ? "node " + to.name()
+                          : to.name().empty()           ? "the client"
+                                                        : "client " + to.name();
   const std::string why =
       "the answer's " + std::to_string(answer.size()) + " bytes are more than " +
       (sent == Sent::kTooLarge ? who + " accepts" : "may still wait to be sent to " + who + " (limits.peer_queue)");

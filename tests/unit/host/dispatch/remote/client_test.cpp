@@ -247,6 +247,10 @@ TEST_F(Clients, AreToldThatAnAnswerIsTooLarge) {
   net.add("b", answering("s", std::string(5000, 'x')));
   client->largest = 1000;
   EXPECT_TRUE(dispatched(Message("s")).response.is_bad_rpc("bad_return"));
+  const auto nameless = std::make_shared<RawRequester>(wire::Role::client, "");
+  nameless->largest = 1000;
+  ask(net["a"], nameless, request_for(Message("s"), 1, 5'000'000));
+  EXPECT_THAT(nameless->wait_for(1).response.text(), ::testing::HasSubstr("bytes are more than the client accepts"));
 }
 
 // ------------------------------------------------------------------------------------------- what is not as it should
