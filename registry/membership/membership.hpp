@@ -101,7 +101,7 @@ class Membership {
   bool introduced() const { return introduced_; }
   /// Whether every member that this node is connected to has said that it has this node's record as it is now.
   bool acknowledged() const;
-  /// Whether it has been a member, or begins a cluster: then it is not refused for good any more.
+  /// Whether it has been a member: then it is not refused for good any more.
   bool established() const { return has_been_member_; }
   /// This node's own record, with the incarnation that is in use.
   const NodeRecord& record() const { return record_; }

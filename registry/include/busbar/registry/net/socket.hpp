@@ -34,7 +34,7 @@ struct SocketOptions {
   std::size_t max_message = 64 * 1024 * 1024;  ///< of a frame; the sender checks it first (docs/protocol.md)
   Tested tested = Tested::by_heartbeats;
   std::chrono::milliseconds heartbeat{1'000};   ///< how often the connection is tested
-  std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent
+  std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent; it ends a heartbeat later at most
   std::chrono::milliseconds handshake{3'000};   ///< how long connecting, and the handshake, may take
   int high_water_mark = 1'000;                  ///< frames that ZeroMQ queues for one connection and direction
 };
