@@ -3,6 +3,7 @@
 #include <busbar/message_id.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -21,6 +22,9 @@ namespace verb = wire::admin_verb;
 
 constexpr std::uint64_t kOnlyAttempt = 1;  // a connection is for one question
 constexpr std::uint64_t kLongestAnswer = std::numeric_limits<std::uint32_t>::max();
+constexpr const char* kKeyHint =
+    "the host's security.authorized must have your public key, and --key and --host-key are asked for where "
+    "its security.mode is \"curve\"";
 constexpr const char* kReachHint =
     "\"busbar nodes\" on a host's machine shows at which address it is called; a firewall may be between";
 
@@ -45,10 +49,11 @@ bool is_call(const wire::AdminRequest& request) {
 ConnectionWatch::ConnectionWatch(zmq::context_t& context, zmq::socket_t& watched)
     : watched_(watched.handle()), events_(context, zmq::socket_type::pair) {
   // A connect that fails ends in `closed`, a connection in `disconnected`, some failures of the handshake in neither.
-  constexpr int kEnds = ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   constexpr const char* kAddress = "inproc://busbar-ends";  // of this context, which has one watch
-  if (zmq_socket_monitor(watched_, kAddress, kEnds) != 0) throw zmq::error_t();
+  if (zmq_socket_monitor(watched_, kAddress, kEvents) != 0) throw zmq::error_t();
   events_.set(zmq::sockopt::linger, 0);
   events_.connect(kAddress);
 }
@@ -57,8 +62,21 @@ ConnectionWatch::ConnectionWatch(zmq::context_t& context, zmq::socket_t& watched
 ConnectionWatch::~ConnectionWatch() { zmq_socket_monitor(watched_, nullptr, 0); }
 
 bool ConnectionWatch::ended() {
-  zmq::message_t part;
-  while (events_.recv(part, zmq::recv_flags::dontwait)) ended_ = true;  // it is told of nothing else
+  zmq::message_t event;  // sixteen bits that name it, and thirty-two of its value
+  zmq::message_t address;
+  while (events_.recv(event, zmq::recv_flags::dontwait)) {
+    std::uint16_t what = 0;
+    std::int32_t value = 0;
+    std::memcpy(&what, event.data(), sizeof what);
+    std::memcpy(&value, event.data<char>() + sizeof what, sizeof value);
+    (what == ZMQ_EVENT_CONNECTED ? connected_ : ended_) = true;
+    if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+      about_keys_ = "it does not let this key in";
+    } else if (what == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+      about_keys_ = "one side has keys, and the other has none";
+    }
+    if (event.more()) (void)events_.recv(address, zmq::recv_flags::dontwait);
+  }
   return ended_;
 }
 
@@ -90,6 +108,11 @@ void CallClient::connect() {
   socket_.set(opt::heartbeat_ivl, milliseconds(options_.heartbeat));
   socket_.set(opt::heartbeat_timeout, milliseconds(2 * options_.heartbeat));
   socket_.set(opt::maxmsgsize, static_cast<std::int64_t>(kLongestAnswer));
+  if (options_.keys) {
+    socket_.set(opt::curve_secretkey, options_.keys->own.secret.text());
+    socket_.set(opt::curve_publickey, options_.keys->own.key.text());
+    socket_.set(opt::curve_serverkey, options_.keys->host.text());
+  }
   try {
     socket_.connect(options_.address);
   } catch (const zmq::error_t& error) {
@@ -210,8 +233,17 @@ bool CallClient::wait(short events, Deadline deadline) {
 }
 
 void CallClient::connection_ended() const {
+  const std::string at = in_quotes(options_.address);
+  if (!watch_.about_keys().empty()) {
+    throw no_host("could not reach a host at " + at + ": " + watch_.about_keys(), kKeyHint);
+  }
+  if (node_.empty() && watch_.was_connected()) {
+    throw no_host("could not reach a host at " + at + ": who is there ended the connection",
+                  options_.keys ? "it is no host, or its key is not that of --host-key"
+                                : "it is no host, or asks for keys (--key)");
+  }
   if (node_.empty()) {
-    throw no_host("could not reach a host at " + in_quotes(options_.address) + ": nobody answers there", kReachHint);
+    throw no_host("could not reach a host at " + at + ": nobody answers there", kReachHint);
   }
   throw no_host("node " + in_quotes(node_) + " at " + in_quotes(options_.address) +
                     " went away before it answered: the connection ended",

@@ -10,12 +10,14 @@
 #include <zmq.hpp>
 
 #include "host_client.hpp"
+#include "keygen.hpp"
 
 namespace busbar::cli {
 
 struct CallClientOptions {
   std::string address;                         ///< tcp://HOST:PORT or ipc://PATH
   std::string cluster{};                       ///< the host's must be the same
+  std::optional<ClientKeys> keys{};            ///< nothing: the host asks for none
   std::chrono::milliseconds greeting{3'000};   ///< how long connecting and the greeting may take together
   std::chrono::milliseconds query{15'000};     ///< how long a question about the host itself may take
   std::chrono::milliseconds slack{2'000};      ///< what an answer may take beyond the call's own time
@@ -34,11 +36,17 @@ class ConnectionWatch {
   /// To be polled for reading: then `ended` may have become true.
   void* handle() noexcept { return events_.handle(); }
   bool ended();
+  /// Whether somebody was there at all.
+  bool was_connected() const noexcept { return connected_; }
+  /// Why, if the handshake failed for a reason that has to do with keys; else empty.
+  const std::string& about_keys() const noexcept { return about_keys_; }
 
  private:
   void* watched_;
   zmq::socket_t events_;
+  bool connected_ = false;
   bool ended_ = false;
+  std::string about_keys_;
 };
 
 /// A connection to a host's call plane. Calls become requests, all else queries.

@@ -21,6 +21,9 @@ namespace {
 constexpr std::array<std::string_view, 7> kCallerVerbs = {"call",     "validate", "authorized", "discover",
                                                           "services", "describe", "nodes"};
 
+// Which host, and how it is asked.
+constexpr std::array<const char*, 5> kHostOptions = {"--run-dir", "--connect", "--cluster", "--key", "--host-key"};
+
 constexpr const char* kFooter = R"(
 Exit status:
   0  ok, created, yes          4  timeout
@@ -137,6 +140,20 @@ what their names cannot have.
 Example:
   busbar new my-plugin && cat my-plugin/README.md)";
 
+constexpr const char* kKeygenFooter = R"(
+Writes NAME.key, the private key, which nobody but its owner may read, and NAME.pub, the public one. Who holds the first
+is let in by every host that has the second in its security.authorized directory, as NAME and in the role that the file
+says. A node's name is that of its host. What is there already is never touched: a second key for the same name has a
+--label.
+
+Roles: client (may call services), deployer (a client that may also change plugins), node (a host: it may announce
+services and forward calls).
+
+Examples:
+  busbar keygen warehouse-1 --role node --directory /etc/busbar/keys
+  busbar keygen ada
+  busbar keygen warehouse-1 --role node --label 2027)";
+
 void add_service(CLI::App& verb, Command& command) {
   verb.add_option("SERVICE", command.service, "the service's name")->type_name("")->required();
 }
@@ -213,6 +230,13 @@ void add_verbs(CLI::App& app, Command& command) {
   CLI::App& new_project = add_verb(app, "new", "Write a plugin project to begin with", kNewFooter);
   new_project.add_option("NAME", command.plugin, "the plugin's name")->type_name("")->required();
   new_project.add_option("--directory", command.directory, "where to make it (default: here)")->option_text("DIR");
+  CLI::App& keygen = add_verb(app, "keygen", "Make a pair of keys for a host, or for who calls one", kKeygenFooter);
+  keygen.add_option("NAME", command.owner, "whose key it is")->type_name("")->required();
+  keygen.add_option("--role", command.role, "what its owner may do: client (the default), deployer, node")
+      ->option_text("ROLE");
+  keygen.add_option("--directory", command.directory, "where to write the files (default: here)")->option_text("DIR");
+  keygen.add_option("--label", command.label, "write NAME.TEXT.key and NAME.TEXT.pub, beside another key of that name")
+      ->option_text("TEXT");
 }
 
 /// CLI11's word for what is wrong, in our style.
@@ -241,7 +265,7 @@ std::string names_of_verbs(const CLI::App& app) {
 /// The first argument that is no option and no option's value, where no verb was found.
 std::string found_instead_of_verb(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--run-dir" || arguments[i] == "--connect" || arguments[i] == "--cluster") {
+    if (std::find(kHostOptions.begin(), kHostOptions.end(), arguments[i]) != kHostOptions.end()) {
       ++i;
     } else if (!arguments[i].starts_with('-')) {
       return arguments[i];
@@ -293,7 +317,12 @@ bool is_address(std::string_view address) {
 
 void check_connect(const CLI::App& app, const Command& command) {
   const bool connects = app.count("--connect") != 0;
-  if (app.count("--cluster") != 0 && !connects) refuse(app, "--cluster: expected together with --connect");
+  for (const char* option : {"--cluster", "--key", "--host-key"}) {
+    if (app.count(option) != 0 && !connects) refuse(app, std::string(option) + ": expected together with --connect");
+  }
+  if (command.key.empty() != command.host_key.empty()) {
+    refuse(app, "--key and --host-key: expected both, or none");
+  }
   if (!is_node_name(command.cluster)) {
     refuse(app, "--cluster: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.cluster));
   }
@@ -339,6 +368,15 @@ void check_event_kinds(const CLI::App& app, const Command& command) {
   }
 }
 
+void check_keygen(const CLI::App& app, const Command& command) {
+  if (!command.owner.empty() && !is_node_name(command.owner)) {
+    refuse(app, "the owner's name: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.owner));
+  }
+  if (!command.label.empty() && !is_plugin_name(command.label)) {
+    refuse(app, "--label: expected " + std::string(kPluginNameRule) + ", found " + in_quotes(command.label));
+  }
+}
+
 void check(const CLI::App& app, Command& command) {
   const CLI::App& verb = *app.get_subcommands().front();
   const auto* service = verb.get_option_no_throw("SERVICE");
@@ -355,6 +393,8 @@ void check(const CLI::App& app, Command& command) {
   check_event_kinds(app, command);
   check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
+  check_choice(app, "--role", command.role, "client", "deployer", "node");
+  check_keygen(app, command);
 }
 
 }  // namespace
@@ -385,6 +425,10 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
       ->option_text("ADDR");
   app.add_option("--cluster", command.cluster, "with --connect: the cluster that the host belongs to (default: busbar)")
       ->option_text("NAME");
+  app.add_option("--key", command.key,
+                 "with --connect, where the host asks for keys: your private key, as \"busbar keygen\" writes it")
+      ->option_text("FILE");
+  app.add_option("--host-key", command.host_key, "with --key: the public key of the host")->option_text("FILE");
   app.add_flag("--json", command.json, "write one JSON document, also for errors");
   add_verbs(app, command);
   parse(app, arguments);
@@ -393,7 +437,7 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
   check_connect(app, command);
   if (app.count("--run-dir") != 0 && run_dir.empty()) refuse(app, "--run-dir: expected a directory, found \"\"");
   command.verb = app.get_subcommands().front()->get_name();
-  for (const char* option : {"--run-dir", "--connect", "--cluster"}) {
+  for (const char* option : kHostOptions) {
     if (app.count(option) != 0) {
       command.host_options += std::string(option) + " " + shell_word(app.get_option(option)->as<std::string>()) + " ";
     }

@@ -20,7 +20,9 @@ struct Command {
   std::filesystem::path run_dir;
   std::string connect;             // the host's address on the call plane; empty: by its run directory
   std::string cluster = "busbar";  // that the host must belong to, with `connect`
-  std::string host_options;        // those of the three above that were given, for a command line that is shown
+  std::string key;                 // with `connect`: the file of the private key that it is asked with; empty: without
+  std::string host_key;            // with `key`: the file of the host's public key
+  std::string host_options;        // those of these that were given, for a command line that is shown
 
   std::string service;                      // call, validate, authorized, discover, describe
   std::string request = "{}";               // JSON, @file, or -
@@ -35,7 +37,10 @@ struct Command {
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
   std::string plugin;              // new: its name
-  std::string directory;           // new: where the project's directory is made; empty: here
+  std::string directory;           // new, keygen: where the project's directory, or the files, are made; empty: here
+  std::string owner;               // keygen: the name of whose key it is
+  std::string role = "client";     // keygen: what its owner may do
+  std::string label;               // keygen: goes into the files' names; empty: nothing does
 
   bool follow = false;                   // events; of one `service` only, where one is given
   std::vector<std::string> event_kinds;  // events: of these kinds; empty: all

@@ -12,6 +12,7 @@
 #include "command_line.hpp"
 #include "events.hpp"
 #include "follow.hpp"
+#include "keygen.hpp"
 #include "new/verb.hpp"
 #include "verbs.hpp"
 
@@ -31,7 +32,8 @@ bool coloured(int fd) {
 
 std::unique_ptr<HostClient> client_for(const Command& command) {
   if (command.connect.empty()) return std::make_unique<AdminClient>(command.run_dir);
-  return std::make_unique<CallClient>(CallClientOptions{.address = command.connect, .cluster = command.cluster});
+  return std::make_unique<CallClient>(
+      CallClientOptions{.address = command.connect, .cluster = command.cluster, .keys = read_keys(command)});
 }
 
 ExitStatus show_events(const Command& command, const Streams& streams) {
@@ -46,6 +48,7 @@ ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams
   const Command command = parse_command_line(arguments, variable);
   if (command.verb == "check") become_check(command, variable);
   if (command.verb == "new") return make_project(command, streams);
+  if (command.verb == "keygen") return make_keys(command, streams);
   if (command.verb == "events") return show_events(command, streams);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
   return run_verb(command, ask, streams);

@@ -9,13 +9,14 @@ set(host_include_dir ${CMAKE_INSTALL_INCLUDEDIR}/busbar-host)  # as busbar_host'
 
 install(TARGETS busbar_abi busbar_manifest EXPORT busbar-abi)
 install(TARGETS busbar_sdk EXPORT busbar-sdk)
+install(TARGETS busbar_keys EXPORT busbar-keys)
 install(TARGETS busbar_registry EXPORT busbar-registry)
 install(TARGETS busbar_host EXPORT busbar-host)
-foreach(component abi sdk registry host)
+foreach(component abi sdk keys registry host)
   install(EXPORT busbar-${component} NAMESPACE busbar:: FILE busbar-${component}.cmake DESTINATION ${package_dir})
 endforeach()
 
-install(DIRECTORY plugin-sdk/include/ registry/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY plugin-sdk/include/ keys/include/ registry/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 # Not those that show what only the host's own sources may see: libelf.
 install(DIRECTORY host/ DESTINATION ${host_include_dir} FILES_MATCHING PATTERN *.hpp
   PATTERN elf_file.hpp EXCLUDE PATTERN symbols.hpp EXCLUDE PATTERN dependencies.hpp EXCLUDE)

@@ -18,7 +18,8 @@ forbid() {
     exit 1
   fi
 }
-forbid '(busbar/registry/|dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' plugin-sdk
+forbid '(busbar/registry/|dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' plugin-sdk keys
+forbid 'busbar/keys/' plugin-sdk
 forbid '(dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' registry
 forbid '(busbar/registry/|dispatch/|plugins/|admin/admin_|daemon/|pool/|events/|config/|log/|rundir/)' cli plugins
 forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/transport host/node host/pool host/events host/log
@@ -28,10 +29,10 @@ forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
 echo "includes: one way"
 
 # -fsyntax-only is enough for the analysis; the commands are those of the build, run by clang.
-mapfile -t analysed < <(git ls-files 'host/*.cpp' 'registry/*.cpp' 'cli/*.cpp')
+mapfile -t analysed < <(git ls-files 'host/*.cpp' 'keys/*.cpp' 'registry/*.cpp' 'cli/*.cpp')
 printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -I{} clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Wthread-safety \
   -Werror -DBOOST_DLL_USE_STD_FS -DBOOST_ERROR_CODE_HEADER_ONLY -DBUSBAR_VERSION='"lint"' -DSPDLOG_COMPILED_LIB \
-  -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Iregistry/include -Iregistry -Ihost -Icli {}
+  -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Ikeys/include -Ikeys -Iregistry/include -Iregistry -Ihost -Icli {}
 echo "thread safety: ${#analysed[@]} files"
 
 if [[ "${1:-}" == --tidy ]]; then

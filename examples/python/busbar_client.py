@@ -13,6 +13,7 @@ import io
 import itertools
 import math
 import time
+import tomllib
 import uuid
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -20,6 +21,7 @@ from typing import Any, Mapping
 
 import cbor2
 import zmq
+import zmq.utils.monitor
 
 from busbar_envelope import MAJOR, MINOR, BusbarError, Key, Type, decode_envelope, decode_payload, encode
 
@@ -143,6 +145,31 @@ class Response:
         return out | {name: value for name, value in applying.items() if value}
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What a node that asks for keys is asked with: Z85 text, as the files of `busbar keygen` have it (section 1)."""
+    public: str
+    private: str = field(repr=False)
+    node: str  # the node's public key
+
+    @staticmethod
+    def from_files(private_file: str, node_file: str) -> Keys:
+        """Raises BusbarError where a file cannot be read, or has no key in it."""
+        own, node = Keys._read(private_file), Keys._read(node_file)
+        try:
+            return Keys(own["public"], own["private"], node["public"])
+        except KeyError as missing:
+            raise BusbarError("keys", f"there is no {missing} in {private_file} or {node_file}") from missing
+
+    @staticmethod
+    def _read(path: str) -> dict[str, str]:
+        try:
+            with open(path, "rb") as file:
+                return tomllib.load(file)
+        except (OSError, ValueError) as error:
+            raise BusbarError("keys", f"could not read {path}: {error}") from error
+
+
 class Client:
     """One connection to one node; for one thread.
 
@@ -151,14 +178,15 @@ class Client:
     is idempotent.
     """
 
-    def __init__(self, address: str, cluster: str = "busbar", name: str = "") -> None:
-        """Connects and waits for the welcome. `name` is for the node's logs. Raises BusbarError."""
+    def __init__(self, address: str, cluster: str = "busbar", name: str = "", keys: Keys | None = None) -> None:
+        """Connects and waits for the welcome. `name` is for the node's logs; with keys it is theirs. Raises BusbarError."""
         self._attempts = itertools.count(1)
         self._waiting: dict[int, tuple[Type, float]] = {}  # what is expected of each attempt, and until when
         self._arrived: dict[int, dict[int, Any]] = {}
         self._welcome: dict[int, Any] | None = None
         self._failure: BusbarError | None = None
         self._address = address
+        self._keys = keys
         self._context = zmq.Context()
         try:
             self._connect()
@@ -261,6 +289,13 @@ class Client:
         for option, value in ((zmq.LINGER, 0), (zmq.RECONNECT_IVL, 2**31 - 1), (zmq.HEARTBEAT_IVL, 1000),
                               (zmq.MAXMSGSIZE, MAX_MESSAGE), (zmq.SNDTIMEO, int(CONNECT_TIMEOUT * 1000))):
             self._socket.setsockopt(option, value)
+        try:
+            if self._keys is not None:
+                self._socket.setsockopt_string(zmq.CURVE_SECRETKEY, self._keys.private)
+                self._socket.setsockopt_string(zmq.CURVE_PUBLICKEY, self._keys.public)
+                self._socket.setsockopt_string(zmq.CURVE_SERVERKEY, self._keys.node)
+        except (zmq.ZMQError, TypeError, ValueError) as error:
+            raise BusbarError("keys", f"what was given is no key: {error}") from error
         # Its first event is the end of the connection, also of one that was never made.
         self._ends = self._socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -333,11 +368,21 @@ class Client:
         # An answer may have come just before the end, so the socket is asked once more.
         if self._socket not in ready and not self._socket.poll(0):
             if self._welcome is None:
-                raise self._fail("connection", f"nobody listens at {self._address}, or nobody with ZeroMQ")
+                raise self._fail("connection", self._why_no_connection())
             raise self._fail("connection",
                              f"the connection to {self._address} has ended, and with it what was under way")
         self._take(self._socket.recv_multipart())
         return True
+
+    def _why_no_connection(self) -> str:
+        event = zmq.utils.monitor.recv_monitor_message(self._ends, zmq.NOBLOCK)
+        if event["event"] == zmq.EVENT_CLOSED:
+            return f"nobody listens at {self._address}"
+        if event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            return f"the node at {self._address} does not list this public key"
+        if self._keys is not None:
+            return f"who listens at {self._address} is no node with that key, or asks for none"
+        return f"who listens at {self._address} speaks no ZeroMQ, or asks for keys"
 
     def _take(self, frames: list[bytes]) -> None:
         """Takes every envelope of a frame, in their order. What stands before something malformed holds."""

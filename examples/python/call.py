@@ -14,11 +14,11 @@ import json
 import sys
 from typing import Any, Iterator
 
-from busbar_client import BusbarError, Client, DryRun, Kind, Request, Response, Strategy
+from busbar_client import BusbarError, Client, DryRun, Keys, Kind, Request, Response, Strategy
 
 STATUS_OF_KIND = {Kind.OK: 0, Kind.CREATED: 0, Kind.SERVICE_UNAVAILABLE: 3, Kind.SERVICE_TIMEOUT: 4,
                   Kind.VALIDATION_ERROR: 5, Kind.MISSING_ID: 5, Kind.ERROR: 1}
-STATUS_OF_CODE = {"connection": 7, "timeout": 7, "service_unavailable": 3, "service_timeout": 4, "forbidden": 6}
+STATUS_OF_CODE = {"connection": 7, "timeout": 7, "keys": 2, "service_unavailable": 3, "service_timeout": 4, "forbidden": 6}
 
 
 def status_of(response: Response) -> int:
@@ -58,6 +58,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("requests", metavar="JSON", nargs="*", type=from_json, help="a request; {} if there is none")
     parser.add_argument("--cluster", metavar="NAME", default="busbar", help="the cluster the node belongs to")
+    parser.add_argument("--key", metavar="FILE", help="your private key, where the node asks for keys")
+    parser.add_argument("--node-key", metavar="FILE", help="with --key: the node's public key")
     parser.add_argument("--timeout", metavar="MS", type=int, default=5000, help="what each call may take (5000)")
     parser.add_argument("--assign", metavar="KEY=JSON", type=assign, action="append", default=[])
     parser.add_argument("--node", metavar="NAME", default="", help="the node that must serve the call")
@@ -70,6 +72,8 @@ def arguments() -> argparse.Namespace:
     found = parser.parse_intermixed_args()
     if not 1 <= found.timeout <= 86_400_000:
         parser.error("--timeout: 1 to 86400000")
+    if (found.key is None) != (found.node_key is None):
+        parser.error("--key and --node-key: both, or none")
     if found.strategy and found.sticky:
         parser.error("--strategy and --sticky: one of them")
     if found.verbose and not found.dry_run:
@@ -105,7 +109,8 @@ def main() -> int:
     found = arguments()
     status = 0
     try:
-        with Client(found.address, found.cluster, "call.py") as client:
+        keys = Keys.from_files(found.key, found.node_key) if found.key else None
+        with Client(found.address, found.cluster, "" if keys else "call.py", keys) as client:
             for document, its_status in documents(client, found):
                 show(document)
                 status = status or its_status

@@ -108,6 +108,23 @@ std::optional<json> describe_local(const Node& node, std::string_view service, C
   return document;
 }
 
+namespace {
+
+json security_of(const Node& node) {
+  json turned_away = json::object();
+  for (std::size_t i = 0; i < registry::net::kTurnedAwayKinds; ++i) {
+    const auto why = static_cast<registry::net::TurnedAway>(i);
+    turned_away[std::string(registry::net::name_of(why))] = node.turned_away().count(why);
+  }
+  json document = {{"mode", node.keyring() != nullptr ? "curve" : "none"}, {"turned_away", std::move(turned_away)}};
+  if (node.keyring() == nullptr) return document;
+  document["key"] = node.keyring()->own()->key.text();
+  document["authorized"] = node.keyring()->authorized()->size();
+  return document;
+}
+
+}  // namespace
+
 json cluster_status(const Node& node) {
   const registry::TableFacts table = node.registry().facts();
   const CallPlaneStats calls = node.call_stats();
@@ -119,6 +136,7 @@ json cluster_status(const Node& node) {
           {"registry_address", node.registry_address()},
           {"bound_registry_address", node.bound_registry_address()},
           {"insecure", node.insecure()},
+          {"security", security_of(node)},
           {"table", {{"version", table.version}, {"services", table.services}, {"age_ms", table.age.count()}}},
           {"calls",
            {{"connections", calls.connections},

@@ -56,6 +56,7 @@ class Loader {
   void fill_in_threads();
   void check_paths();
   void check_addresses();
+  void check_security();
   void check_heartbeat();
 
   const Environment& environment_;
@@ -216,17 +217,37 @@ void Loader::fill_in_threads() {
 /// Closed by default: without keys nothing tells a friend from a stranger.
 void Loader::check_addresses() {
   const auto& cluster = config_.cluster;
-  if (cluster.insecure) return;
+  if (cluster.insecure || config_.security.mode == "curve") return;
   const auto check = [&](const char* key, const std::string& address) {
     if (registry::net::is_local_address(address)) return;
-    fault("could not use the configuration: cluster." + std::string(key) + " (" + origin_of("cluster", key) + ") is " +
-          in_quotes(address) +
-          ", expected a loopback address, because calls between machines are neither encrypted nor "
-          "do nodes prove who they are (hint: on a network that you trust, say --insecure or cluster.insecure = true)");
+    fault(
+        "could not use the configuration: cluster." + std::string(key) + " (" + origin_of("cluster", key) + ") is " +
+        in_quotes(address) +
+        ", expected a loopback address, because without keys calls between machines are neither encrypted nor do "
+        "nodes prove who they are (hint: make keys with \"busbar keygen\" and set security.mode = \"curve\"; only on a "
+        "network where you trust everybody, say --insecure or cluster.insecure = true)");
   };
   check("listen", cluster.listen);
   check("registry_listen", cluster.registry_listen);
   for (const std::string& seed : cluster.join) check("join", seed);
+}
+
+/// Nobody shall think that keys are asked for where they are not.
+void Loader::check_security() {
+  const auto& security = config_.security;
+  if (!is_set("security", "key")) config_.security.key = "/etc/busbar/keys/" + config_.node + ".key";
+  const bool curve = security.mode == "curve";
+  for (const char* key : {"key", "authorized"}) {
+    if (curve || !is_set("security", key)) continue;
+    fault("could not use the configuration: security." + std::string(key) + " (" + origin_of("security", key) +
+          ") is of no use, as security.mode (" + origin_of("security", "mode") +
+          ") is \"none\" (hint: set it to \"curve\")");
+  }
+  if (curve && config_.cluster.insecure) {
+    fault("could not use the configuration: cluster.insecure (" + origin_of("cluster", "insecure") +
+          ") is true and security.mode (" + origin_of("security", "mode") +
+          ") is \"curve\", expected one of them: with keys, addresses of other machines may be used anyway");
+  }
 }
 
 void Loader::check_heartbeat() {
@@ -243,6 +264,7 @@ Config Loader::finish() {
   fill_in_threads();
   check_paths();
   check_addresses();
+  check_security();
   check_heartbeat();
   if (!faults_.empty()) throw ConfigError(std::move(faults_));
   return std::move(config_);

@@ -4,6 +4,7 @@
 #include "log/level.hpp"
 
 #include <busbar/limits.hpp>
+#include <busbar/registry/net/door.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,12 @@ struct Config {
     std::string advertise; /* empty: the host that is listened at */
     bool insecure = false;
   } cluster;
+
+  struct Security {
+    std::string mode = "none"; /* or "curve" */
+    std::filesystem::path key; /* /etc/busbar/keys/NAME.key */
+    std::filesystem::path authorized = "/etc/busbar/authorized";
+  } security;
 
   struct Registry {
     std::chrono::milliseconds heartbeat{1'000};
@@ -67,6 +74,8 @@ struct Config {
   struct Limits {
     std::size_t max_message = 64 * 1024 * 1024; /* bytes */
     std::size_t peer_queue = 64 * 1024 * 1024;  /* bytes */
+    unsigned peer_calls = kUsualPeerCalls;
+    registry::net::DoorLimits door;
   } limits;
 
   /// The tables `[plugin.NAME]` by NAME, for each plugin's `start`. TOML's dates and times are RFC 3339 text.

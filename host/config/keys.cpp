@@ -23,6 +23,8 @@ constexpr std::uint64_t kMillisecond = 1;
 constexpr std::uint64_t kDay = kMaxTimeoutMs;  // none of these waits longer than a call may
 constexpr std::uint64_t kMostThreads = 10'000;
 constexpr std::uint64_t kLongestQueue = 10'000'000;
+constexpr std::uint64_t kMostConnections = 1'000'000;
+constexpr std::uint64_t kMostErrors = 1'000'000'000;
 
 constexpr TextRule kNodeName = {is_node_name, [] { return "a node name: " + std::string(kNodeNameRule); }};
 constexpr TextRule kClusterName = {is_node_name, [] { return "a cluster's name: " + std::string(kNodeNameRule); }};
@@ -32,6 +34,8 @@ constexpr TextRule kAddressToBind = {
 constexpr TextRule kAddressOfOther = {
     [](std::string_view text) { return registry::net::is_address(text, false); },
     [] { return std::string("addresses of other nodes' registries, such as tcp://127.0.0.1:4711"); }};
+constexpr TextRule kSecurityMode = {[](std::string_view text) { return text == "none" || text == "curve"; },
+                                    [] { return std::string("\"none\" or \"curve\""); }};
 constexpr TextRule kHost = {
     [](std::string_view text) {
       const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
@@ -87,6 +91,20 @@ constexpr auto kKeys = std::to_array<Key>({
     {"cluster", "insecure", [](Config& c) -> bool& { return c.cluster.insecure; },
      "whether other machines may reach this node, although nothing is encrypted and nobody proves who they are"},
 
+    {"security",
+     "mode",
+     [](Config& c) -> std::string& { return c.security.mode; },
+     "whether connections are encrypted, and only those come in whose keys are listed",
+     0,
+     0,
+     {},
+     &kSecurityMode},
+    {"security", "key", [](Config& c) -> fs::path& { return c.security.key; },
+     "this node's private key, as \"busbar keygen\" has written it", 0, 0,
+     "NAME.key in /etc/busbar/keys, with this node's name"},
+    {"security", "authorized", [](Config& c) -> fs::path& { return c.security.authorized; },
+     "the directory of the public keys of those that come in"},
+
     {"registry", "heartbeat", [](Config& c) -> milliseconds& { return c.registry.heartbeat; },
      "how often nodes show each other that they live", kShortestHeartbeatMs, kLongestSilenceMs},
     {"registry", "lost_after", [](Config& c) -> milliseconds& { return c.registry.lost_after; },
@@ -128,6 +146,18 @@ constexpr auto kKeys = std::to_array<Key>({
      "the largest message that is accepted", kSmallestSize, kLargestMessage},
     {"limits", "peer_queue", [](Config& c) -> std::size_t& { return c.limits.peer_queue; },
      "how much may wait to be sent to one other node", kSmallestSize, kLargestPeerQueue},
+    {"limits", "peer_calls", [](Config& c) -> unsigned& { return c.limits.peer_calls; },
+     "calls of one other node or client that are under way here", 1, kMostPeerCalls},
+    {"limits", "connections", [](Config& c) -> unsigned& { return c.limits.door.connections; },
+     "connections that others have to one of the two ports", 1, kMostConnections},
+    {"limits", "strangers", [](Config& c) -> unsigned& { return c.limits.door.strangers; },
+     "of these, those that have not said yet who they are", 1, kMostConnections},
+    {"limits", "handshakes", [](Config& c) -> unsigned& { return c.limits.door.handshakes; },
+     "connections that one address may open within a second", 1, kMostConnections},
+    {"limits", "protocol_errors", [](Config& c) -> unsigned& { return c.limits.door.protocol_errors; },
+     "what one address or key may do wrong within a minute before it is shut out", 1, kMostErrors},
+    {"limits", "shut_out", [](Config& c) -> milliseconds& { return c.limits.door.shut_out; }, "for how long",
+     kMillisecond, kDay},
 });
 
 /// Choices by name, for the types that are a list of words.

@@ -29,12 +29,15 @@ NodeOptions node_options(const Config& config, Logger log) {
   options.registry_listen = config.cluster.registry_listen;
   options.advertise = config.cluster.advertise;
   options.insecure = config.cluster.insecure;
+  if (config.security.mode == "curve") options.security = {config.security.key, config.security.authorized};
   options.state_dir = config.paths.state;
   options.heartbeat = config.registry.heartbeat;
   options.lost_after = config.registry.lost_after;
   options.max_peers = config.registry.max_peers;
   options.max_message = config.limits.max_message;
   options.peer_queue = config.limits.peer_queue;
+  options.peer_calls = config.limits.peer_calls;
+  options.door = config.limits.door;
   options.pool = pool_options(config.pool);
   options.log = std::move(log);
   return options;

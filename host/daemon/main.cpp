@@ -84,7 +84,12 @@ void describe(CLI::App& app, Arguments& arguments) {
       [&arguments] {
         arguments.overrides.push_back({"cluster.insecure", "true", "--insecure"});
       },
-      "Allow addresses that other machines reach, without encryption");
+      "Allow addresses that other machines reach, without keys and encryption");
+  add_setting(app, arguments, "--security-mode", "security.mode",
+              "none, or curve: encrypt, and let only listed keys in");
+  add_setting(app, arguments, "--security-key", "security.key", "This node's private key, a file");
+  add_setting(app, arguments, "--security-authorized", "security.authorized",
+              "The directory of the public keys that are let in");
   add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");

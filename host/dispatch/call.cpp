@@ -267,6 +267,7 @@ void Call::forget_others() noexcept {
   unstarted_ = false;
   if (ending_ == Ending::requester) {
     served_as_.store(0, std::memory_order_release);
+    requester_->call_ended();
     requester_.reset();
   }
   if (peer_) {

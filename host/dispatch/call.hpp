@@ -294,6 +294,7 @@ class Call final : public busbar_call, public Task {
   bool is_too_late() const noexcept;
   void answer_as_late() noexcept;
   void authorize_and_handle();
+  void say_who_calls(busbar_message& view) const noexcept;
   bool authorize(const busbar_message& view);
   bool chosen_here(const busbar_message& view);
   void handle(const busbar_message& view);

@@ -24,6 +24,7 @@ void ClientCalls::end(const Requester& client, std::uint64_t attempt) noexcept {
   std::map<Key, PendingCall>::node_type taken;
   const MutexLock lock(mutex_);
   taken = calls_.extract({&client, attempt});
+  if (taken) client.call_ended();
   if (calls_.empty()) ended_.notify_all();
 }
 
@@ -44,6 +45,7 @@ void ClientCalls::cancel(const Requester& client, std::uint64_t attempt) noexcep
     if (row == calls_.end()) return;
     std::swap(row->second, call);
     calls_.erase(row);
+    client.call_ended();
     if (calls_.empty()) ended_.notify_all();
   }
   call.cancel();

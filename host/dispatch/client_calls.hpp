@@ -15,7 +15,8 @@
 
 namespace busbar::host {
 
-/// Threads: any. A call is begun, then either held and ended, or ended or given up before it could be held.
+/// Tells the client when its call has ended, that of a `begin` which was true. Threads: any. A call is begun, then
+/// either held and ended, or ended or given up before it could be held.
 class ClientCalls {
  public:
   /// False: the client has used this number already, for a call that is under way.

@@ -104,6 +104,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// request.
   void hold_clients() noexcept { anteroom_.close(); }
   void let_clients_in() noexcept { anteroom_.open(); }
+  /// How many calls of one requester may be under way here; one more is refused, unstarted. Before the first request.
+  void limit_peer_calls(unsigned most) noexcept { peer_calls_ = most; }
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept;
@@ -198,7 +200,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void pass_on(const wire::Envelope& unsendable) noexcept;
   void cancel_for(const Requester& requester, std::uint64_t attempt) noexcept;
   bool serves_nodes() const;
-  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation);
+  void refuse_as_too_many(Requester& from, const wire::Envelope& request);
+  std::shared_ptr<Requester> requester_at(std::string_view node, std::uint64_t incarnation,
+                                          std::shared_ptr<Requester> forwarder = nullptr);
 
   const std::string node_;
   registry::Registry& registry_;
@@ -209,6 +213,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;
+  unsigned peer_calls_ = kUsualPeerCalls;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
 };

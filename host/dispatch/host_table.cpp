@@ -3,6 +3,7 @@
 #include <busbar/names.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -45,12 +46,12 @@ Message take_checked(const busbar_message& view, const Instance& instance, const
     message.respond(Response::error(code::kMalformed, "an id of the message is not 1 to 128 of [A-Za-z0-9_-]"));
   }
   if (message.logger_metadata().empty() && parent != nullptr) message.with_logger_metadata(parent->logger_metadata());
-  message.with_origin_node(instance.dispatcher().node());
+  message.with_origin_node(instance.dispatcher().node()).with_caller(CallerKind::unknown);  // who serves it is told
   return message;
 }
 
 Message take_message(const busbar_message& view, const Instance& instance, const Call* parent) {
-  if (view.struct_size < sizeof(busbar_message)) {
+  if (view.struct_size < offsetof(busbar_message, caller)) {
     return malformed({}, {}, "the message's struct is smaller than that of the first version");
   }
   const std::string_view service(view.service_name.data, view.service_name.size), id(view.id.data, view.id.size);

@@ -5,8 +5,10 @@
 #include <busbar/text.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
+#include "dispatch/peer.hpp"
 #include "dispatch/reachable.hpp"
 #include "dispatch/strategy.hpp"
 
@@ -23,10 +25,12 @@ struct DispatchOptions {
   CallerIs caller = CallerIs::here;
   /// Which of several remote providers (C-D3).
   Preference prefer = {};
+  /// Whose call it is, where that is not this node's own (C-R8); null: this node's.
+  std::shared_ptr<const Requester> client = nullptr;
 
   /// Whether it says anything that counts again when the call goes on to another provider.
   bool has_wishes() const noexcept {
-    return !node.empty() || caller != CallerIs::here || prefer.strategy != Strategy::standard;
+    return !node.empty() || caller != CallerIs::here || prefer.strategy != Strategy::standard || client != nullptr;
   }
 };
 
@@ -50,7 +54,8 @@ class Wishes {
 
   bool any() const noexcept { return any_; }
   std::string_view node() const noexcept { return node_.view(); }
-  DispatchOptions options() const noexcept { return {0, node(), caller_, {strategy_, sticky_key_.view()}}; }
+  const Requester* client() const noexcept { return client_.get(); }
+  DispatchOptions options() const noexcept { return {0, node(), caller_, {strategy_, sticky_key_.view()}, client_}; }
 
  private:
   Wishes(const DispatchOptions& options, Text node, Text sticky_key) noexcept
@@ -58,13 +63,15 @@ class Wishes {
         caller_(options.caller),
         strategy_(options.prefer.strategy),
         node_(std::move(node)),
-        sticky_key_(std::move(sticky_key)) {}
+        sticky_key_(std::move(sticky_key)),
+        client_(options.client) {}
 
   bool any_ = false;
   CallerIs caller_ = CallerIs::here;
   Strategy strategy_ = Strategy::standard;
   Text node_;
   Text sticky_key_;
+  std::shared_ptr<const Requester> client_;
 };
 
 }  // namespace busbar::host

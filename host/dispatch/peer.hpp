@@ -1,6 +1,7 @@
 // Other nodes and clients as dispatch sees them; the transport implements both.
 #pragma once
 
+#include <busbar/keys/key.hpp>
 #include <busbar/registry/service_table.hpp>
 #include <busbar/wire/envelope.hpp>
 
@@ -107,6 +108,23 @@ class Requester {
   virtual wire::Role role() const noexcept = 0;
   virtual const std::string& name() const noexcept = 0;  ///< what it says it is called
   virtual std::uint64_t incarnation() const noexcept = 0;
+  /// One more of its calls is under way here, until `call_ended`; false: there are as many as may be
+  /// (limits.peer_calls), and this one is not counted.
+  bool call_begins(unsigned most) const noexcept {
+    if (counted().under_way_.fetch_add(1, std::memory_order_relaxed) < most) return true;
+    call_ended();
+    return false;
+  }
+  void call_ended() const noexcept { counted().under_way_.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// Whose key it has proved (C-R8); null: there are no keys, and the name is a claim.
+  virtual const keys::Identity* owner() const noexcept { return nullptr; }
+
+ private:
+  /// Whose calls its calls count as: of one that another has forwarded, that one's.
+  virtual const Requester& counted() const noexcept { return *this; }
+
+  mutable std::atomic<unsigned> under_way_{0};
 };
 
 /// What requesters have for dispatch. Threads: the one that reads the ROUTER.

@@ -20,23 +20,31 @@ using wire::EnvelopeType;
 // Answers a node that did not send the request itself, through our own connection to it (C-R6).
 class ForwardedFor final : public Requester {
  public:
-  explicit ForwardedFor(std::shared_ptr<Peer> peer) noexcept : peer_(std::move(peer)) {}
+  ForwardedFor(std::shared_ptr<Peer> peer, std::shared_ptr<Requester> forwarder) noexcept
+      : peer_(std::move(peer)), forwarder_(std::move(forwarder)) {}
   Sent answer(std::span<const std::uint8_t> envelope, bool) noexcept override { return peer_->post(envelope, false); }
   bool gone() const noexcept override { return !peer_->routable(); }
   wire::Role role() const noexcept override { return wire::Role::node; }
   const std::string& name() const noexcept override { return peer_->name(); }
   std::uint64_t incarnation() const noexcept override { return peer_->incarnation(); }
+  const keys::Identity* owner() const noexcept override { return forwarder_ ? forwarder_->owner() : nullptr; }
 
  private:
+  const Requester& counted() const noexcept override {
+    if (forwarder_ == nullptr) return *this;
+    return *forwarder_;
+  }
+
   const std::shared_ptr<Peer> peer_;
+  const std::shared_ptr<Requester> forwarder_;
 };
 
 // This node itself waits: it was chosen by the one that it had asked.
 class AnsweredHere final : public Requester {
  public:
   using Take = std::function<void(const Envelope&)>;
-  AnsweredHere(std::string node, std::uint64_t incarnation, Take take)
-      : node_(std::move(node)), incarnation_(incarnation), take_(std::move(take)) {}
+  AnsweredHere(std::string node, std::uint64_t incarnation, Take take, std::shared_ptr<Requester> forwarder)
+      : node_(std::move(node)), incarnation_(incarnation), take_(std::move(take)), forwarder_(std::move(forwarder)) {}
   Sent answer(std::span<const std::uint8_t> envelope, bool) noexcept override {
     take_(wire::read_envelope(envelope));
     return Sent::kYes;
@@ -45,11 +53,33 @@ class AnsweredHere final : public Requester {
   wire::Role role() const noexcept override { return wire::Role::node; }
   const std::string& name() const noexcept override { return node_; }
   std::uint64_t incarnation() const noexcept override { return incarnation_; }
+  const keys::Identity* owner() const noexcept override { return forwarder_ ? forwarder_->owner() : nullptr; }
 
  private:
+  const Requester& counted() const noexcept override {
+    if (forwarder_ == nullptr) return *this;
+    return *forwarder_;
+  }
+
   const std::string node_;
   const std::uint64_t incarnation_;
   const Take take_;
+  const std::shared_ptr<Requester> forwarder_;
+};
+
+// A call that counts as under way, until it is somebody else's to say that it is not.
+class Counted {
+ public:
+  explicit Counted(const Requester& requester) noexcept : requester_(&requester) {}
+  ~Counted() {
+    if (requester_ != nullptr) requester_->call_ended();
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  void taken_over() noexcept { requester_ = nullptr; }
+
+ private:
+  const Requester* requester_;
 };
 
 // What is wrong with a request's fields, in words; empty: nothing.
@@ -136,6 +166,17 @@ void Dispatcher::cancel_for(const Requester& requester, std::uint64_t attempt) n
   CallSlab::instance().for_each([&](Call& call) { call.cancel_for(requester, attempt); });
 }
 
+// Refused unstarted, so that a node asks another one (C-D15).
+void Dispatcher::refuse_as_too_many(Requester& from, const Envelope& request) {
+  refuse_request(from, request,
+                 Response::error(code::kOverloaded,
+                                 "there are " + std::to_string(peer_calls_) +
+                                     " calls of this connection under way, which is the most that limits.peer_calls of "
+                                     "node " +
+                                     in_quotes(node_) + " allows"),
+                 true);
+}
+
 void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Envelope& request) {
   if (const std::string fault = fault_of(request); !fault.empty()) {
     return refuse_request(*from, request, Response::error(code::kMalformed, fault), false);
@@ -153,7 +194,7 @@ void Dispatcher::take_request(const std::shared_ptr<Requester>& from, const Enve
     return;
   }
   if (!request.is_forwarded || request.answer_to.empty()) return serve_for(from, request.attempt, request);
-  if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation)) {
+  if (auto waiting = requester_at(request.answer_to, request.answer_to_incarnation, from)) {
     return serve_for(std::move(waiting), request.answer_attempt, request);
   }
   refuse_request(
@@ -187,15 +228,17 @@ void Dispatcher::pass_on(const Envelope& unsendable) noexcept {
   }
 }
 
-// A node as somebody to answer; null: there is no connection to it.
-std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation) {
+// A node as somebody to answer; null: there is no connection to it. `forwarder`: who has asked in its stead, and is who
+// the call verifiably comes from.
+std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::uint64_t incarnation,
+                                                    std::shared_ptr<Requester> forwarder) {
   if (node == node_) {
     const auto take = [this](const Envelope& answer) { take_answer(nullptr, node_, answer, now_ns()); };
-    return std::make_shared<AnsweredHere>(node_, incarnation, take);
+    return std::make_shared<AnsweredHere>(node_, incarnation, take, std::move(forwarder));
   }
   auto peer = registry_.find_node(node);
   if (peer == nullptr || peer->incarnation() != incarnation || !peer->routable()) return nullptr;
-  return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)));
+  return std::make_shared<ForwardedFor>(std::static_pointer_cast<Peer>(std::move(peer)), std::move(forwarder));
 }
 
 // ------------------------------------------------------------------------------------------------------ for other
@@ -204,6 +247,8 @@ std::shared_ptr<Requester> Dispatcher::requester_at(std::string_view node, std::
 // Serves what another node asks for: by a router of this one, and only what is public (C-R1).
 void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t attempt, const Envelope& request) {
   const Message borrowed = Message::borrow(message_view(request));  // first: it may be malformed
+  if (!requester->call_begins(peer_calls_)) return refuse_as_too_many(*requester, request);
+  Counted counted(*requester);
   Endpoint* endpoint = enter(request.service, CallerIs::outside);
   if (endpoint == nullptr) {
     return answer_bare(*requester, attempt, Response::service_unavailable(request.service), true);
@@ -221,6 +266,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
   entered.taken_over();
+  counted.taken_over();
   call.answer_to(std::move(requester), attempt);
   if (request.is_forwarded) call.mark_forwarded();
   emit(EventKind::service_request_received, borrowed, endpoint);
@@ -295,7 +341,9 @@ std::string Dispatcher::dry_run_warning(const Message& outcome) const {
 // A client's call is a call of this node: anybody may serve it.
 void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, const Envelope& request) {
   const std::uint64_t attempt = request.attempt;
+  if (!client->call_begins(peer_calls_)) return refuse_as_too_many(*client, request);
   if (!client_calls_.begin(*client, attempt)) {
+    client->call_ended();
     return answer_bare(*client, attempt, Response::error(code::kMalformed, "this attempt's number is in use"), true);
   }
   Message message(Message::borrow(message_view(request)));
@@ -310,6 +358,7 @@ void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, c
   options.node = request.only_node;
   options.caller = CallerIs::outside;
   options.prefer = {strategy_of(request.strategy), request.sticky_key};
+  options.client = client;
   if (request.remaining_us != 0) {
     const std::uint64_t ms = std::min<std::uint64_t>((request.remaining_us + 999) / 1000, kMaxTimeoutMs);
     options.timeout_ms = static_cast<std::uint32_t>(ms);

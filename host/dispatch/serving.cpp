@@ -14,6 +14,18 @@ namespace {
 
 thread_local constinit Call* current_call = nullptr;
 
+busbar_caller caller_of(keys::Role role) noexcept {
+  switch (role) {
+    case keys::Role::node:
+      return BUSBAR_CALLER_NODE;
+    case keys::Role::client:
+      return BUSBAR_CALLER_CLIENT;
+    case keys::Role::deployer:
+      return BUSBAR_CALLER_DEPLOYER;
+  }
+  return BUSBAR_CALLER_UNKNOWN;
+}
+
 // Marks the call as the one that this thread runs; handlers nest when an inline service is called from another.
 class RunningHere {
  public:
@@ -135,6 +147,7 @@ void Call::authorize_and_handle() {
   busbar_response response;  // written only for a message that has one
   busbar_message view = message_->c_view(response);
   view.deadline_us = deadline_ / kMicrosecond;
+  say_who_calls(view);
   if (!is_forwarded_) {  // C-R6: the node that forwarded it has asked both
     if (!authorize(view)) return;
     if (purpose_ == Purpose::authorize_only) {
@@ -144,6 +157,18 @@ void Call::authorize_and_handle() {
     if (!chosen_here(view)) return;
   }
   handle(view);
+}
+
+// C-R8. What a message itself says of its caller is not believed.
+void Call::say_who_calls(busbar_message& view) const noexcept {
+  view.caller = BUSBAR_CALLER_LOCAL;
+  view.caller_name = {};
+  const Requester* requester = ending_ == Ending::requester ? requester_.get() : wishes_.client();
+  if (requester == nullptr) [[likely]]
+    return;
+  const keys::Identity* owner = requester->owner();
+  view.caller = owner == nullptr ? BUSBAR_CALLER_UNKNOWN : caller_of(owner->role);
+  if (owner != nullptr) view.caller_name = {owner->name.data(), owner->name.size()};
 }
 
 bool Call::authorize(const busbar_message& view) {

@@ -46,10 +46,12 @@ void check_address(const NodeOptions& options, const char* field, const std::str
     refuse(options, found,
            bind ? "tcp://HOST:PORT, with * for any port, or ipc://PATH" : "tcp://HOST:PORT or ipc://PATH");
   }
-  if (options.insecure || registry::net::is_local_address(address)) return;
-  refuse(options, found,
-         "a loopback address, because calls between machines are neither encrypted nor do nodes prove who they are "
-         "(hint: on a network that you trust, set insecure)");
+  if (options.insecure || !options.security.key.empty() || registry::net::is_local_address(address)) return;
+  refuse(
+      options, found,
+      "a loopback address, because without keys calls between machines are neither encrypted nor do nodes prove who "
+      "they are (hint: make keys with \"busbar keygen\" and set security; only on a network where you trust everybody, "
+      "set insecure)");
 }
 
 template <class Number>
@@ -68,6 +70,7 @@ void check_numbers(const NodeOptions& options) {
   check_range(options, "max_peers", options.max_peers, 1U, kMostMaxPeers);
   check_range(options, "max_message in bytes", options.max_message, kSmallestSize, kLargestMessage);
   check_range(options, "peer_queue in bytes", options.peer_queue, kSmallestSize, kLargestPeerQueue);
+  check_range(options, "peer_calls", options.peer_calls, 1U, kMostPeerCalls);
 }
 
 NodeOptions checked(NodeOptions options) {
@@ -79,8 +82,34 @@ NodeOptions checked(NodeOptions options) {
   check_address(options, "listen", options.listen, true);
   check_address(options, "registry_listen", options.registry_listen, true);
   for (const std::string& seed : options.join) check_address(options, "join", seed, false);
+  if (options.security.key.empty() != options.security.authorized.empty()) {
+    refuse(options, "security has one of key and authorized", "both, or none");
+  }
   check_numbers(options);
   return options;
+}
+
+/// A node's own key must be that of this node. Null: it has none. Errors: keys::KeyError.
+std::shared_ptr<keys::Keyring> keyring_of(const NodeOptions& options) {
+  if (options.security.key.empty()) return nullptr;
+  const auto tell = [log = options.log](bool is_fault, std::string_view text) {
+    log.write(is_fault ? host::LogLevel::error : host::LogLevel::info, text);
+  };
+  auto keyring = std::make_shared<keys::Keyring>(options.security, tell);
+  const auto own = keyring->own();
+  if (own->owner != keys::Identity{options.name, keys::Role::node}) {
+    refuse(options,
+           "security.key " + in_quotes(options.security.key.native()) + " is the key of " +
+               std::string(keys::name_of(own->owner.role)) + " " + in_quotes(own->owner.name),
+           "one of node " + in_quotes(options.name) + " (hint: busbar keygen " + options.name + " --role node)");
+  }
+  if (!keyring->authorized()->is_node(own->key)) {
+    options.log.warn(
+        "this node's own key is not in its security.authorized: if it is missing at other nodes, too, they "
+        "do not let it in",
+        {{"key", own->key.text()}, {"authorized", options.security.authorized.native()}});
+  }
+  return keyring;
 }
 
 std::uint64_t first_incarnation(const std::filesystem::path& directory) {
@@ -90,11 +119,14 @@ std::uint64_t first_incarnation(const std::filesystem::path& directory) {
   return registry::next_incarnation(directory, now);
 }
 
-host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<std::uint64_t()> incarnation) {
+host::CallPlaneOptions plane_options(const NodeOptions& options, std::shared_ptr<keys::Keyring> keyring,
+                                     registry::net::DoorReport report, std::function<std::uint64_t()> incarnation) {
   host::CallPlaneOptions out;
   out.node = options.name;
   out.cluster = options.cluster;
   out.incarnation = std::move(incarnation);
+  out.keyring = std::move(keyring);
+  out.report = std::move(report);
   out.listen = options.listen;
   out.advertise = options.advertise;
   out.max_message = options.max_message;
@@ -102,10 +134,12 @@ host::CallPlaneOptions plane_options(const NodeOptions& options, std::function<s
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
   out.max_peers = options.max_peers;
+  out.door = options.door;
   return out;
 }
 
-registry::ClusterOptions cluster_options(const NodeOptions& options, const std::string& call_address) {
+registry::ClusterOptions cluster_options(const NodeOptions& options, std::shared_ptr<keys::Keyring> keyring,
+                                         registry::net::DoorReport report, const std::string& call_address) {
   registry::ClusterOptions out;
   out.node = options.name;
   out.cluster = options.cluster;
@@ -113,6 +147,9 @@ registry::ClusterOptions cluster_options(const NodeOptions& options, const std::
   out.listen = options.registry_listen;
   out.advertise = options.advertise;
   out.call_address = call_address;
+  out.keyring = std::move(keyring);
+  out.door = options.door;
+  out.report = std::move(report);
   out.seeds = options.join;
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
@@ -163,15 +200,19 @@ Node::Node(NodeOptions options) : Node(std::move(options), NotStarted{}) {
 
 Node::Node(NodeOptions options, NotStarted)
     : options_(checked(std::move(options))),
+      turned_away_(options_.log),
+      keyring_(keyring_of(options_)),
       pool_(supervisor_, options_.pool),
       dispatcher_(options_.name, registry_, pool_, supervisor_, events_),
-      call_plane_(std::make_unique<host::CallPlane>(plane_options(options_, [this] { return cluster_->incarnation(); }),
-                                                    options_.log)),
+      call_plane_(std::make_unique<host::CallPlane>(
+          plane_options(options_, keyring_, std::ref(turned_away_), [this] { return cluster_->incarnation(); }),
+          options_.log)),
       membership_(std::make_unique<host::Membership>(
           host::Membership::Outcome{[this](std::string_view reason) { refused(reason); }, [this] { joined(); }},
           *call_plane_, events_, options_.state_dir, options_.log)),
-      cluster_(std::make_unique<registry::Cluster>(cluster_options(options_, call_plane_->address()), registry_,
-                                                   *membership_)) {}
+      cluster_(std::make_unique<registry::Cluster>(
+          cluster_options(options_, keyring_, std::ref(turned_away_), call_plane_->address()), registry_,
+          *membership_)) {}
 
 Node::~Node() { stop(); }
 
@@ -182,6 +223,7 @@ void Node::start(Hooks hooks) {
                       {{"address", address()}, {"registry_address", registry_address()}});
   }
   if (hooks_.query) dispatcher_.on_query(hooks_.query);
+  dispatcher_.limit_peer_calls(options_.peer_calls);
   call_plane_->start(dispatcher_, dispatcher_, [this] { cluster_->routability_changed(); });
   cluster_->start();
 }

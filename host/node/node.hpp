@@ -2,6 +2,7 @@
 #pragma once
 
 #include <busbar/call_options.hpp>
+#include <busbar/keys/keyring.hpp>
 #include <busbar/limits.hpp>
 #include <busbar/message.hpp>
 #include <busbar/registry/cluster.hpp>
@@ -25,6 +26,7 @@
 #include "events/events.hpp"
 #include "log/log.hpp"
 #include "node/membership.hpp"
+#include "node/turned_away.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
 #include "transport/call_plane.hpp"
@@ -38,13 +40,16 @@ struct NodeOptions {
   std::string listen = "tcp://127.0.0.1:*";           ///< where it is called
   std::string registry_listen = "tcp://127.0.0.1:*";  ///< where other nodes' registries reach it
   std::string advertise{};                            ///< the host that others are told, in place of those above
-  bool insecure = false;                              ///< may use addresses that other machines can reach
+  keys::Keyring::Files security{};                    ///< with keys: this node's, and of whom it lets in; empty: none
+  bool insecure = false;                              ///< may use addresses that other machines can reach, without keys
   std::filesystem::path state_dir{};                  ///< keeps the incarnation between runs (C-G9); empty: nothing
   std::chrono::milliseconds heartbeat{1'000};         ///< how often nodes show each other that they live
   std::chrono::milliseconds lost_after{3'000};        ///< how long one may be silent before it counts as dead
   unsigned max_peers = kUsualMaxPeers;                ///< other nodes at a time; registry/net/capacity.hpp says more
   std::size_t max_message = 64 * 1024 * 1024;         ///< bytes that are accepted in one frame
   std::size_t peer_queue = 64 * 1024 * 1024;          ///< bytes that may wait to be sent to one other node
+  unsigned peer_calls = kUsualPeerCalls;              ///< calls of one other node or client that are under way here
+  registry::net::DoorLimits door{};                   ///< who comes in how often, on each of the two planes
   host::PoolOptions pool{};                           ///< for the handlers of services, where it has any
   host::Logger log{};                                 ///< what an operator should read; by default nothing is written
 };
@@ -78,7 +83,7 @@ class CallFailed : public std::runtime_error {
 class Node {
  public:
   /// Binds its sockets, and begins to join: in the background, and for ever if no seed answers.
-  /// Errors: NodeError, registry::ClusterError, host::CallPlaneError, std::system_error.
+  /// Errors: NodeError, keys::KeyError, registry::ClusterError, host::CallPlaneError, std::system_error.
   explicit Node(NodeOptions options);
   /// Stops.
   ~Node();
@@ -88,6 +93,9 @@ class Node {
   const std::string& name() const noexcept { return dispatcher_.node(); }
   const std::string& cluster_name() const noexcept { return options_.cluster; }
   bool insecure() const noexcept { return options_.insecure; }
+  /// Null: it has no keys, and asks for none.
+  const keys::Keyring* keyring() const noexcept { return keyring_.get(); }
+  const host::TurnedAwayLog& turned_away() const noexcept { return turned_away_; }
   const std::string& address() const noexcept { return call_plane_->address(); }        ///< where it is called
   const std::string& registry_address() const noexcept { return cluster_->address(); }  ///< what others join through
   /// Where its sockets listen: others than those where it is `advertise`d, or bound to a wildcard.
@@ -177,6 +185,8 @@ class Node {
   void refused(std::string_view reason);
 
   const NodeOptions options_;
+  host::TurnedAwayLog turned_away_;
+  const std::shared_ptr<keys::Keyring> keyring_;
 
   host::EventStream events_;
   registry::Registry registry_;

@@ -31,6 +31,12 @@ void CallPeers::start(PeerEvents& events, std::function<void()> routability_chan
   shared_->events = &events;
   routability_changed_ = std::move(routability_changed);
   callers_ = callers;
+  if (options_.keyring != nullptr) {
+    keys_ = options_.keyring->on_change([this] {
+      keys_changed_ = true;
+      ring();
+    });
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -81,6 +87,7 @@ void CallPeers::stop() noexcept {
     stopped_ = true;
     added_.clear();
   }
+  keys_.reset();
   stopping_ = true;
   shared_->bell.ring();
   if (thread_.joinable()) thread_.join();
@@ -160,11 +167,13 @@ void CallPeers::adopt_added() {
 Nanos CallPeers::attend_all() {
   const Nanos now = now_ns();
   const bool stopping = stopping_.load(std::memory_order_relaxed);
-  bool changed = false;
+  const bool keys_changed = keys_changed_.exchange(false);
+  bool changed = keys_changed;
   Nanos due = descriptors_.look(now);
   std::uint64_t up = 0;
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");
+    if (keys_changed) keeper->look_at_keys(now);
     changed |= keeper->attend(now, polled_);
     due = std::min(due, keeper->due());
     if (keeper->up()) ++up;

@@ -67,6 +67,7 @@ class CallPeers {
   std::function<void()> routability_changed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> keys_changed_{false};
   std::atomic<std::uint64_t> up_{0};
 
   Mutex mutex_;
@@ -80,6 +81,7 @@ class CallPeers {
   YieldGuard yields_{kMillisecond};  // what others do for a whole bundle takes a while
 
   std::thread thread_;
+  keys::Keyring::Subscription keys_;  // last: what it calls is there
 };
 
 }  // namespace busbar::host

@@ -1,7 +1,9 @@
 // The call plane: one ROUTER that this node is called on, and one DEALER for each peer and incarnation.
 #pragma once
 
+#include <busbar/keys/keyring.hpp>
 #include <busbar/limits.hpp>
+#include <busbar/registry/net/door.hpp>
 #include <busbar/registry/net/resolver.hpp>
 
 #include <chrono>
@@ -30,6 +32,9 @@ struct CallPlaneOptions {
   std::chrono::milliseconds lost_after{3'000};
   unsigned max_peers = kUsualMaxPeers;
   registry::net::Lookup lookup = registry::net::look_up;  ///< for addresses with names
+  std::shared_ptr<keys::Keyring> keyring{};               ///< null: without keys, so that who calls is who it says
+  registry::net::DoorLimits door{};
+  registry::net::DoorReport report{};  ///< is told who was turned away
 };
 
 /// The call plane's sockets could not be opened. `what()` is for an operator.

@@ -31,6 +31,8 @@ constexpr unsigned kYields = 1'000;
 
 constexpr std::chrono::seconds kRefusalInterval{1};
 constexpr std::chrono::seconds kLineInterval{10};
+constexpr int kLookAtStrangersMs = 1'000;
+constexpr const char* kTakenAway = "its key is not in security.authorized any more";
 
 net::SocketOptions socket_options(const CallPlaneOptions& options) {
   net::SocketOptions result;
@@ -47,9 +49,13 @@ int descriptor_of(zmq::message_t& message) noexcept { return ::zmq_msg_get(messa
 }  // namespace
 
 CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
-    : options_(options), log_(std::move(log)), refusals_(kRefusalInterval), refusal_lines_(kLineInterval) {
+    : options_(options),
+      log_(std::move(log)),
+      door_("calls", options_.door, options_.keyring, false, options_.report),
+      refusals_(kRefusalInterval),
+      refusal_lines_(kLineInterval) {
   try {
-    zmq::socket_t router = net::make_router(context, options_.listen, socket_options(options_));
+    zmq::socket_t router = open_router(context);
     bound_address_ = net::bound_address(router);
     address_ = net::advertised_address(bound_address_, options_.advertise);
     monitor_.emplace(context, router);
@@ -60,9 +66,20 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
       throw;
     }
     router_->watch(monitor_->socket().get(zmq::sockopt::fd));
+    door_.listens_at(bound_address_);
   } catch (const std::exception& failure) {
     throw CallPlaneError(failure.what());
   }
+}
+
+zmq::socket_t CallServer::open_router(zmq::context_t& context) {
+  if (options_.keyring == nullptr) return net::make_router(context, options_.listen, socket_options(options_));
+  gatekeeper_.emplace(
+      context, [this](auto, const auto& key, auto address) { return door_.lets_in(key, address); },
+      [this](auto what) { door_.gate_failed(what); });
+  const auto own = options_.keyring->own();
+  const net::Curve curve{.own = own->secret, .domain = "calls"};
+  return net::make_router(context, options_.listen, socket_options(options_), &curve);
 }
 
 CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
@@ -70,18 +87,26 @@ CallServer::~CallServer() { stop(std::chrono::milliseconds(0)); }
 void CallServer::start(RequestEvents& events, Told told) {
   events_ = &events;
   told_ = std::move(told);
+  if (options_.keyring != nullptr) {
+    keys_ = options_.keyring->on_change([this] {
+      keys_changed_.store(true, std::memory_order_release);
+      router_->ring();
+    });
+  }
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "busbar-serve");
 }
 
 void CallServer::stop(std::chrono::milliseconds linger) noexcept {
   if (std::exchange(stopped_, true)) return;
+  keys_.reset();
   stop_by_.store(now_ns() + linger.count() * kMillisecond, std::memory_order_relaxed);
   stopping_.store(true, std::memory_order_release);
   router_->ring();
   if (thread_.joinable()) thread_.join();
   monitor_.reset();
   router_->close(stop_by_.load(std::memory_order_relaxed));
+  gatekeeper_.reset();
   end_all();
 }
 
@@ -122,8 +147,11 @@ void CallServer::run() noexcept {
       for (ConnectionPtr& connection : router_->take_gone()) leaving_.push_back(std::move(connection));
       look = ++batches % kBatchesPerLook == 0;
     } else {
-      look = router_->sleep(next);
+      const bool strangers = door_.has_strangers();
+      look = router_->sleep(next, strangers ? kLookAtStrangersMs : -1) || strangers;
     }
+    // Before those that the registry has lost for the same reason: they are sent a word.
+    if (keys_changed_.exchange(false, std::memory_order_acquire)) end_unlisted();
     if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
     if (!leaving_.empty()) end_leaving(batch);
@@ -158,7 +186,7 @@ void CallServer::handle(Received& message) noexcept {
   try {
     read(message, connection);
   } catch (const MalformedPayload& problem) {
-    malformed(routing_id, connection, problem.what());
+    malformed(message, connection, problem.what());
   } catch (const std::exception& failure) {
     if (const auto line = refusal_lines_.ask("failure")) {
       log_.error("could not serve a frame",
@@ -227,6 +255,7 @@ void CallServer::take_closing(const ConnectionPtr& connection) {
 CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envelope& hello) {
   const std::string_view routing_id = message.routing_id.to_string_view();
   if (hello.type != wire::EnvelopeType::hello) {
+    door_.strange(descriptor_of(message.frame), "it has not said hello", std::chrono::steady_clock::now());
     if (refusals_.ask(routing_id)) {
       refuse(routing_id, 0, "hello_expected",
              "node '" + options_.node + "' expects a hello first on each connection, found an envelope of type " +
@@ -234,23 +263,40 @@ CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envel
     }
     return nullptr;
   }
-  if (const auto refusal = judge_hello(hello, options_)) {
+  std::optional<keys::ListedKey> proof;
+  if (options_.keyring != nullptr && !(proof = proof_of(message))) return nullptr;
+  if (const auto refusal = judge_hello(hello, options_, proof ? &proof->owner : nullptr)) {
     refuse_hello(routing_id, refusal->code, refusal->text);
+    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, net::TurnedAway::other_name,
+                     refusal->text, std::chrono::steady_clock::now());
     return nullptr;
   }
-  return admit(message, hello);
+  return admit(message, hello, std::move(proof));
 }
 
-CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envelope& hello) {
+// Nothing: its key was taken away since it came in.
+std::optional<keys::ListedKey> CallServer::proof_of(Received& message) {
+  const auto key = net::proven_key(message.frame);
+  const auto authorized = options_.keyring->authorized();
+  const keys::Identity* owner = key ? authorized->find(*key) : nullptr;
+  if (owner != nullptr) return keys::ListedKey{*owner, *key};
+  door_.turn_away(descriptor_of(message.frame), net::TurnedAway::key_taken_away, kTakenAway);
+  return std::nullopt;
+}
+
+CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envelope& hello,
+                                            std::optional<keys::ListedKey> proof) {
   drain_monitor();  // see ConnectionTable
   const int descriptor = descriptor_of(message.frame);
   if (!connections_.is_open(descriptor)) return nullptr;
+  std::string name(hello.node.empty() && proof ? std::string_view(proof->owner.name) : hello.node);
   auto connection = std::make_shared<Connection>(
-      ConnectionIdentity{message.routing_id.to_string(), descriptor, std::string(hello.node), hello.role,
-                         hello.incarnation, static_cast<std::size_t>(hello.max_message)},
+      ConnectionIdentity{message.routing_id.to_string(), descriptor, std::move(name), hello.role, hello.incarnation,
+                         static_cast<std::size_t>(hello.max_message), std::move(proof)},
       router_, options_.peer_queue);
   if (connection->role() == wire::Role::node) nodes_.came(connection->name(), connection->incarnation());
   if (const ConnectionPtr before = connections_.add(connection)) end(before);
+  door_.greeted(descriptor, connection->name());
   connected_.store(connections_.size(), std::memory_order_relaxed);
   log_.debug("a connection was greeted", {{"node", connection->name()},
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},
@@ -280,7 +326,8 @@ void CallServer::refuse(std::string_view routing_id, std::uint64_t attempt, std:
   router_->send(routing_id, sink.bytes());
 }
 
-void CallServer::malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what) {
+void CallServer::malformed(Received& message, const ConnectionPtr& connection, std::string_view what) {
+  const std::string_view routing_id = message.routing_id.to_string_view();
   malformed_.fetch_add(1, std::memory_order_relaxed);
   if (const auto line = refusal_lines_.ask("malformed")) {
     log_.warn("a frame could not be read", {{"from", connection == nullptr ? "an unknown" : connection->name()},
@@ -289,20 +336,28 @@ void CallServer::malformed(std::string_view routing_id, const ConnectionPtr& con
   }
   const bool told = connection != nullptr ? std::exchange(connection->warned, true) : !refusals_.ask(routing_id);
   if (!told) refuse(routing_id, 0, "malformed", "a frame could not be read: " + std::string(what));
+  const keys::PublicKey* key = connection != nullptr ? connection->key() : nullptr;
+  const bool is_shut_out = door_.misbehaved(descriptor_of(message.frame), key, net::TurnedAway::malformed, what,
+                                            std::chrono::steady_clock::now());
+  if (is_shut_out && connection != nullptr) end(connection);
 }
 
 // -------------------------------------------------------------------------------------------------------- the end
 
 void CallServer::drain_monitor() {
+  const auto now = std::chrono::steady_clock::now();
   while (const auto happened = monitor_->next()) {
     if (happened->event == net::Monitor::Event::accepted) {
       connections_.accepted(happened->value);
+      door_.accepted(happened->value, now);
     } else if (happened->event == net::Monitor::Event::disconnected) {
+      door_.disconnected(happened->value, now);
       if (ConnectionPtr connection = connections_.disconnected(happened->value)) {
         leaving_.push_back(std::move(connection));
       }
     }
   }
+  door_.tick(now);
 }
 
 // What came over them had been put into the ROUTER before their end was told: the answer to a forwarded call, perhaps,
@@ -324,6 +379,17 @@ void CallServer::end_lost() {
              "node '" + options_.node + "' has taken this node for gone: " + lost.reason);
       end(connection);
     }
+  }
+}
+
+// From this moment nothing of who has no listed key any more is acted on, and nothing is sent there.
+void CallServer::end_unlisted() {
+  const auto authorized = options_.keyring->authorized();
+  for (const ConnectionPtr& connection : connections_.all()) {
+    const keys::Identity* owner = authorized->find(*connection->key());
+    if (owner != nullptr && *owner == *connection->owner()) continue;
+    door_.turn_away(connection->descriptor(), net::TurnedAway::key_taken_away, kTakenAway);
+    end(connection);
   }
 }
 

@@ -1,6 +1,8 @@
 // The provider's side of the call plane: one bound ROUTER, and the thread that reads it.
 #pragma once
 
+#include <busbar/registry/net/door.hpp>
+#include <busbar/registry/net/gatekeeper.hpp>
 #include <busbar/registry/net/socket.hpp>
 #include <busbar/thread_safety.hpp>
 
@@ -63,6 +65,7 @@ class CallServer {
   using Received = ReceivedBatch::Message;
   using ConnectionPtr = std::shared_ptr<Connection>;
 
+  zmq::socket_t open_router(zmq::context_t& context);
   void run() noexcept;
   bool wait_awake(ReceivedBatch& batch) noexcept;
   void handle_all(ReceivedBatch& batch) noexcept;
@@ -70,16 +73,18 @@ class CallServer {
   void read(Received& message, ConnectionPtr connection);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
   ConnectionPtr greet(Received& message, const wire::Envelope& hello);
-  ConnectionPtr admit(Received& message, const wire::Envelope& hello);
+  std::optional<keys::ListedKey> proof_of(Received& message);
+  ConnectionPtr admit(Received& message, const wire::Envelope& hello, std::optional<keys::ListedKey> proof);
 
   void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
-  void malformed(std::string_view routing_id, const ConnectionPtr& connection, std::string_view what);
+  void malformed(Received& message, const ConnectionPtr& connection, std::string_view what);
 
   void take_closing(const ConnectionPtr& connection);
   void drain_monitor();
   void end_leaving(ReceivedBatch& batch) noexcept;
   void end_lost();
+  void end_unlisted();
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
 
@@ -88,6 +93,8 @@ class CallServer {
   RequestEvents* events_ = nullptr;
   std::string bound_address_;
   std::string address_;
+  registry::net::Door door_;
+  std::optional<registry::net::Gatekeeper> gatekeeper_;
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
   std::thread thread_;
@@ -103,6 +110,7 @@ class CallServer {
     std::string reason;
   };
   std::atomic<bool> has_lost_{false};
+  std::atomic<bool> keys_changed_{false};
   Mutex mutex_;
   std::vector<Lost> lost_ BUSBAR_GUARDED_BY(mutex_);
 
@@ -118,6 +126,7 @@ class CallServer {
   std::atomic<std::uint64_t> connected_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> malformed_{0};
+  keys::Keyring::Subscription keys_;  // last: what it calls is there
 };
 
 }  // namespace busbar::host

@@ -1,10 +1,12 @@
 // One connection of the ROUTER after its handshake.
 #pragma once
 
+#include <busbar/keys/key_file.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "dispatch/peer.hpp"
@@ -21,7 +23,8 @@ struct ConnectionIdentity {
   std::string name;
   wire::Role role = wire::Role::client;
   std::uint64_t incarnation = 0;
-  std::size_t max_message = 0;  ///< of a frame that it accepts
+  std::size_t max_message = 0;             ///< of a frame that it accepts
+  std::optional<keys::ListedKey> proof{};  ///< the key that it has proved, and whose that is; nothing: without keys
 };
 
 /// Ownership: shared by the table of connections, by whoever is to answer, and by what waits in ZeroMQ.
@@ -37,6 +40,9 @@ class Connection final : public Requester, public std::enable_shared_from_this<C
   const std::string& name() const noexcept override { return identity_.name; }
   std::uint64_t incarnation() const noexcept override { return identity_.incarnation; }
 
+  const keys::Identity* owner() const noexcept override { return identity_.proof ? &identity_.proof->owner : nullptr; }
+
+  const keys::PublicKey* key() const noexcept { return identity_.proof ? &identity_.proof->key : nullptr; }
   const std::string& routing_id() const noexcept { return identity_.routing_id; }
   int descriptor() const noexcept { return identity_.descriptor; }
 

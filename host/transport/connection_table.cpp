@@ -50,6 +50,13 @@ std::vector<std::shared_ptr<Connection>> ConnectionTable::of_node(std::string_vi
   return found;
 }
 
+std::vector<std::shared_ptr<Connection>> ConnectionTable::all() const {
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(by_id_.size());
+  for (const auto& [id, connection] : by_id_) all.push_back(connection);
+  return all;
+}
+
 std::vector<std::shared_ptr<Connection>> ConnectionTable::take_all() {
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(by_id_.size());

@@ -33,6 +33,8 @@ class ConnectionTable {
   bool remove(const std::shared_ptr<Connection>& connection);
   /// Those that this incarnation of a node has made. Errors: std::bad_alloc.
   std::vector<std::shared_ptr<Connection>> of_node(std::string_view name, std::uint64_t incarnation) const;
+  /// Errors: std::bad_alloc.
+  std::vector<std::shared_ptr<Connection>> all() const;
   std::vector<std::shared_ptr<Connection>> take_all();
   std::size_t size() const noexcept { return by_id_.size(); }
 

@@ -39,6 +39,18 @@ Refusal no_room(const wire::Envelope& hello, const CallPlaneOptions& own) {
                           " bytes: at least " + std::to_string(kLeastMaxMessage) + " are needed"};
 }
 
+// A node may also call as a client; a client without a name is called as its key says.
+bool is_what_its_key_says(const wire::Envelope& hello, const keys::Identity& proven) {
+  if (hello.role == wire::Role::node) return proven.role == keys::Role::node && hello.node == proven.name;
+  return hello.node.empty() || hello.node == proven.name;
+}
+
+Refusal other_key(const wire::Envelope& hello, const CallPlaneOptions& own, const keys::Identity& proven) {
+  return {"key", "node '" + own.node + "' was greeted by " + std::string(role_text(hello.role)) + " '" +
+                     shown(hello.node) + "' with the key of " + std::string(keys::name_of(proven.role)) + " '" +
+                     proven.name + "': name and role must be those of the key"};
+}
+
 std::string differs(const char* what, std::string_view found, std::string_view expected) {
   return what + (" '" + shown(found)) + "', expected '" + std::string(expected) + "'";
 }
@@ -52,11 +64,13 @@ std::string shown(std::string_view text) {
   return std::string(text.substr(0, end)) + "...";
 }
 
-std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own) {
+std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own,
+                                   const keys::Identity* proven) {
   if (hello.major != wire::kCallProtocolMajor) return other_major(hello, own);
   if (hello.cluster != own.cluster) return other_cluster(hello, own);
   const bool nameless_client = hello.role == wire::Role::client && hello.node.empty();
   if (!nameless_client && !is_node_name(hello.node)) return no_name(hello, own);
+  if (proven != nullptr && !is_what_its_key_says(hello, *proven)) return other_key(hello, own, *proven);
   if (hello.max_message < kLeastMaxMessage) return no_room(hello, own);
   return std::nullopt;
 }

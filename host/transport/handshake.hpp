@@ -2,6 +2,7 @@
 // can ask for every case.
 #pragma once
 
+#include <busbar/keys/key.hpp>
 #include <busbar/wire/envelope.hpp>
 
 #include <cstdint>
@@ -18,12 +19,14 @@ namespace busbar::host {
 inline constexpr std::uint64_t kLeastMaxMessage = 1024;
 
 struct Refusal {
-  std::string_view code;  ///< protocol, cluster, name
+  std::string_view code;  ///< protocol, cluster, name, key
   std::string text;       ///< both sides' values, for the operator of either
 };
 
-/// Judges the hello of whoever calls `own`. Nothing: it is welcome.
-std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own);
+/// Judges the hello of whoever calls `own`. `proven`: whose key it has proved; null: there are no keys. Nothing: it is
+/// welcome.
+std::optional<Refusal> judge_hello(const wire::Envelope& hello, const CallPlaneOptions& own,
+                                   const keys::Identity* proven = nullptr);
 
 /// Who `own` is: the envelope of a hello or a welcome. Errors: std::bad_alloc.
 std::vector<std::uint8_t> introduction(wire::EnvelopeType type, const CallPlaneOptions& own);

@@ -35,6 +35,8 @@ constexpr int kLingerMs = 100;
 // whose bytes are counted.
 constexpr int kHighWaterMark = 256;
 
+constexpr const char* kTakenAway = "its key is not in security.authorized any more";
+
 registry::net::SocketOptions socket_options(const CallPlaneOptions& options) {
   registry::net::SocketOptions socket;
   socket.max_message = options.max_message;
@@ -107,7 +109,7 @@ bool LinkKeeper::come_up(Nanos now) {
 }
 
 bool LinkKeeper::dial(Nanos now) {
-  return registry::net::has_name(link_->address()) ? dial_named(now) : connect(now, link_->address());
+  return registry::net::has_name(link_->address()) ? dial_named(now) : begin_connecting(now, link_->address());
 }
 
 // One of what the name stands for, a random one: if nobody answers there, another one is found in a while.
@@ -122,13 +124,38 @@ bool LinkKeeper::dial_named(Nanos now) {
     fail(now, "its name cannot be looked up: " + found->error);
     return false;
   }
-  return connect(now, found->addresses[random_() % found->addresses.size()]);
+  return begin_connecting(now, found->addresses[random_() % found->addresses.size()]);
 }
 
-bool LinkKeeper::connect(Nanos now, const std::string& address) {
-  socket_ = registry::net::make_dealer(context_, socket_options(options_));
+bool LinkKeeper::begin_connecting(Nanos now, const std::string& address) {
+  at_ = address;
+  if (options_.keyring != nullptr) {
+    auto listed = options_.keyring->authorized()->of_nodes(link_->name());
+    if (listed.empty()) {
+      fail(now, "security.authorized has no key of a node of that name");
+      return false;
+    }
+    // The one that was right before comes first.
+    if (next_key_ != 0) {
+      const auto last = std::find(listed.begin(), listed.end(), server_keys_[next_key_ - 1]);
+      if (last != listed.end()) std::rotate(listed.begin(), last, listed.end());
+    }
+    server_keys_ = std::move(listed);
+    next_key_ = 0;
+  }
+  return connect(now);
+}
+
+bool LinkKeeper::connect(Nanos now) {
+  if (options_.keyring != nullptr) {
+    const auto own = options_.keyring->own();
+    const registry::net::Curve curve{.own = own->secret, .server = &server_keys_[next_key_++]};
+    socket_ = registry::net::make_dealer(context_, socket_options(options_), &curve);
+  } else {
+    socket_ = registry::net::make_dealer(context_, socket_options(options_));
+  }
   monitor_.emplace(context_, socket_);
-  socket_.connect(address);
+  socket_.connect(at_);
   state_ = State::connecting;
   due_ = now + handshake_time();
   return connect_further(now);  // ZeroMQ tells of events only after it was asked once and had none
@@ -145,9 +172,14 @@ std::optional<std::string> LinkKeeper::bad_news() {
         connected_ = true;
         break;
       case Monitor::Event::handshake_failed:
-        return "the other side does not speak ZeroMQ as we do, or lets us not in";
+        other_key_ = !Monitor::is_other_mechanism(*happened);
+        return other_key_ ? "the other side does not speak ZeroMQ as we do, or has another key"
+                          : "one side has keys, the other has none: security.mode must be the same at both";
+      case Monitor::Event::key_refused:
+        return "it does not let this node in: its security.authorized must have this node's public key";
       case Monitor::Event::disconnected:
         disconnected_ = true;
+        other_key_ = !connected_;
         return "the connection was lost";
       case Monitor::Event::connect_failed:
       case Monitor::Event::closed:
@@ -162,7 +194,7 @@ std::optional<std::string> LinkKeeper::bad_news() {
 // The welcome may come as quickly as the hello has gone. Returns whether the link has come up.
 bool LinkKeeper::connect_further(Nanos now) {
   if (const auto reason = bad_news()) {
-    fail(now, *reason);
+    return connect_otherwise(now, *reason);
   } else if (connected_) {
     state_ = State::greeting;
     due_ = now + handshake_time();
@@ -171,6 +203,16 @@ bool LinkKeeper::connect_further(Nanos now) {
     fail(now, "no connection in time");
   }
   return false;
+}
+
+// At once with the next key that the node may have, as while it changes it for another.
+bool LinkKeeper::connect_otherwise(Nanos now, const std::string& reason) {
+  if (!std::exchange(other_key_, false) || next_key_ >= server_keys_.size()) {
+    fail(now, reason);
+    return false;
+  }
+  close_socket();
+  return connect(now);
 }
 
 // Says hello, and waits for the welcome. Returns whether the link has come up.
@@ -205,6 +247,10 @@ bool LinkKeeper::read_welcome(Nanos now, const zmq::message_t& message) {
   const wire::Envelope welcome = wire::read_envelope(frame);
   if (const auto reason = judge_welcome(welcome, options_, link_->name(), link_->incarnation())) {
     fail(now, *reason);
+    return false;
+  }
+  if (!its_key_is_listed()) {
+    fail(now, kTakenAway);
     return false;
   }
   link_->go_up(std::exchange(socket_, {}), welcome);
@@ -280,6 +326,10 @@ void LinkKeeper::end_further(Nanos now) {
   const bool more_may_come = !disconnected_ && !hurried_ && link_->dropped();
   // A caller that is still inside the socket rings when it has left, and our ROUTER's thread when the other side has.
   if ((!read || more_may_come || !others_are_heard()) && now < due_) return;
+  end_calls(now);
+}
+
+void LinkKeeper::end_calls(Nanos now) {
   state_ = State::closing;
   due_ = kNever;
   if (closing_said_) {
@@ -290,6 +340,20 @@ void LinkKeeper::end_further(Nanos now) {
   link_->end();
   events_.on_down(*link_, said_);
   close(now);
+}
+
+bool LinkKeeper::its_key_is_listed() const {
+  if (options_.keyring == nullptr) return true;
+  const auto listed = options_.keyring->authorized()->of_nodes(link_->name());
+  return std::find(listed.begin(), listed.end(), server_keys_[next_key_ - 1]) != listed.end();
+}
+
+// Nothing of it is acted on any more, not even what had come before.
+void LinkKeeper::look_at_keys(Nanos now) noexcept {
+  if ((state_ != State::up && state_ != State::ending) || its_key_is_listed()) return;
+  said_ = kTakenAway;
+  link_->go_down();
+  end_calls(now);
 }
 
 // Answers to calls that others have forwarded there come through our ROUTER, over a connection of its own. The two
@@ -339,7 +403,7 @@ void LinkKeeper::close_socket() noexcept {
   monitor_.reset();
   if (hurried_ && socket_.handle() != nullptr) socket_.set(zmq::sockopt::linger, kLingerMs);
   socket_.close();
-  connected_ = disconnected_ = greeted_ = false;
+  connected_ = disconnected_ = greeted_ = other_key_ = false;
 }
 
 }  // namespace busbar::host

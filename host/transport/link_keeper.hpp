@@ -43,6 +43,8 @@ class LinkKeeper {
     hurried_ = true;
     link_->drop(reason);
   }
+  // The keyring has changed: a link to a node whose key is not listed any more is cut.
+  void look_at_keys(Nanos now) noexcept;
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
   // How many requests that were posted there have not ended.
@@ -65,7 +67,9 @@ class LinkKeeper {
   bool come_up(Nanos now);
   bool dial(Nanos now);
   bool dial_named(Nanos now);
-  bool connect(Nanos now, const std::string& address);
+  bool begin_connecting(Nanos now, const std::string& address);
+  bool connect(Nanos now);
+  bool connect_otherwise(Nanos now, const std::string& reason);
   bool connect_further(Nanos now);
   bool greet_further(Nanos now);
   bool say_hello();
@@ -73,6 +77,8 @@ class LinkKeeper {
   bool keep_up(Nanos now, bool news);
   bool let_go_further() noexcept;
   void take_down(Nanos now, std::string_view reason);
+  void end_calls(Nanos now);
+  bool its_key_is_listed() const;
   void end_further(Nanos now);
   bool others_are_heard() noexcept;
   void close(Nanos now);
@@ -97,6 +103,10 @@ class LinkKeeper {
   std::minstd_rand random_;
   std::string said_;      // what was wrong last, so that it is logged once
   zmq::socket_t socket_;  // until the link is up, and again when it is down
+  std::string at_;        // where it is being connected to: of a name, one of the addresses that it stands for
+  std::vector<keys::PublicKey> server_keys_;  // that the node may have, the likeliest first
+  std::size_t next_key_ = 0;                  // of them; the one before is being used
+  bool other_key_ = false;                    // what failed was perhaps that the node has another one
   std::optional<registry::net::Monitor> monitor_;
   int connection_ = -1;  // its descriptor, which is ZeroMQ's; means something while it is up
   bool connected_ = false;

@@ -136,9 +136,9 @@ void SharedRouter::send_waiting() noexcept {
   send_listed(false);
 }
 
-bool SharedRouter::sleep(Next why) noexcept {
+bool SharedRouter::sleep(Next why, int at_most_ms) noexcept {
   pollfd descriptors[] = {{descriptor_, POLLIN, 0}, {bell_.descriptor(), POLLIN, 0}};
-  const int ready = ::poll(descriptors, std::size(descriptors), why == Next::kSleepBlocked ? kRetryMs : -1);
+  const int ready = ::poll(descriptors, std::size(descriptors), why == Next::kSleepBlocked ? kRetryMs : at_most_ms);
   {
     const MutexLock list(list_mutex_);
     serving_awake_ = true;

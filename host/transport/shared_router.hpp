@@ -82,7 +82,7 @@ class SharedRouter {
   /// Sends what waits, and does not receive.
   void send_waiting() noexcept;
   /// Waits for a request, a ring or the watched descriptor to be readable; returns whether the latter is.
-  bool sleep(Next why) noexcept;
+  bool sleep(Next why, int at_most_ms) noexcept;
   /// Sends past all queues, to whom there is no connection yet. Lost where the socket does not take it.
   void send(std::string_view routing_id, std::span<const std::uint8_t> frame) noexcept;
   /// Connections that turned out to be gone when something was sent. They have ended.

@@ -72,8 +72,18 @@ std::optional<std::string> text_from(Read read) {
   return std::nullopt;
 }
 
+/// For whom a client's call is: for itself, as its key says. Others speak for their users.
 std::string user_of(const Message& message) {
+  const bool is_client =
+      message.caller() == busbar::CallerKind::client || message.caller() == busbar::CallerKind::deployer;
+  if (is_client) return std::string(message.caller_name());
   return text_from([&] { return message.assigned<std::string>("user"); }).value_or("");
+}
+
+/// Whether a client says that it asks for somebody else.
+bool claims_to_be_another(const Message& message) {
+  const auto claimed = text_from([&] { return message.assigned<std::string>("user"); });
+  return claimed && *claimed != user_of(message);
 }
 
 }  // namespace
@@ -81,6 +91,7 @@ std::string user_of(const Message& message) {
 busbar::Authorization Accounts::authorize(const Message& message) {
   const std::string user = user_of(message);
   if (user.empty()) return busbar::refused("unauthenticated", "nobody is said to ask: assign \"user\"");
+  if (claims_to_be_another(message)) return busbar::forbidden();
   if (message.service_name() == "open_account" || message.service_name() == "deposit") return busbar::authorized();
   const auto id = text_from([&] { return message.raw_field<std::string>("account"); });
   if (!id) return busbar::authorized();  // what is wrong with the request is for its handler to say

@@ -23,14 +23,15 @@ void Dialer::end_named_seed(const std::string& address) {
   if (link->id == LinkId{}) links_.erase(links_.find(address));
 }
 
-void Dialer::add(const std::string& address, Time now, Duration delay) {
+void Dialer::add(const std::string& address, std::string_view node, Time now, Duration delay) {
   Link* known = at_address(address);
   if (known == nullptr) {
     if (links_.size() >= most_) forget_longest_lost(now);
-    if (links_.size() < most_) put(address, now, delay);
-  } else if (known->state == Link::State::parked && !known->is_self) {
-    unpark(*known, now + delay);
+    if (links_.size() < most_) put(address, now, delay).expected = node;
+    return;
   }
+  if (!node.empty()) known->expected = node;
+  if (known->state == Link::State::parked && !known->is_self) unpark(*known, now + delay);
 }
 
 /// Of those where nobody has been for a while; none, where there are none.
@@ -55,8 +56,8 @@ Link& Dialer::put(const std::string& address, Time now, Duration delay) {
   return link;
 }
 
-void Dialer::hurry(const std::string& address, Time now) {
-  add(address, now);
+void Dialer::hurry(const std::string& address, std::string_view node, Time now) {
+  add(address, node, now);
   Link* link = at_address(address);
   if (link != nullptr && link->state == Link::State::waiting) link->next_dial = now;
 }
@@ -105,7 +106,7 @@ bool Dialer::greeted(Link& link, const std::string& node, Actions& actions) {
   const auto [at, is_first] = by_node_.try_emplace(node, &link);
   if (at->second == &link) {
     link.state = Link::State::greeted;
-    link.node = node;
+    link.node = link.expected = node;
     link.delay = kFirstDelay;
     link.told = false;
     return true;
@@ -202,7 +203,7 @@ void Dialer::dial(Link& link, Time now, Actions& actions) {
   link.state = Link::State::connecting;
   link.heard = now;
   by_id_.emplace(link.id, &link);
-  actions.emplace_back(Connect{link.id, link.address});
+  actions.emplace_back(Connect{link.id, link.address, link.expected});
 }
 
 /// There is no connection any more.
@@ -211,6 +212,7 @@ void Dialer::end(Link& link) {
   link.id = LinkId{};
   if (link.state == Link::State::greeted) by_node_.erase(by_node_.find(link.node));
   link.node.clear();
+  link.proven.clear();
   link.state = Link::State::waiting;
 }
 

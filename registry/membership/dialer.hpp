@@ -29,6 +29,8 @@ struct Link {
   bool tried = false;     ///< it has been seen once what comes of dialling it
   bool told = false;      ///< a seed: it cannot be reached, of which was warned
   std::string node;       ///< greeted, parked: who is reached
+  std::string expected;   ///< who is said to be there, or was before; empty: it is not known
+  std::string proven;     ///< up, greeted: whom its key proves to be there; empty: there are no keys
   Time heard{};           ///< connecting: when that began; up, greeted: when something came last
   Time next_dial{};       ///< waiting
   Time lost{};            ///< waiting: since when it is not reached
@@ -60,9 +62,10 @@ class Dialer {
   void end_named_seed(const std::string& address);
   /// Dials it from now on, also where that was no need; does nothing for one that is dialled already. Where there are
   /// too many, it takes the place of the one that has been lost for longest, but for none of the last five minutes.
-  void add(const std::string& address, Time now, Duration delay = Duration::zero());
+  /// `node`: who is said to be there; empty: it is not known.
+  void add(const std::string& address, std::string_view node, Time now, Duration delay = Duration::zero());
   /// As `add`, but also one that is waiting is dialled now: somebody has just been heard from there.
-  void hurry(const std::string& address, Time now);
+  void hurry(const std::string& address, std::string_view node, Time now);
   /// Dials those that are due, drops those that are silent, and forgets those that are given up.
   void tick(Time now, std::mt19937_64& random, Actions& actions);
 

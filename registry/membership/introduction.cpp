@@ -14,8 +14,14 @@ constexpr std::size_t kMostNewcomers = 8;  // of one name at a time
 
 }  // namespace
 
-void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
+void Membership::take_hello(CallerId caller, const wire::Hello& hello, std::string_view proven) {
   const NodeRecord& record = hello.record;
+  if (!proven.empty() && record.name != proven) {
+    const std::string text = "it calls itself " + record.name + ", and its key is that of " + std::string(proven) +
+                             ": both must be the same";
+    warn("refused a node at " + record.registry_address + ": " + text);
+    return refuse({caller, record}, {.code = wire::kRefusedKey, .text = text});
+  }
   if (hello.cluster != options_.cluster) {
     const std::string text = "it belongs to cluster \"" + hello.cluster + "\", node " + record_.name +
                              " to cluster \"" + options_.cluster + "\"";
@@ -32,11 +38,16 @@ void Membership::take_hello(CallerId caller, const wire::Hello& hello) {
     return send(caller, wire::Welcome{.record = record_, .peers = {}});
   refuse_name({caller, record, hello.established}, record_.registry_address);
   // So that this one is told, too: if it has not been a member itself, it is the one that is too late.
-  if (hello.established) dialer_.add(record.registry_address, now_);
+  if (hello.established) dialer_.add(record.registry_address, record.name, now_);
 }
 
 void Membership::take_welcome(Link& link, const wire::Welcome& welcome) {
   const NodeRecord& record = welcome.record;
+  if (!link.proven.empty() && record.name != link.proven) {
+    warn("could not join " + link.address + ": it calls itself " + record.name + ", and its key is that of " +
+         link.proven);
+    return dialer_.drop(link, now_, random_, actions_, true);
+  }
   if (record.name == record_.name) {
     if (record.registry_address == record_.registry_address)  // one of the seeds is this node
       return dialer_.pass_over(link, actions_);
@@ -63,7 +74,8 @@ void Membership::take_refused(Link& link, const wire::Refused& refused) {
   dialer_.drop(link, now_, random_, actions_, true);
   if (!node.empty()) remove(node, "it refused this node: " + refused.text, Leaving::lost);
   // So that the other one is told, too: it hears from this one that its name is held twice (C-G8).
-  if (!refused.held_at.empty() && refused.held_at != record_.registry_address) dialer_.add(refused.held_at, now_);
+  if (!refused.held_at.empty() && refused.held_at != record_.registry_address)
+    dialer_.add(refused.held_at, record_.name, now_);
 }
 
 /// Decides by what is known of that name: nothing, an earlier start, or one that may be alive.
@@ -108,9 +120,9 @@ void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
   const bool must_answer = stays_deaf(callers_[caller]);
   const bool is_new = !must_answer && put_record(record);
   send(caller, wire::Welcome{.record = record_, .peers = known_peers(record.name), .established = has_been_member_});
-  if (must_answer) return dialer_.hurry(record.registry_address, now_);
+  if (must_answer) return dialer_.hurry(record.registry_address, record.name, now_);
   if (!is_new) return;
-  if (dialer_.to_node(record.name) == nullptr) dialer_.hurry(record.registry_address, now_);
+  if (dialer_.to_node(record.name) == nullptr) dialer_.hurry(record.registry_address, record.name, now_);
   if (is_news) tell_of(record);
 }
 

@@ -48,7 +48,7 @@ void Membership::remove(std::string name, std::string_view reason, Leaving leavi
     departed_.put(record, leaving, reason, now_);
     actions_.emplace_back(NodeLeft{name, record.incarnation, std::string(reason)});
     dialer_.unpark(name, now_);
-    if (leaving != Leaving::over) dialer_.add(record.registry_address, now_, Dialer::kFirstDelay);
+    if (leaving != Leaving::over) dialer_.add(record.registry_address, name, now_, Dialer::kFirstDelay);
   }
   if (auto challenge = challenges_.extract(name)) {
     for (const Newcomer& newcomer : challenge.mapped().newcomers) introduce(newcomer);
@@ -152,7 +152,7 @@ void Membership::heard_from(Member& member, bool on_own_link) {
 /// Whoever came in while a link still led to who had its name before has not been dialled then.
 void Membership::dial_members() {
   for (const auto& [name, member] : members_) {
-    if (dialer_.to_node(name) == nullptr) dialer_.add(member.record.registry_address, now_);
+    if (dialer_.to_node(name) == nullptr) dialer_.add(member.record.registry_address, name, now_);
   }
 }
 

@@ -117,13 +117,14 @@ Time Membership::next_deadline() const {
   return next;
 }
 
-Actions Membership::link_up(Time now, LinkId id) {
+Actions Membership::link_up(Time now, LinkId id, std::string_view proven) {
   return input(now, [&] {
     Link* link = dialer_.find(id);
     if (link == nullptr || link->state != Link::State::connecting) return;
     // Who has room for nobody else does not ask to be let in.
     if (is_full() && !is_of_member(link->address)) return dialer_.drop(*link, now_, random_, actions_, true);
     link->state = Link::State::up;
+    link->proven = proven;
     link->heard = now_;
     say_hello(*link);
   });
@@ -163,8 +164,8 @@ Actions Membership::from_link(Time now, LinkId id, const wire::Message& message)
   });
 }
 
-Actions Membership::from_caller(Time now, CallerId caller, const wire::Message& message) {
-  return input(now, [&] { take_from_caller(caller, message); });
+Actions Membership::from_caller(Time now, CallerId caller, const wire::Message& message, std::string_view proven) {
+  return input(now, [&] { take_from_caller(caller, message, proven); });
 }
 
 Actions Membership::bad_from_link(Time now, LinkId id, std::string_view what) {
@@ -234,8 +235,8 @@ void Membership::take_on_link(Link& link, const wire::Message& message) {
   }
 }
 
-void Membership::take_from_caller(CallerId id, const wire::Message& message) {
-  if (const auto* hello = std::get_if<wire::Hello>(&message)) return take_hello(id, *hello);
+void Membership::take_from_caller(CallerId id, const wire::Message& message, std::string_view proven) {
+  if (const auto* hello = std::get_if<wire::Hello>(&message)) return take_hello(id, *hello, proven);
   if (const auto* other = std::get_if<wire::OtherMajor>(&message); other && other->type == "hello") {
     const std::string text = "it speaks version " + std::to_string(other->major) +
                              " of the registry's protocol, node " + record_.name + " speaks version " +
@@ -346,7 +347,7 @@ void Membership::learn_peers(const std::vector<wire::PeerAddress>& peers) {
     const auto* departed = departed_.find(peer.name);
     if (departed != nullptr && departed->is_over && departed->incarnation == peer.incarnation) continue;
     if (member == nullptr && is_full()) continue;
-    dialer_.add(peer.registry_address, now_);
+    dialer_.add(peer.registry_address, peer.name, now_);
   }
 }
 

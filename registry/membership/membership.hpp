@@ -70,15 +70,17 @@ class Membership {
 
   /// Begins: dials the seeds.
   Actions start(Time now);
-  /// A link is connected: messages can be sent.
-  Actions link_up(Time now, LinkId link);
+  /// A link is connected: messages can be sent. `proven`: the node whose key was proved there; empty: there are no
+  /// keys.
+  Actions link_up(Time now, LinkId link, std::string_view proven = {});
   /// A link is no more, or could not be made. `reason` goes into words for people.
   Actions link_down(Time now, LinkId link, std::string_view reason);
   /// What a name stands for; where there are no addresses, why.
   Actions resolved(Time now, const std::string& name, const std::vector<std::string>& addresses,
                    std::string_view error);
   Actions from_link(Time now, LinkId link, const wire::Message& message);
-  Actions from_caller(Time now, CallerId caller, const wire::Message& message);
+  /// `proven`: the node whose key the caller has proved, at least for a hello; empty: there are no keys.
+  Actions from_caller(Time now, CallerId caller, const wire::Message& message, std::string_view proven = {});
   /// Bytes that were no message, with what `wire::BadMessage` says of them.
   Actions bad_from_link(Time now, LinkId link, std::string_view what);
   Actions bad_from_caller(Time now, CallerId caller, std::string_view what);
@@ -109,6 +111,11 @@ class Membership {
   std::vector<MemberRow> rows() const;
   /// Those that were members, as far as they are remembered.
   const Departed& departed() const { return departed_; }
+  /// Of a caller whose hello was accepted; null: it was not, or is forgotten. Valid until the next input.
+  const std::string* name_of(CallerId caller) const {
+    const auto found = callers_.find(caller);
+    return found == callers_.end() ? nullptr : &found->second.name;
+  }
   /// Messages that were passed over, because they were broken, or came from somebody who had not said hello.
   std::uint64_t ignored() const { return ignored_; }
 
@@ -155,7 +162,7 @@ class Membership {
   Actions input(Time now, Body body);
   void set_services(std::vector<RemoteService> services);
   void take_on_link(Link& link, const wire::Message& message);
-  void take_from_caller(CallerId id, const wire::Message& message);
+  void take_from_caller(CallerId id, const wire::Message& message, std::string_view proven);
   void take_from_known(CallerId id, Caller& caller, const wire::Message& message);
   void take_announce(CallerId id, const Caller& caller, const NodeRecord& record);
   void take_heartbeat(CallerId id, const Caller& caller, const wire::Heartbeat& heartbeat);
@@ -172,7 +179,7 @@ class Membership {
   void warn(const std::string& text);
 
   // introduction.cpp: who may come in, and whether this node may
-  void take_hello(CallerId caller, const wire::Hello& hello);
+  void take_hello(CallerId caller, const wire::Hello& hello, std::string_view proven);
   void take_welcome(Link& link, const wire::Welcome& welcome);
   void take_refused(Link& link, const wire::Refused& refused);
   void take_pong(const Link& link, const wire::Pong& pong);

@@ -23,10 +23,11 @@ enum class LinkId : std::uint64_t {};
 /// A connection that somebody else has dialled to this node.
 enum class CallerId : std::uint64_t {};
 
-/// Dial `address`, then say `link_up` or `link_down`.
+/// Dial `address`, then say `link_up` or `link_down`. `node`: who is expected there; empty: it is not known.
 struct Connect {
   LinkId link{};
   std::string address;
+  std::string node;
 };
 /// Find out what `name` (tcp://NAME:PORT) stands for, then say `resolved`.
 struct Resolve {

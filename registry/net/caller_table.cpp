@@ -32,6 +32,11 @@ const std::string* CallerTable::routing_id(CallerId id) const {
   return found == callers_.end() ? nullptr : &found->second.routing_id;
 }
 
+int CallerTable::descriptor(CallerId id) const {
+  const auto found = callers_.find(id);
+  return found == callers_.end() ? -1 : found->second.descriptor;
+}
+
 bool CallerTable::remove(CallerId id) {
   const auto caller = callers_.extract(id);
   if (!caller) return false;

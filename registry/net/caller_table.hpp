@@ -33,6 +33,10 @@ class CallerTable {
   std::optional<CallerId> add(const std::string& routing_id, int descriptor, Time now);
   /// Null: not in the table. Ownership: valid until the next change.
   const std::string* routing_id(CallerId id) const;
+  /// -1: not known, or not in the table.
+  int descriptor(CallerId id) const;
+  /// It is not in the table any more, and its end is not told.
+  void forget(CallerId id) { remove(id); }
   /// As `disconnected`, for one that turned out not to be there any more.
   void ended(CallerId id) { ended_.push_back(id); }
   /// Those that have ended since the last time. They are not in the table any more.

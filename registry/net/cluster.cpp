@@ -38,6 +38,9 @@ net::Plane::Options plane_options(const ClusterOptions& options) {
   out.sockets.high_water_mark = kQueued;
   out.max_peers = options.max_peers;
   out.lookup = options.lookup;
+  out.keyring = options.keyring;
+  out.door = options.door;
+  out.report = options.report;
   out.forget_callers = std::max<std::chrono::milliseconds>(std::chrono::minutes(1), 10 * options.lost_after);
   return out;
 }
@@ -92,6 +95,7 @@ class Cluster::Core {
   Core(ClusterOptions options, Registry& registry, ClusterListener& listener)
       : registry_(registry),
         listener_(listener),
+        keyring_(options.keyring),
         plane_(plane_options(options)),
         bound_address_(plane_.bound()),
         address_(net::advertised_address(bound_address_, options.advertise)),
@@ -139,6 +143,7 @@ class Cluster::Core {
   void take(net::PlaneEvent event);
   Actions take(const net::LinkSaid& said);
   Actions take(const net::CallerSaid& said);
+  Actions take_bad(CallerId caller, std::string_view what);
   void perform(const Actions& actions);
   template <class Destination>
   void send(Destination to, const std::shared_ptr<const wire::Message>& message);
@@ -156,6 +161,7 @@ class Cluster::Core {
   // Of the cluster's thread alone, once it runs.
   Registry& registry_;
   ClusterListener& listener_;
+  const std::shared_ptr<keys::Keyring> keyring_;  // null: without keys
   net::Plane plane_;
   const std::string bound_address_;
   const std::string address_;
@@ -174,6 +180,7 @@ class Cluster::Core {
   std::atomic<std::uint64_t> incarnation_;
   std::atomic<bool> introduced_{false};
   std::atomic<bool> local_changed_{false};
+  std::atomic<bool> keys_changed_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
   mutable Mutex mutex_;
@@ -184,12 +191,19 @@ class Cluster::Core {
   Mutex life_;  // of starting and stopping
   bool stopped_ BUSBAR_GUARDED_BY(life_) = false;
   std::thread thread_ BUSBAR_GUARDED_BY(life_);
+  keys::Keyring::Subscription keys_ BUSBAR_GUARDED_BY(life_);
 };
 
 void Cluster::Core::start() {
   const MutexLock lock(life_);
   if (stopped_ || thread_.joinable()) return;
   thread_ = std::thread([this] { run(); });
+  if (keyring_ != nullptr) {
+    keys_ = keyring_->on_change([this] {
+      keys_changed_ = true;
+      plane_.ring();
+    });
+  }
   const auto tell = [this] {
     local_changed_ = true;
     plane_.ring();
@@ -202,6 +216,7 @@ void Cluster::Core::stop() noexcept {
   const MutexLock lock(life_);
   if (std::exchange(stopped_, true) || !thread_.joinable()) return;
   registry_.on_local_change({});
+  keys_.reset();
   stopping_ = true;
   plane_.ring();
   thread_.join();
@@ -224,6 +239,7 @@ void Cluster::Core::run() {
       perform(machine_.local_services_changed(Time::clock::now(), registry_.local_record()));
       rows_changed_ = true;
     }
+    if (keys_changed_.exchange(false)) plane_.look_at_keys();
     for (auto& event : plane_.receive()) take(std::move(event));
     if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
     tell_acknowledged(asked);
@@ -237,7 +253,7 @@ void Cluster::Core::run() {
 void Cluster::Core::take(net::PlaneEvent event) {
   const Time now = Time::clock::now();
   perform(std::visit(Overloaded{
-                         [&](const net::LinkUp& up) { return machine_.link_up(now, up.link); },
+                         [&](const net::LinkUp& up) { return machine_.link_up(now, up.link, up.proven); },
                          [&](const net::LinkDown& down) { return machine_.link_down(now, down.link, down.reason); },
                          [&](const net::LinkSaid& said) { return take(said); },
                          [&](const net::CallerSaid& said) { return take(said); },
@@ -261,18 +277,26 @@ Actions Cluster::Core::take(const net::LinkSaid& said) {
 
 Actions Cluster::Core::take(const net::CallerSaid& said) {
   const Time now = Time::clock::now();
-  if (!said.whole) return machine_.bad_from_caller(now, said.caller, "several frames, expected one");
+  if (!said.whole) return take_bad(said.caller, "several frames, expected one");
   try {
-    return machine_.from_caller(now, said.caller, wire::decode(bytes_of(said.bytes)));
+    Actions actions =
+        machine_.from_caller(now, said.caller, wire::decode(bytes_of(said.bytes)), plane_.proven(said.caller));
+    if (const std::string* name = machine_.name_of(said.caller)) plane_.greeted(said.caller, *name);
+    return actions;
   } catch (const wire::BadMessage& bad) {
-    return machine_.bad_from_caller(now, said.caller, bad.what());
+    return take_bad(said.caller, bad.what());
   }
+}
+
+Actions Cluster::Core::take_bad(CallerId caller, std::string_view what) {
+  plane_.misbehaved(caller, net::TurnedAway::malformed, what);
+  return machine_.bad_from_caller(Time::clock::now(), caller, what);
 }
 
 void Cluster::Core::perform(const Actions& actions) {
   for (const Action& action : actions) {
     std::visit(Overloaded{
-                   [&](const Connect& connect) { plane_.connect(connect.link, connect.address); },
+                   [&](const Connect& connect) { plane_.connect(connect.link, connect.address, connect.node); },
                    [&](const Close& close) { plane_.close(close.link); },
                    [&](const Resolve& resolve) { plane_.resolve(resolve.name); },
                    [&](const SendToLink& sent) { send(sent.link, sent.message); },

@@ -17,6 +17,7 @@ namespace {
 constexpr int kBatch = 256;  // messages
 constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
 constexpr std::chrono::seconds kLookAtSilentEvery{1};
+constexpr const char* kTakenAway = "its key is not in security.authorized any more";
 
 // What is watched that is no link; links are numbered from 1.
 constexpr std::uint64_t kCallers = 0;
@@ -59,23 +60,31 @@ void Plane::Bell::hush() const noexcept {
 }
 
 struct Plane::Link {
-  Link(zmq::context_t& context, const SocketOptions& options, const Watch& watch, LinkId id)
-      : socket(make_dealer(context, options)),
+  Link(zmq::context_t& context, const SocketOptions& options, const Curve* curve, const Watch& watch, LinkId id,
+       Dial given)
+      : socket(make_dealer(context, options, curve)),
         monitor(context, socket),
         watched_socket(watch, socket.get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)),
-        watched_monitor(watch, monitor.socket().get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)) {}
+        watched_monitor(watch, monitor.socket().get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)),
+        dial(std::move(given)) {}
+  /// Null: without keys.
+  const keys::PublicKey* server() const { return dial.next == 0 ? nullptr : &dial.keys[dial.next - 1]; }
+
   zmq::socket_t socket;
   Monitor monitor;
   const Watch::Entry watched_socket;
   const Watch::Entry watched_monitor;
+  Dial dial;
+  bool up = false;
 };
 
 Plane::Plane(Options options)
     : options_(std::move(options)),
       resolver_(options_.lookup, [this] { ring(); }),
+      door_("registry", options_.door, options_.keyring, true, options_.report),
       context_(make_context(1, sockets_for(options_.max_peers))),
-      router_(make_router(context_, options_.listen, options_.sockets)),
       callers_(callers_for(options_.max_peers)) {
+  open_router();
   router_monitor_.emplace(context_, router_);
   const auto watch = [this](int descriptor, std::uint64_t token) {
     watched_.push_back(std::make_unique<Watch::Entry>(watch_, descriptor, token));
@@ -85,40 +94,87 @@ Plane::Plane(Options options)
   watch(router_monitor_->socket().get(zmq::sockopt::fd), kCallers);
 }
 
+void Plane::open_router() {
+  if (options_.keyring == nullptr) {
+    router_ = make_router(context_, options_.listen, options_.sockets);
+  } else {
+    gatekeeper_.emplace(
+        context_, [this](auto, const auto& key, auto address) { return door_.lets_in(key, address); },
+        [this](auto what) { door_.gate_failed(what); });
+    const auto own = options_.keyring->own();
+    const Curve curve{.own = own->secret, .domain = "registry"};
+    router_ = make_router(context_, options_.listen, options_.sockets, &curve);
+  }
+  door_.listens_at(bound());
+}
+
 Plane::~Plane() { close_all(std::chrono::milliseconds(0)); }
 
 std::string Plane::bound() { return bound_address(router_); }
 
-void Plane::connect(LinkId id, const std::string& address) {
+void Plane::connect(LinkId id, const std::string& address, const std::string& node) {
+  Dial dial{address, node};
   if (has_name(address)) {
-    connect_named(id, address);
+    resolve_and_connect(id, std::move(dial));
   } else {
-    connect_to(id, address);
+    dial.at = address;
+    connect_to(id, std::move(dial));
   }
 }
 
-void Plane::connect_named(LinkId id, const std::string& address) {
-  const auto found = resolver_.ask(address);
+void Plane::resolve_and_connect(LinkId id, Dial dial) {
+  const auto found = resolver_.ask(dial.address);
   if (!found) {
-    named_links_.insert_or_assign(id, address);
+    named_links_.insert_or_assign(id, std::move(dial));
   } else if (found->addresses.empty()) {
     at_once_.emplace_back(LinkDown{id, "its name cannot be looked up: " + found->error});
   } else {
-    connect_to(id, found->addresses[random_() % found->addresses.size()]);
+    dial.at = found->addresses[random_() % found->addresses.size()];
+    connect_to(id, std::move(dial));
   }
 }
 
-void Plane::connect_to(LinkId id, const std::string& address) {
+void Plane::connect_to(LinkId id, Dial dial) {
+  if (options_.keyring == nullptr) return open_link(id, std::move(dial));
+  dial.keys = server_keys_.for_address(dial.address, dial.node, *options_.keyring->authorized());
+  if (dial.keys.empty()) {
+    at_once_.emplace_back(LinkDown{id, "security.authorized has no key of a node, so that none can be expected there"});
+  } else {
+    open_link(id, std::move(dial));
+  }
+}
+
+void Plane::open_link(LinkId id, Dial dial) {
+  const std::string at = dial.at;
   try {
-    auto link = std::make_unique<Link>(context_, options_.sockets, watch_, id);
-    link->socket.connect(address);
-    links_.emplace(id, std::move(link));
+    std::shared_ptr<const keys::OwnKey> own;
+    std::optional<Curve> curve;
+    if (options_.keyring != nullptr) {
+      const keys::PublicKey& server = dial.keys[dial.next++];
+      server_keys_.tries(dial.address, server);
+      own = options_.keyring->own();
+      curve.emplace(Curve{.own = own->secret, .server = &server});
+    }
+    auto link =
+        std::make_unique<Link>(context_, options_.sockets, curve ? &*curve : nullptr, watch_, id, std::move(dial));
+    link->socket.connect(at);
+    links_.insert_or_assign(id, std::move(link));
     unread_.insert(id);
   } catch (const SocketError& error) {
     at_once_.emplace_back(LinkDown{id, error.what()});
   } catch (const zmq::error_t& error) {
-    at_once_.emplace_back(LinkDown{id, "cannot connect to " + address + ": " + error.what()});
+    at_once_.emplace_back(LinkDown{id, "cannot connect to " + at + ": " + error.what()});
   }
+}
+
+// Where the key that was expected is not that of who is there. False: there is no other to try.
+bool Plane::try_next_key(LinkId id) {
+  const auto link = links_.find(id);
+  if (link->second->dial.next == link->second->dial.keys.size()) return false;
+  Dial dial = std::move(link->second->dial);
+  links_.erase(link);
+  open_link(id, std::move(dial));
+  return true;
 }
 
 void Plane::close(LinkId id) {
@@ -137,7 +193,7 @@ void Plane::resolve(const std::string& name) {
 // Those that are not known yet are asked for again.
 void Plane::look_at_names() {
   for (const std::string& name : std::exchange(names_, {})) resolve(name);
-  for (const auto& [id, address] : std::exchange(named_links_, {})) connect_named(id, address);
+  for (auto& [id, dial] : std::exchange(named_links_, {})) resolve_and_connect(id, std::move(dial));
 }
 
 void Plane::send(LinkId id, zmq::message_t& bytes) {
@@ -186,38 +242,67 @@ std::vector<PlaneEvent> Plane::receive() {
     if (link != links_.end()) receive_from(id, *link->second, out);
   }
   if (std::exchange(unread_callers_, false)) receive_from_callers(out);
-  forget_silent_callers(Time::clock::now(), out);
+  look_at_silent(Time::clock::now(), out);
   return out;
 }
 
 void Plane::receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
   while (const auto happened = link.monitor.next()) {
-    const char* reason = nullptr;
+    std::string reason;
     switch (happened->event) {
       case Monitor::Event::handshake_succeeded:
         // libzmq looks only now and then, when it sends, for what its own threads tell it; this makes it look.
         (void)link.socket.get(zmq::sockopt::events);
-        out.emplace_back(LinkUp{id});
+        link.up = true;
+        if (!tell_up(id, link, out)) reason = kTakenAway;
         break;
       case Monitor::Event::connect_failed:
         reason = "nobody answers there";
         break;
-      case Monitor::Event::handshake_failed:
-        reason = "what answers there does not speak ZeroMQ, or is too slow";
+      case Monitor::Event::key_refused:
+        reason = "who is there does not let this node in: its security.authorized must have this node's public key";
         break;
+      case Monitor::Event::handshake_failed:
       case Monitor::Event::disconnected:
-        reason = "disconnected";
+        if (!link.up && !Monitor::is_other_mechanism(*happened) && try_next_key(id)) return;
+        reason = why_ended(link, *happened);
         break;
       default:
         break;
     }
-    if (reason == nullptr) continue;
+    if (reason.empty()) continue;
     drain(id, link, out);  // it may have said goodbye
-    out.emplace_back(LinkDown{id, reason});
+    out.emplace_back(LinkDown{id, std::move(reason)});
     links_.erase(id);
     return;
   }
   drain(id, link, out);
+}
+
+// False: its key was taken away meanwhile.
+bool Plane::tell_up(LinkId id, const Link& link, std::vector<PlaneEvent>& out) {
+  LinkUp up{id, {}};
+  if (const keys::PublicKey* server = link.server()) {
+    const auto authorized = options_.keyring->authorized();
+    if (!authorized->is_node(*server)) return false;
+    up.proven = authorized->find(*server)->name;
+  }
+  out.emplace_back(std::move(up));
+  return true;
+}
+
+std::string Plane::why_ended(const Link& link, const Monitor::Happened& happened) {
+  const bool has_keys = link.server() != nullptr;
+  if (link.up) return "disconnected";
+  if (Monitor::is_other_mechanism(happened)) {
+    return has_keys ? "there are no keys there: security.mode must be \"curve\" at both, or at neither"
+                    : "keys are asked for there: security.mode must be \"curve\" here, too";
+  }
+  if (!has_keys) {
+    return "what answers there does not speak ZeroMQ as this node does, or is too slow; perhaps it asks for keys";
+  }
+  return "none of the " + std::to_string(link.dial.keys.size()) +
+         " keys of nodes in security.authorized is that of who answers there; or it speaks no ZeroMQ, or is too slow";
 }
 
 void Plane::drain(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
@@ -240,7 +325,7 @@ void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
   for (int i = 0; i < kBatch && bytes < kBatchBytes; ++i) {
     zmq::message_t routing_id;
     if (!receive_frame(router_, routing_id)) {
-      for (const CallerId caller : callers_.take_ended()) out.emplace_back(CallerGone{caller});
+      for (const CallerId caller : callers_.take_ended()) gone(caller, out);
       return;
     }
     auto body = receive_body(router_);
@@ -253,11 +338,14 @@ void Plane::receive_from_callers(std::vector<PlaneEvent>& out) {
 }
 
 void Plane::look_at_callers() {
+  const Time now = Time::clock::now();
   while (const auto happened = router_monitor_->next()) {
     if (happened->event == Monitor::Event::accepted) {
       callers_.accepted(happened->value);
+      door_.accepted(happened->value, now);
     } else if (happened->event == Monitor::Event::disconnected) {
       callers_.disconnected(happened->value);
+      door_.disconnected(happened->value, now);
     }
   }
 }
@@ -272,19 +360,74 @@ std::optional<Plane::Body> Plane::receive_body(zmq::socket_t& socket) {
   return body;
 }
 
-// Nothing: the connection has ended already, or there are too many.
+// Nothing: the connection has ended already, or there are too many, or its key was taken away.
 std::optional<CallerId> Plane::caller_of(const zmq::message_t& routing_id, zmq::message_t& bytes, Time now) {
   const std::string key = routing_id.to_string();
   if (const auto known = callers_.heard(key, now)) return known;
   look_at_callers();  // see CallerTable
-  return callers_.add(key, zmq_msg_get(bytes.handle(), ZMQ_SRCFD), now);
+  return add_caller(key, bytes, now);
 }
 
-void Plane::forget_silent_callers(Time now, std::vector<PlaneEvent>& out) {
+std::optional<CallerId> Plane::add_caller(const std::string& routing_id, zmq::message_t& bytes, Time now) {
+  const int descriptor = zmq_msg_get(bytes.handle(), ZMQ_SRCFD);
+  if (options_.keyring == nullptr) return callers_.add(routing_id, descriptor, now);
+  const auto key = proven_key(bytes);
+  const auto authorized = options_.keyring->authorized();
+  if (!key || !authorized->is_node(*key)) {
+    door_.turn_away(descriptor, TurnedAway::key_taken_away, kTakenAway);
+    return std::nullopt;
+  }
+  const auto caller = callers_.add(routing_id, descriptor, now);
+  if (caller) proven_.insert_or_assign(*caller, Proven{*key, authorized->find(*key)->name});
+  return caller;
+}
+
+void Plane::gone(CallerId caller, std::vector<PlaneEvent>& out) {
+  proven_.erase(caller);
+  out.emplace_back(CallerGone{caller});
+}
+
+void Plane::look_at_silent(Time now, std::vector<PlaneEvent>& out) {
   if (now < next_look_at_silent_) return;
   next_look_at_silent_ = now + kLookAtSilentEvery;
-  for (const CallerId caller : callers_.take_silent(now - options_.forget_callers))
-    out.emplace_back(CallerGone{caller});
+  for (const CallerId caller : callers_.take_silent(now - options_.forget_callers)) gone(caller, out);
+  door_.tick(now);
+}
+
+// ----------------------------------------------------------------------------------------------------------- keys
+
+std::string_view Plane::proven(CallerId id) const {
+  const auto found = proven_.find(id);
+  return found == proven_.end() ? std::string_view() : found->second.name;
+}
+
+void Plane::greeted(CallerId id, std::string_view name) { door_.greeted(callers_.descriptor(id), name); }
+
+void Plane::misbehaved(CallerId id, TurnedAway why, std::string_view text) {
+  const auto known = proven_.find(id);
+  const keys::PublicKey* key = known == proven_.end() ? nullptr : &known->second.key;
+  if (door_.misbehaved(callers_.descriptor(id), key, why, text, Time::clock::now())) callers_.ended(id);
+}
+
+void Plane::look_at_keys() {
+  const auto authorized = options_.keyring->authorized();
+  for (auto at = proven_.begin(); at != proven_.end();) {
+    const auto& [id, proven] = *at;
+    if (authorized->is_node(proven.key) && authorized->find(proven.key)->name == proven.name) {
+      ++at;
+      continue;
+    }
+    door_.turn_away(callers_.descriptor(id), TurnedAway::key_taken_away, kTakenAway);
+    callers_.forget(id);
+    at_once_.emplace_back(CallerGone{id});
+    at = proven_.erase(at);
+  }
+  for (auto at = links_.begin(); at != links_.end();) {
+    const auto link = at++;
+    if (!link->second->up || authorized->is_node(*link->second->server())) continue;
+    at_once_.emplace_back(LinkDown{link->first, kTakenAway});
+    links_.erase(link);
+  }
 }
 
 void Plane::close_all(std::chrono::milliseconds linger) noexcept {
@@ -295,6 +438,7 @@ void Plane::close_all(std::chrono::milliseconds linger) noexcept {
   watched_.clear();
   router_monitor_.reset();
   router_.close();
+  gatekeeper_.reset();
   context_.close();  // waits until all is sent, or has lingered
 }
 

@@ -2,12 +2,16 @@
 // node dials. Knows bytes and connections, and nothing of what is said.
 #pragma once
 
+#include <busbar/keys/keyring.hpp>
 #include <busbar/limits.hpp>
+#include <busbar/registry/net/door.hpp>
+#include <busbar/registry/net/gatekeeper.hpp>
 #include <busbar/registry/net/resolver.hpp>
 #include <busbar/registry/net/socket.hpp>
 
 #include "membership/types.hpp"
 #include "net/caller_table.hpp"
+#include "net/server_keys.hpp"
 #include "net/watch.hpp"
 
 #include <map>
@@ -21,8 +25,10 @@
 
 namespace busbar::registry::net {
 
+/// `proven`: the node whose key is there; empty: there are no keys.
 struct LinkUp {
   LinkId link{};
+  std::string proven;
 };
 /// The link is no more; nothing follows of it.
 struct LinkDown {
@@ -60,6 +66,9 @@ class Plane {
     std::chrono::milliseconds forget_callers{60'000};  ///< whose last message is longer ago
     unsigned max_peers = kUsualMaxPeers;
     Lookup lookup = look_up;
+    std::shared_ptr<const keys::Keyring> keyring{};  ///< null: without keys
+    DoorLimits door{};
+    DoorReport report{};
   };
 
   /// Binds. Errors: SocketError.
@@ -72,8 +81,9 @@ class Plane {
   std::string bound();
 
   /// A link that cannot be made is reported as LinkDown. Where the address has a name, one of the IP addresses that it
-  /// stands for is connected to, a random one.
-  void connect(LinkId id, const std::string& address);
+  /// stands for is connected to, a random one. `node`: who is expected there; empty: it is not known, and the keys of
+  /// all nodes are tried.
+  void connect(LinkId id, const std::string& address, const std::string& node);
   /// Nothing is reported of it any more, but for what `receive` has returned already.
   void close(LinkId id);
   /// Finds out what an address with a name stands for; reported as NameResolved.
@@ -81,6 +91,15 @@ class Plane {
   /// What cannot be sent at once is dropped. The bytes are shared, not copied.
   void send(LinkId id, zmq::message_t& bytes);
   void send(CallerId id, zmq::message_t& bytes);
+
+  /// The node whose key a caller has proved; empty: there are no keys.
+  std::string_view proven(CallerId id) const;
+  /// A caller has said who it is, which is right.
+  void greeted(CallerId id, std::string_view name);
+  /// It has sent something that cannot be read; who does so too often is hung up on.
+  void misbehaved(CallerId id, TurnedAway why, std::string_view text);
+  /// The keyring has changed: who is not listed any more is gone, which is told.
+  void look_at_keys();
 
   /// Wakes `wait`. Threads: any.
   void ring() const noexcept { bell_.ring(); }
@@ -108,13 +127,26 @@ class Plane {
     const int descriptor_;
   };
   struct Link;
+  /// An address that is being dialled, and the keys that are still to be tried there.
+  struct Dial {
+    std::string address;
+    std::string node;
+    std::string at{};  // what a name stands for; the address itself
+    std::vector<keys::PublicKey> keys{};
+    std::size_t next = 0;
+  };
   struct Body {
     zmq::message_t bytes;
     bool whole = true;
   };
 
-  void connect_to(LinkId id, const std::string& address);
-  void connect_named(LinkId id, const std::string& address);
+  void open_router();
+  void resolve_and_connect(LinkId id, Dial dial);
+  void connect_to(LinkId id, Dial dial);
+  bool try_next_key(LinkId id);
+  void open_link(LinkId id, Dial dial);
+  static std::string why_ended(const Link& link, const Monitor::Happened& happened);
+  bool tell_up(LinkId id, const Link& link, std::vector<PlaneEvent>& out);
   void look_at_names();
   void receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out);
   void receive_from_callers(std::vector<PlaneEvent>& out);
@@ -122,21 +154,31 @@ class Plane {
   static std::optional<Body> receive_body(zmq::socket_t& socket);
   void look_at_callers();
   std::optional<CallerId> caller_of(const zmq::message_t& routing_id, zmq::message_t& bytes, Time now);
-  void forget_silent_callers(Time now, std::vector<PlaneEvent>& out);
+  std::optional<CallerId> add_caller(const std::string& routing_id, zmq::message_t& bytes, Time now);
+  void gone(CallerId caller, std::vector<PlaneEvent>& out);
+  void look_at_silent(Time now, std::vector<PlaneEvent>& out);
 
   const Options options_;
   const Bell bell_;
   Resolver resolver_;
-  std::vector<std::string> names_;             // that are being looked up for `resolve`
-  std::map<LinkId, std::string> named_links_;  // which wait until theirs have been
+  std::vector<std::string> names_;      // that are being looked up for `resolve`
+  std::map<LinkId, Dial> named_links_;  // which wait until theirs have been
   std::minstd_rand random_{std::random_device{}()};
+  ServerKeys server_keys_;
+  Door door_;
   zmq::context_t context_;
+  std::optional<Gatekeeper> gatekeeper_;  // before any socket that is bound
   zmq::socket_t router_;
   std::optional<Monitor> router_monitor_;
   Watch watch_;
   std::vector<std::unique_ptr<Watch::Entry>> watched_;  // but for the links' own
   std::map<LinkId, std::unique_ptr<Link>> links_;
   CallerTable callers_;
+  struct Proven {
+    keys::PublicKey key;
+    std::string name;
+  };
+  std::map<CallerId, Proven> proven_;
   Time next_look_at_silent_{};
   std::vector<PlaneEvent> at_once_;  // happened while something was sent or connected
 

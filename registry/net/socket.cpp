@@ -87,6 +87,23 @@ constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZM
                         ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
                         ZMQ_EVENT_CLOSED | ZMQ_EVENT_ACCEPTED;
 
+void set_curve(zmq::socket_t& socket, const Curve& curve) {
+  namespace opt = zmq::sockopt;
+  socket.set(opt::curve_secretkey, curve.own.text());
+  if (curve.server != nullptr) {
+    socket.set(opt::curve_publickey, curve.own.public_key().text());
+    socket.set(opt::curve_serverkey, curve.server->text());
+    return;
+  }
+  socket.set(opt::curve_server, true);
+  socket.set(opt::zap_domain, curve.domain);
+  // Without this libzmq lets everybody in where nobody answers for the domain. Distributions build libzmq with the
+  // option, but do not declare it: ZMQ_ZAP_ENFORCE_DOMAIN.
+  constexpr int kEnforceDomain = 93;
+  constexpr int kOn = 1;
+  if (zmq_setsockopt(socket.handle(), kEnforceDomain, &kOn, sizeof kOn) != 0) throw zmq::error_t();
+}
+
 // Receives what is there already. False: nothing is, or the context ends.
 bool receive(zmq::socket_t& socket, zmq::message_t& message) {
   for (;;) {
@@ -103,7 +120,8 @@ zmq::context_t make_context(int io_threads, int max_sockets) {
   return context;
 }
 
-zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options) {
+zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options,
+                          const Curve* curve) {
   if (!is_address(address, true)) {
     throw SocketError(
         "cannot listen on '" + address +
@@ -112,6 +130,7 @@ zmq::socket_t make_router(zmq::context_t& context, const std::string& address, c
   zmq::socket_t socket = make_socket(context, zmq::socket_type::router);
   try {
     set_common(socket, options);
+    if (curve != nullptr) set_curve(socket, *curve);
     socket.set(zmq::sockopt::router_mandatory, true);
     socket.bind(address);
   } catch (const zmq::error_t& error) {
@@ -120,10 +139,11 @@ zmq::socket_t make_router(zmq::context_t& context, const std::string& address, c
   return socket;
 }
 
-zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options) {
+zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options, const Curve* curve) {
   zmq::socket_t socket = make_socket(context, zmq::socket_type::dealer);
   try {
     set_common(socket, options);
+    if (curve != nullptr) set_curve(socket, *curve);
     // As good as never, and without IMMEDIATE. With -1, which is never, or with IMMEDIATE libzmq 4.3.4 takes the queue
     // away when the connection ends, and with it what has arrived and was not read yet: the last answers of who leaves.
     socket.set(zmq::sockopt::reconnect_ivl, std::numeric_limits<int>::max());
@@ -141,6 +161,12 @@ std::string bound_address(zmq::socket_t& socket) {
   if (!address.starts_with(kMapped)) return address;
   address.erase(address.rfind(']'), 1);
   return address.replace(0, kMapped.size(), "tcp://");
+}
+
+std::optional<keys::PublicKey> proven_key(const zmq::message_t& message) {
+  // As Gatekeeper has told libzmq of it.
+  const char* text = zmq_msg_gets(const_cast<zmq::message_t&>(message).handle(), "User-Id");
+  return text == nullptr ? std::nullopt : keys::PublicKey::from(text);
 }
 
 std::optional<std::chrono::milliseconds> silence_of(int descriptor) noexcept {
@@ -195,11 +221,17 @@ std::optional<Monitor::Happened> Monitor::next() {
       return Happened{Event::disconnected, value};
     case ZMQ_EVENT_ACCEPTED:
       return Happened{Event::accepted, value};
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      return Happened{Event::key_refused, value};
     case ZMQ_EVENT_CLOSED:
       return Happened{connecting_ ? Event::connect_failed : Event::closed, value};
     default:
       return Happened{Event::handshake_failed, value};
   }
+}
+
+bool Monitor::is_other_mechanism(const Happened& happened) noexcept {
+  return happened.event == Event::handshake_failed && happened.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH;
 }
 
 }  // namespace busbar::registry::net

@@ -19,7 +19,8 @@ namespace busbar::registry::wire {
 
 /// Another major is refused in words; a minor adds what older nodes skip.
 inline constexpr std::uint32_t kMajor = 1;
-inline constexpr std::uint32_t kMinor = 2;  // 1: strategies in records. 2: established, held_at, acknowledgements
+// 1: strategies in records. 2: established, held_at, acknowledgements. 3: keys, and refusals because of them
+inline constexpr std::uint32_t kMinor = 3;
 
 /// The largest message, in bytes: for the sockets' own limit too. A record of 100,000 services fits.
 inline constexpr std::size_t kMaxMessage = 64 * 1024 * 1024;
@@ -88,6 +89,7 @@ inline constexpr const char* kRefusedNameHeld = "name_held";                  //
 inline constexpr const char* kRefusedStaleIncarnation = "stale_incarnation";  ///< a later start of that name is known
 inline constexpr const char* kRefusedCluster = "other_cluster";
 inline constexpr const char* kRefusedVersion = "other_version";
+inline constexpr const char* kRefusedKey = "other_key";        ///< it claims a name that is not its key's (from 1.3)
 inline constexpr const char* kRefusedFull = "too_many_nodes";  ///< it has as many peers as it may have
 
 /// My record as it is now: to everybody at once when it changes, and to whoever asks.

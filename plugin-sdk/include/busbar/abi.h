@@ -39,7 +39,7 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 3 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs */
+#define BUSBAR_ABI_MINOR 4 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs; 4: callers */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -116,6 +116,15 @@ typedef enum busbar_dry_run {
   BUSBAR_DRY_RUN_VERBOSE = 2
 } busbar_dry_run;
 
+/* Who a call verifiably comes from (C-R8): from this process, or over a connection whose key says so. */
+typedef enum busbar_caller {
+  BUSBAR_CALLER_UNKNOWN = 0, /* over a connection without keys, or the host is older than minor 4 */
+  BUSBAR_CALLER_LOCAL = 1,   /* a plugin or program in this process, or whoever may use its admin socket */
+  BUSBAR_CALLER_NODE = 2,    /* another host: for a plugin there, or a client that it lets in */
+  BUSBAR_CALLER_CLIENT = 3,
+  BUSBAR_CALLER_DEPLOYER = 4 /* a client that may also change plugins */
+} busbar_caller;
+
 /* A message (C-M1). A host fills every field for a handler; for a dispatch the plugin fills what it has, and the host
  * supplies the rest (an id, the correlation, the time) by C-M2 and C-M3. */
 typedef struct busbar_message {
@@ -138,6 +147,10 @@ typedef struct busbar_message {
   busbar_bytes aggregate_meta;     /* map with text keys, or absent */
   const busbar_response* response; /* null: none yet */
   int64_t deadline_us;             /* CLOCK_MONOTONIC of this process; 0: none. Whatever it causes inherits it (C-M3) */
+  /* Since minor 4. Set by the host for `authorize`, `choose_node` and `handle`; ignored in what a plugin dispatches. */
+  uint32_t caller; /* busbar_caller */
+  uint32_t reserved2;
+  busbar_text caller_name; /* that the key says; empty for the first two */
 } busbar_message;
 
 #define BUSBAR_REPLY_ASSIGNS 1u /* `assigns` replaces the message's; without it they stay as they were */

@@ -23,4 +23,8 @@ inline constexpr std::size_t kSmallestSize = 1024;
 inline constexpr std::size_t kLargestMessage = std::size_t{1} << 30;
 inline constexpr std::size_t kLargestPeerQueue = 64 * kLargestMessage;
 
+// How many calls of one other node or client may be under way here.
+inline constexpr unsigned kUsualPeerCalls = 10'000;
+inline constexpr unsigned kMostPeerCalls = 10'000'000;
+
 }  // namespace busbar

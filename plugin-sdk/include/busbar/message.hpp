@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -22,6 +23,15 @@ enum class DryRun : std::uint8_t {
   no = BUSBAR_DRY_RUN_NO,
   yes = BUSBAR_DRY_RUN_YES,
   verbose = BUSBAR_DRY_RUN_VERBOSE,
+};
+
+/// Who a call comes from, as far as that is proved (C-R8).
+enum class CallerKind : std::uint8_t {
+  unknown = BUSBAR_CALLER_UNKNOWN,  ///< over a connection without keys
+  local = BUSBAR_CALLER_LOCAL,      ///< this process, or whoever may use its admin socket
+  node = BUSBAR_CALLER_NODE,        ///< another host: for a plugin there, or a client that it lets in
+  client = BUSBAR_CALLER_CLIENT,
+  deployer = BUSBAR_CALLER_DEPLOYER,  ///< a client that may also change plugins
 };
 
 /// What `validate` makes of it (C-D10).
@@ -99,6 +109,11 @@ class Message {
   }
   /// The node that the caller says it is: a claim, not a proof (C-R8).
   std::string_view origin_node() const noexcept { return origin_node_.view(); }
+  /// Who it verifiably comes from (C-R8), for a message that is being served: the peer or client of the connection that
+  /// it came over. Not what caused it further off: a node answers for whom it lets in.
+  CallerKind caller() const noexcept { return caller_; }
+  /// That the key of a node, client or deployer says; else empty.
+  std::string_view caller_name() const noexcept { return caller_name_.view(); }
   UtcTime invoked_at() const noexcept { return UtcTime(std::chrono::microseconds(invoked_at_us_)); }
   const Payload& logger_metadata() const noexcept { return logger_metadata_; }
   DryRun dry_run() const noexcept { return dry_run_; }
@@ -118,6 +133,12 @@ class Message {
   }
   Message& with_origin_node(std::string_view node) {
     origin_node_ = Text(node);
+    return *this;
+  }
+  /// For tests of a router: in a host, it says who calls.
+  Message& with_caller(CallerKind caller, std::string_view name = {}) {
+    caller_ = caller;
+    caller_name_ = Text(name);
     return *this;
   }
   Message& with_dry_run(DryRun dry_run) noexcept {
@@ -305,7 +326,10 @@ class Message {
             .logger_metadata = c_bytes(logger_metadata_.bytes()),
             .aggregate_meta = c_bytes(aggregate_meta_.bytes()),
             .response = response_ ? &response : nullptr,
-            .deadline_us = deadline_us_};
+            .deadline_us = deadline_us_,
+            .caller = static_cast<std::uint32_t>(caller_),
+            .reserved2 = 0,
+            .caller_name = caller_name_.c_text()};
   }
 
   /// A message over C structs. Ownership: borrows from `view`, but for its events; a copy of the result owns.
@@ -337,12 +361,16 @@ class Message {
         causation_id_(Text::borrow(view.causation_id)),
         origin_node_(Text::borrow(view.origin_node)),
         invoked_at_us_(view.invoked_at_us),
-        deadline_us_(view.struct_size >= sizeof(busbar_message) ? view.deadline_us : 0),
+        deadline_us_(view.struct_size >= offsetof(busbar_message, caller) ? view.deadline_us : 0),
         raw_request_(borrow(view.raw_request)),
         request_(borrow(view.request)),
         assigns_(borrow(view.assigns)),
         logger_metadata_(borrow(view.logger_metadata)),
         aggregate_meta_(borrow(view.aggregate_meta)) {
+    if (view.struct_size >= sizeof(busbar_message) && view.caller <= BUSBAR_CALLER_DEPLOYER) {
+      caller_ = static_cast<CallerKind>(view.caller);
+      caller_name_ = Text::borrow(view.caller_name);
+    }
     if (view.events.size != 0) take_events(view.events);
     if (view.response != nullptr) response_ = Response::borrow(*view.response);
   }
@@ -379,11 +407,13 @@ class Message {
   bool valid_ = true;
   bool halted_ = false;
   bool assigns_changed_ = false;
+  CallerKind caller_ = CallerKind::unknown;
   Text service_name_;
   Text id_;
   Text correlation_id_;  // empty: the id
   Text causation_id_;    // empty: the correlation id
   Text origin_node_;
+  Text caller_name_;
   std::int64_t invoked_at_us_ = 0;
   std::int64_t deadline_us_ = 0;
   Payload raw_request_;

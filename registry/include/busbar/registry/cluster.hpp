@@ -2,7 +2,9 @@
 // what they offer, and notices when one is gone (contract, C-G1 to C-G9; docs/protocol.md, "The registry's plane").
 #pragma once
 
+#include <busbar/keys/keyring.hpp>
 #include <busbar/limits.hpp>
+#include <busbar/registry/net/door.hpp>
 #include <busbar/registry/net/resolver.hpp>
 #include <busbar/registry/record.hpp>
 #include <busbar/registry/registry.hpp>
@@ -28,8 +30,11 @@ struct ClusterOptions {
   std::vector<std::string> seeds{};  ///< registry addresses of nodes that may know others; our own is passed over
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
-  unsigned max_peers = kUsualMaxPeers;  ///< other nodes at a time; more are refused
-  net::Lookup lookup = net::look_up;    ///< for addresses with names
+  unsigned max_peers = kUsualMaxPeers;       ///< other nodes at a time; more are refused
+  net::Lookup lookup = net::look_up;         ///< for addresses with names
+  std::shared_ptr<keys::Keyring> keyring{};  ///< null: without keys, so that who comes is who it says
+  net::DoorLimits door{};
+  net::DoorReport report{};  ///< is told who was turned away
 };
 
 enum class NodeState {

@@ -55,6 +55,29 @@ TEST_P(Introduction, SaysAllThatTheOtherSideJudges) {
 INSTANTIATE_TEST_SUITE_P(Both, Introduction, ::testing::Values(EnvelopeType::hello, EnvelopeType::welcome),
                          [](const auto& test) { return test.param == EnvelopeType::hello ? "Hello" : "Welcome"; });
 
+// What is said of oneself must be what the connection's key says.
+TEST(Hello, IsThatOfItsKey) {
+  const auto refused = [](std::string_view name, wire::Role role, const keys::Identity& proven) {
+    wire::Envelope hello = welcome();
+    hello.type = EnvelopeType::hello;
+    hello.node = name;
+    hello.role = role;
+    const auto refusal = judge_hello(hello, own(), &proven);
+    return refusal ? std::string(refusal->code) : std::string();
+  };
+  const keys::Identity node{"a", keys::Role::node}, client{"ada", keys::Role::client};
+  const keys::Identity deployer{"dora", keys::Role::deployer};
+  EXPECT_EQ(refused("a", wire::Role::node, node), "");
+  EXPECT_EQ(refused("b", wire::Role::node, node), "key");
+  EXPECT_EQ(refused("a", wire::Role::client, node), "") << "a node may call as a client";
+  EXPECT_EQ(refused("ada", wire::Role::client, client), "");
+  EXPECT_EQ(refused("", wire::Role::client, client), "") << "it is called as its key says";
+  EXPECT_EQ(refused("a", wire::Role::client, client), "key");
+  EXPECT_EQ(refused("ada", wire::Role::node, client), "key");
+  EXPECT_EQ(refused("dora", wire::Role::client, deployer), "");
+  EXPECT_EQ(refused("dora", wire::Role::node, deployer), "key");
+}
+
 TEST(Welcome, OfWhomWeDialledIsTaken) { EXPECT_EQ(judged(welcome()), std::nullopt); }
 
 TEST(Welcome, WhatIsAnotherIsToldWithWhatWasExpected) {

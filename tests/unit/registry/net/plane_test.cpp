@@ -44,7 +44,7 @@ bool receive_one(Plane& plane) {
 TEST(Plane, MoreThanABatchThatHasArrivedIsReadToTheEnd) {
   constexpr int kCount = 2'000;
   Plane a(options()), b(options());
-  b.connect(LinkId{1}, a.bound());
+  b.connect(LinkId{1}, a.bound(), "");
   ASSERT_TRUE(receive_one<LinkUp>(b));
   for (int i = 0; i < kCount; ++i) {
     auto bytes = message(std::to_string(i));
@@ -73,7 +73,7 @@ TEST(Plane, MoreThanABatchThatHasArrivedIsReadToTheEnd) {
 TEST(Plane, WhatComesWhileItSpeaksItselfIsRead) {
   constexpr int kTurns = 3'000;
   Plane a(options()), b(options());
-  b.connect(LinkId{1}, a.bound());
+  b.connect(LinkId{1}, a.bound(), "");
   ASSERT_TRUE(receive_one<LinkUp>(b));
   std::thread other([&] {
     int heard = 0;
@@ -101,8 +101,8 @@ TEST(Plane, WhatComesWhileItSpeaksItselfIsRead) {
 
 TEST(Plane, ALinkThatWasClosedIsNotHeardOfAnyMore) {
   Plane a(options()), b(options());
-  b.connect(LinkId{1}, a.bound());
-  b.connect(LinkId{2}, a.bound());
+  b.connect(LinkId{1}, a.bound(), "");
+  b.connect(LinkId{2}, a.bound(), "");
   int up = 0;
   ASSERT_TRUE(
       receive_until(b, [&](const PlaneEvent& event) { return std::holds_alternative<LinkUp>(event) && ++up == 2; }));

@@ -2,6 +2,7 @@
 // (an option that is set later is mostly ignored). Used by both planes.
 #pragma once
 
+#include <busbar/keys/key.hpp>
 #include <busbar/registry/net/address.hpp>
 
 #include <chrono>
@@ -30,6 +31,13 @@ enum class Tested : std::uint8_t {
   by_keepalives
 };
 
+/// With what a socket proves who it is, and finds out who the other is (CURVE). The bound side is always the server.
+struct Curve {
+  const keys::SecretKey& own;
+  std::string domain{};                     ///< of a ROUTER: whose Gatekeeper decides who is let in
+  const keys::PublicKey* server = nullptr;  ///< of a DEALER: whom it expects where it connects to
+};
+
 struct SocketOptions {
   std::size_t max_message = 64 * 1024 * 1024;  ///< of a frame; the sender checks it first (docs/protocol.md)
   Tested tested = Tested::by_heartbeats;
@@ -42,9 +50,10 @@ struct SocketOptions {
 /// A ZeroMQ context with `max_sockets` and `io_threads` set; its I/O threads block all signals.
 zmq::context_t make_context(int io_threads, int max_sockets);
 
-/// A bound ROUTER: mandatory routing, so that what cannot be delivered is an error; linger 0; IPv6. Errors:
-/// SocketError.
-zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options);
+/// A bound ROUTER: mandatory routing, so that what cannot be delivered is an error; linger 0; IPv6. With `curve` only
+/// those come in whom the context's Gatekeeper lets in, and nobody where there is none. Errors: SocketError.
+zmq::socket_t make_router(zmq::context_t& context, const std::string& address, const SocketOptions& options,
+                          const Curve* curve = nullptr);
 
 /// A DEALER for one connection to `address`: it never reconnects by itself; after a disconnect, or a connect that
 /// failed, a new one is made. What had arrived by the disconnect can still be read afterwards. What is sent before the
@@ -52,7 +61,7 @@ zmq::socket_t make_router(zmq::context_t& context, const std::string& address, c
 /// connected, so that it can be monitored first. Errors: SocketError.
 /// The owner makes a new one when the monitor says `connect_failed`, `handshake_failed` or `disconnected`, or nothing
 /// at all within twice `handshake`: a host name that cannot be resolved is no event.
-zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options);
+zmq::socket_t make_dealer(zmq::context_t& context, const SocketOptions& options, const Curve* curve = nullptr);
 
 /// The address that a socket was bound to, with its real port.
 std::string bound_address(zmq::socket_t& socket);
@@ -70,9 +79,14 @@ std::optional<std::chrono::milliseconds> silence_of(int descriptor) noexcept;
 /// missed, of which there is one a second at most.
 std::chrono::milliseconds longest_silence(const SocketOptions& options) noexcept;
 
+/// The key that the sender of a message has proved, where its socket has CURVE; valid for every message of a
+/// connection. Nothing: there is none.
+std::optional<keys::PublicKey> proven_key(const zmq::message_t& message);
+
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
-/// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed, disconnected. The peer's
-/// process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes after these.
+/// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed or key_refused, disconnected.
+/// The peer's process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes
+/// after these.
 /// When `disconnected` is told, all that came over the connection is there to be read.
 /// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
 class Monitor {
@@ -81,6 +95,7 @@ class Monitor {
     connected,
     handshake_succeeded,
     handshake_failed,
+    key_refused,  // of a DEALER: the other side has the key that was expected, and does not let ours in
     disconnected,
     connect_failed,  // of a DEALER
     closed,          // of a ROUTER: it listens no more
@@ -88,7 +103,7 @@ class Monitor {
   };
   struct Happened {
     Event event;
-    int value;  ///< a descriptor (connected, disconnected, accepted), or an errno
+    int value;  ///< a descriptor (connected, disconnected, accepted); an errno; why a handshake failed
   };
 
   /// Errors: SocketError.
@@ -100,6 +115,9 @@ class Monitor {
   /// The next event, or nothing: then `socket()` is to be polled.
   std::optional<Happened> next();
   zmq::socket_t& socket() noexcept { return events_; }
+
+  /// Whether a handshake failed because one side has CURVE and the other has none.
+  static bool is_other_mechanism(const Happened& happened) noexcept;
 
  private:
   void* watched_;

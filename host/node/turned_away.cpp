@@ -1,0 +1,38 @@
+#include "node/turned_away.hpp"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace busbar::host {
+
+namespace {
+
+constexpr std::chrono::seconds kLineInterval{10};
+// Of all who are turned away within that time: who has many addresses must not fill the log.
+constexpr std::size_t kMostLines = 32;
+
+// One address is one, whatever its ports are.
+std::string_view without_port(std::string_view who) {
+  const std::size_t colon = who.rfind(':');
+  const bool is_port = colon != std::string_view::npos && colon + 1 < who.size() &&
+                       who.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+  return is_port ? who.substr(0, colon) : who;
+}
+
+}  // namespace
+
+TurnedAwayLog::TurnedAwayLog(Logger log) : log_(std::move(log)), lines_(kLineInterval, kMostLines) {}
+
+void TurnedAwayLog::operator()(std::string_view plane, registry::net::TurnedAway why, std::string_view who,
+                               std::string_view text) {
+  counts_[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  const std::string_view reason = registry::net::name_of(why);
+  const std::string key = std::string(plane) + ' ' + std::string(reason) + ' ' + std::string(without_port(who));
+  if (const auto line = lines_.ask(key)) {
+    log_.warn("somebody was turned away",
+              {{"plane", plane}, {"reason", reason}, {"who", who}, {"text", text}, {"suppressed", line.suppressed}});
+  }
+}
+
+}  // namespace busbar::host

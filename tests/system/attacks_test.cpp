@@ -1,0 +1,370 @@
+// What hosts on a real network meet, while calls go on: no crash, no hang, no growth, a line that says who, and the
+// calls of others are answered (docs/security.md, "What is defended").
+#include <random>
+#include <thread>
+
+#include "system/support/callers.hpp"
+#include "system/support/raw_connections.hpp"
+#include "system/support/test_keys.hpp"
+
+namespace busbar::system_tests {
+namespace {
+
+using keys::Role;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+namespace registry_wire = registry::wire;
+
+/// Rubbish without end is one thing that is looked at here, and being shut out for it another.
+constexpr const char* kPatient =
+    "[registry]\nheartbeat = \"200ms\"\nlost_after = \"3s\"\n"
+    "[limits]\nprotocol_errors = 1000000000\nhandshakes = 1000000\nstrangers = 200\n";
+
+class Attacks : public ClusterTest {
+ protected:
+  /// Hosts a and b with keys; b is called all the time, from a node of this process's own.
+  void start(const char* configuration = kPatient) {
+    for (const char* name : {"a", "b"}) {
+      keys.make(name);
+      cluster.make(name).configure(configuration);
+      for (const char* plugin : {"behaviours", "placed"}) cluster[name].add(plugin);
+      cluster.start(name, keys.flags(name));
+    }
+    keys.make("tester");
+    ASSERT_TRUE(cluster.wait_until_whole());
+    calls = cluster_status(cluster["b"], "address");
+    registry = cluster_status(cluster["b"], "registry_address");
+    NodeOptions options;
+    options.name = "tester";
+    options.join = {cluster.seed()};
+    const auto flags = keys.flags("tester");
+    options.security = {flags[3], flags[5]};
+    node = std::make_unique<Node>(std::move(options));
+    ASSERT_EQ(node->wait_joined(kLimit), JoinState::joined) << node->refusal();
+    ASSERT_TRUE(eventually([&] { return providers(*node, "where") == std::vector<std::string>({"a", "b"}); }));
+    callers = std::make_unique<SteadyCallers>(*node, 2, "where", kLimit);
+    ASSERT_TRUE(callers->wait_for_more(100));
+  }
+  void TearDown() override {
+    if (callers != nullptr) {
+      EXPECT_TRUE(callers->wait_for_more(100)) << "calls go on";
+      EXPECT_THAT(callers->tally().failures, IsEmpty());
+    }
+    callers.reset();
+    node.reset();
+    ClusterTest::TearDown();
+  }
+  std::uint64_t turned_away(const char* why) const {
+    return cluster_status(cluster["b"], "security")["turned_away"].value(why, 0ULL);
+  }
+  bool counted(const char* why, std::uint64_t least = 1) const {
+    return eventually([&] { return turned_away(why) >= least; });
+  }
+  long resident_kib() const {
+    const std::string status = read_file("/proc/" + std::to_string(cluster["b"].process().pid()) + "/status");
+    return std::stol(status.substr(status.find("VmRSS:") + 6));
+  }
+  /// What the same takes again, it has taken before.
+  template <class Attack>
+  void expect_no_growth(Attack attack) {
+    attack();
+    attack();
+    const long before = resident_kib();
+    attack();
+    EXPECT_LE(resident_kib(), before * 105 / 100 + 512) << "KiB";
+  }
+  std::vector<std::string> planes() const { return {calls, registry}; }
+
+  TestKeys keys;
+  std::string calls, registry;
+  std::unique_ptr<Node> node;
+  std::unique_ptr<SteadyCallers> callers;
+};
+
+TEST_F(Attacks, RandomBytes) {
+  start();
+  std::mt19937 random(7);
+  const auto attack = [&] {
+    for (const std::string& plane : planes()) {
+      for (int i = 0; i < 500; ++i) {
+        std::vector<std::uint8_t> bytes(random() % 300 + 1);
+        for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+        if (i % 3 == 0) bytes.insert(bytes.begin(), {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3});
+        if (i % 5 == 0) {
+          const auto greeting = zmtp_greeting("CURVE");
+          bytes.insert(bytes.begin(), greeting.begin(), greeting.end());
+        }
+        RawConnections one(plane);
+        one.open(bytes);
+      }
+    }
+  };
+  expect_no_growth(attack);
+  EXPECT_TRUE(counted("not_greeted", 100));
+  EXPECT_THAT(cluster["b"].log(), HasSubstr("somebody was turned away"));
+}
+
+TEST_F(Attacks, TenThousandHandshakesHeldOpen) {
+  start();
+  const auto greeting = zmtp_greeting("CURVE");
+  const auto attack = [&] {
+    for (const std::string& plane : planes()) {
+      RawConnections all(plane);
+      EXPECT_EQ(all.open_greeted(5'000, greeting), 5'000U);
+      EXPECT_TRUE(eventually([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // looking at so many is work, too
+        return all.ended() >= 4'700;
+      })) << "the oldest go";
+    }
+  };
+  expect_no_growth(attack);
+  EXPECT_TRUE(counted("too_many", 9'000));
+  EXPECT_EQ(cluster["a"].call("where").status, 0);
+}
+
+TEST_F(Attacks, WhoGreetsInZeroMqAndSaysNothingIsHungUpOn) {
+  start();
+  keys.make("mute", Role::client);
+  Visitor visitor(calls, &keys.of("mute"), &keys.of("b"));
+  EXPECT_TRUE(counted("too_slow"));
+}
+
+/// All cuts of a message, and all that differ in one bit of one byte.
+std::vector<std::vector<std::uint8_t>> damaged(const std::vector<std::uint8_t>& message) {
+  std::vector<std::vector<std::uint8_t>> all;
+  for (std::size_t size = 0; size < message.size(); ++size)
+    all.emplace_back(message.begin(), message.begin() + static_cast<long>(size));
+  for (std::size_t at = 0; at < message.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      all.push_back(message);
+      all.back()[at] ^= static_cast<std::uint8_t>(1U << bit);
+    }
+  }
+  return all;
+}
+
+std::vector<std::uint8_t> bytes_of(const busbar::wire::Envelope& envelope) {
+  cbor::ByteSink sink;
+  busbar::wire::write_envelope(sink, envelope);
+  return sink.take();
+}
+
+std::vector<std::vector<std::uint8_t>> call_messages(const std::string& name, busbar::wire::Role role) {
+  using busbar::wire::EnvelopeType;
+  const Payload empty = Payload::from_json(Json::object());
+  busbar::wire::Envelope request;
+  request.type = EnvelopeType::request;
+  request.major = busbar::wire::kCallProtocolMajor;
+  request.attempt = 5;
+  request.service = "shows_message";
+  request.message_id = "m-1";
+  request.remaining_us = 1'000'000;
+  request.raw_request = request.assigns = empty.bytes();
+  request.strategy = BUSBAR_STRATEGY_STICKY;
+  request.sticky_key = "k";
+  busbar::wire::Envelope answer;
+  answer.type = EnvelopeType::answer;
+  answer.major = request.major;
+  answer.attempt = 77;
+  answer.kind = 1;
+  answer.value = empty.bytes();
+  busbar::wire::Envelope query = request;
+  query.type = EnvelopeType::query;
+  query.body = empty.bytes();
+  std::vector<std::vector<std::uint8_t>> all = {bytes_of(hello_of(name, role))};
+  for (const auto& envelope : {request, answer, query}) all.push_back(bytes_of(envelope));
+  for (const auto type : {EnvelopeType::cancel, EnvelopeType::closing, EnvelopeType::welcome, EnvelopeType::refused,
+                          EnvelopeType::forwarded, EnvelopeType::document}) {
+    busbar::wire::Envelope other = request;
+    other.type = type;
+    all.push_back(bytes_of(other));
+  }
+  return all;
+}
+
+TEST_F(Attacks, EveryTruncationAndEveryFlippedBitOfACallsMessages) {
+  start();
+  keys.make("ada", Role::client);
+  keys.make("x");
+  for (const auto& [name, role] : {std::pair(std::string("ada"), busbar::wire::Role::client),
+                                   std::pair(std::string("x"), busbar::wire::Role::node)}) {
+    for (const bool greeted : {false, true}) {
+      Visitor visitor(calls, &keys.of(name), &keys.of("b"));
+      if (greeted) visitor.say(hello_of(name, role));
+      for (const auto& message : call_messages(name, role)) {
+        for (const auto& bytes : damaged(message)) visitor.say(bytes);
+      }
+      visitor.say(hello_of(name, role));
+      EXPECT_TRUE(visitor.heard()) << "it is still answered";
+    }
+  }
+  EXPECT_TRUE(counted("malformed", 1'000));
+  EXPECT_THAT(cluster["b"].log(), HasSubstr("a frame could not be read"));
+}
+
+TEST_F(Attacks, EveryTruncationAndEveryFlippedBitOfARegistrysMessages) {
+  start();
+  keys.make("x");
+  const auto record = record_of("x");
+  const std::vector<registry_wire::Message> messages = {
+      registry_wire::Hello{.cluster = "busbar", .record = record},
+      registry_wire::Announce{record},
+      registry_wire::Heartbeat{"x", 7, 1, 1},
+      registry_wire::Peers{{{"y", 1, "tcp://127.0.0.1:3"}}},
+      registry_wire::Ping{1},
+      registry_wire::Pong{1, "x", 7},
+      registry_wire::Welcome{.record = record, .peers = {}},
+      registry_wire::Refused{"other_cluster", "no", 0},
+      registry_wire::HeartbeatAck{.sent_us = 1},
+  };
+  for (const bool greeted : {false, true}) {
+    Visitor visitor(registry, &keys.of("x"), &keys.of("b"));
+    if (greeted) visitor.say(registry_wire::Message(messages[0]));
+    for (const auto& message : messages) {
+      for (const auto& bytes : damaged(registry_wire::encode(message))) visitor.say(bytes);
+    }
+    visitor.say(registry_wire::Message(messages[0]));
+    EXPECT_TRUE(visitor.heard()) << "it is still answered";
+  }
+  EXPECT_TRUE(counted("malformed", 1'000));
+  EXPECT_THAT(cluster["b"].log(), HasSubstr("a broken message from"));
+  EXPECT_EQ(states_of(cluster["b"])["a"], "up");
+}
+
+TEST_F(Attacks, WhoSendsRubbishWithoutEndIsShutOutForAWhile) {
+  start("[registry]\nheartbeat = \"200ms\"\nlost_after = \"3s\"\n[limits]\nprotocol_errors = 50\nshut_out = \"2s\"\n");
+  keys.make("ada", Role::client);
+  const std::vector<std::uint8_t> rubbish = {0xFF};
+  {
+    Visitor visitor(calls, &keys.of("ada"), &keys.of("b"));
+    visitor.say(hello_of("ada", busbar::wire::Role::client));
+    EXPECT_TRUE(visitor.heard());
+    for (int i = 0; i < 1'000; ++i) visitor.say(rubbish);
+    EXPECT_TRUE(counted("shut_out"));
+  }
+  Visitor again(calls, &keys.of("ada"), &keys.of("b"));
+  again.say(hello_of("ada", busbar::wire::Role::client));
+  EXPECT_EQ(again.heard(std::chrono::milliseconds(200)), std::nullopt) << "its key is let in nowhere";
+  EXPECT_THAT(cluster["b"].log(), HasSubstr("who=\"ada at 127.0.0.1:"));
+  EXPECT_TRUE(eventually([&] {
+    Visitor later(calls, &keys.of("ada"), &keys.of("b"));
+    later.say(hello_of("ada", busbar::wire::Role::client));
+    return later.heard(std::chrono::milliseconds(500)).has_value();
+  })) << "and then it is";
+}
+
+TEST_F(Attacks, AMillionTinyMessages) {
+  start();
+  keys.make("ada", Role::client);
+  Visitor visitor(calls, &keys.of("ada"), &keys.of("b"));
+  visitor.say(hello_of("ada", busbar::wire::Role::client));
+  ASSERT_TRUE(visitor.heard());
+  busbar::wire::Envelope cancel;
+  cancel.type = busbar::wire::EnvelopeType::cancel;
+  cancel.major = busbar::wire::kCallProtocolMajor;
+  cancel.attempt = 1;
+  const auto bytes = bytes_of(cancel);
+  const auto attack = [&] {
+    for (int i = 0; i < 500'000; ++i) visitor.say(bytes);
+    visitor.say(hello_of("ada", busbar::wire::Role::client));
+    EXPECT_TRUE(visitor.heard()) << "all of them have been read";
+  };
+  expect_no_growth(attack);
+}
+
+TEST_F(Attacks, AMessageThatIsTooLargeEndsItsOwnConnectionAlone) {
+  start("[registry]\nheartbeat = \"200ms\"\nlost_after = \"3s\"\n[limits]\nmax_message = \"1MiB\"\n");
+  keys.make("x");
+  const std::vector<std::uint8_t> large(80 * 1024 * 1024);
+  for (const std::string& plane : planes()) {
+    Visitor visitor(plane, &keys.of("x"), &keys.of("b"));
+    visitor.say(large);
+    EXPECT_EQ(visitor.heard(std::chrono::milliseconds(300)), std::nullopt);
+  }
+  EXPECT_LT(resident_kib(), 200'000);
+}
+
+TEST_F(Attacks, AnswersThatNobodyAskedForAndRequestsThatAreRepeated) {
+  start();
+  keys.make("x");
+  Visitor visitor(calls, &keys.of("x"), &keys.of("b"));
+  visitor.say(hello_of("x", busbar::wire::Role::node));
+  ASSERT_TRUE(visitor.heard());
+  busbar::wire::Envelope answer;
+  answer.type = busbar::wire::EnvelopeType::answer;
+  answer.major = busbar::wire::kCallProtocolMajor;
+  answer.kind = 1;
+  for (std::uint64_t attempt = 1; attempt < 20'000; ++attempt) {
+    answer.attempt = attempt;
+    visitor.say(answer);
+  }
+  keys.make("ada", Role::client);
+  Visitor client(calls, &keys.of("ada"), &keys.of("b"));
+  client.say(hello_of("ada", busbar::wire::Role::client));
+  ASSERT_TRUE(client.heard());
+  busbar::wire::Envelope request;
+  request.type = busbar::wire::EnvelopeType::request;
+  request.major = answer.major;
+  request.attempt = 1;
+  request.service = "sleeps";
+  request.message_id = "m-1";
+  request.remaining_us = 60'000'000;
+  const Payload ms = Payload::from_json(Json{{"ms", 300}});
+  request.raw_request = ms.bytes();
+  client.say(request);
+  client.say(request);
+  const auto repeated = client.answered();
+  ASSERT_TRUE(repeated);
+  EXPECT_THAT(std::string(repeated->text), HasSubstr("number is in use"));
+  const auto first = client.answered();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->kind, 1U);
+}
+
+TEST_F(Attacks, WhoNeverReadsCostsNoMoreThanItsQueue) {
+  start("[registry]\nheartbeat = \"200ms\"\nlost_after = \"3s\"\n[limits]\npeer_queue = \"1MiB\"\n");
+  keys.make("ada", Role::client);
+  Visitor visitor(calls, &keys.of("ada"), &keys.of("b"));
+  visitor.say(hello_of("ada", busbar::wire::Role::client));
+  ASSERT_TRUE(visitor.heard());
+  const long before = resident_kib();
+  busbar::wire::Envelope request;
+  request.type = busbar::wire::EnvelopeType::request;
+  request.major = busbar::wire::kCallProtocolMajor;
+  request.service = "big";
+  request.message_id = "m-1";
+  request.remaining_us = 60'000'000;
+  const Payload size = Payload::from_json(Json{{"ms", 200}});
+  request.raw_request = size.bytes();
+  for (std::uint64_t attempt = 1; attempt <= 2'000; ++attempt) {
+    request.attempt = attempt;
+    visitor.say(request);
+  }
+  EXPECT_TRUE(callers->wait_for_more(500));
+  EXPECT_LT(resident_kib(), before + 100'000) << "400 MB were asked for";
+}
+
+TEST_F(Attacks, NamesAndTextsForgeNoLine) {
+  start();
+  keys.make("x");
+  const std::string forged = "x\n2026-01-01T00:00:00.000Z error host: forged";
+  auto record = record_of("x");
+  record.name = forged;
+  Visitor member(registry, &keys.of("x"), &keys.of("b"));
+  member.say(registry_wire::Hello{.cluster = forged, .record = record_of("x")});
+  EXPECT_TRUE(member.heard());
+  Visitor caller(calls, &keys.of("x"), &keys.of("b"));
+  caller.say(hello_of(forged, busbar::wire::Role::node));
+  EXPECT_TRUE(caller.heard());
+  auto hello = hello_of("x", busbar::wire::Role::node);
+  hello.cluster = forged;
+  caller.say(hello);
+  EXPECT_TRUE(caller.heard());
+  EXPECT_TRUE(eventually([&] { return cluster["b"].log().find("forged") != std::string::npos; }));
+  EXPECT_THAT(cluster["b"].log(), Not(HasSubstr("\n2026-01-01T00:00:00.000Z error host: forged")));
+}
+
+}  // namespace
+}  // namespace busbar::system_tests

@@ -1,0 +1,111 @@
+// Nodes that have keys: who says another name than its key has is not taken for that one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "membership/membership.hpp"
+
+namespace busbar::registry::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr CallerId kCaller{1};
+
+NodeRecord record_of(const std::string& name) {
+  return {.name = name,
+          .incarnation = 1,
+          .version = 1,
+          .call_address = "tcp://" + name + ":2",
+          .registry_address = "tcp://" + name + ":1",
+          .services = {}};
+}
+
+MembershipOptions options() {
+  MembershipOptions options;
+  options.node = "a";
+  options.incarnation = 1;
+  options.registry_address = "tcp://a:1";
+  options.call_address = "tcp://a:2";
+  options.seeds = {"tcp://seed:1"};
+  return options;
+}
+
+/// The first of its kind among the actions, or null.
+template <class Kind>
+const Kind* first(const Actions& actions) {
+  for (const Action& action : actions) {
+    if (const auto* found = std::get_if<Kind>(&action)) return found;
+  }
+  return nullptr;
+}
+
+class ProvenNames : public ::testing::Test {
+ protected:
+  ProvenNames() : machine(options(), {}) { link = first<Connect>(machine.start(now))->link; }
+  Actions hello(const std::string& name, const std::string& proven) {
+    return machine.from_caller(now, kCaller, wire::Hello{.cluster = "busbar", .record = record_of(name)}, proven);
+  }
+  Actions welcome(const std::string& name, const std::string& proven) {
+    machine.link_up(now, link, proven);
+    return machine.from_link(now, link, wire::Welcome{.record = record_of(name), .peers = {}});
+  }
+  Time now{};
+  Membership machine;
+  LinkId link{};
+};
+
+TEST_F(ProvenNames, AHelloUnderItsOwnNameIsAccepted) {
+  EXPECT_NE(first<NodeJoined>(hello("b", "b")), nullptr);
+  ASSERT_NE(machine.name_of(kCaller), nullptr);
+  EXPECT_EQ(*machine.name_of(kCaller), "b");
+}
+
+TEST_F(ProvenNames, AHelloUnderAnothersIsRefusedInWords) {
+  const Actions actions = hello("c", "b");
+  EXPECT_EQ(first<NodeJoined>(actions), nullptr);
+  const auto* sent = first<SendToCaller>(actions);
+  ASSERT_NE(sent, nullptr);
+  const auto& refused = std::get<wire::Refused>(*sent->message);
+  EXPECT_EQ(refused.code, "other_key");
+  EXPECT_THAT(refused.text, HasSubstr("calls itself c, and its key is that of b"));
+  EXPECT_THAT(first<Warn>(actions)->text, HasSubstr("refused a node at tcp://c:1"));
+  EXPECT_EQ(machine.name_of(kCaller), nullptr);
+  EXPECT_TRUE(machine.rows().empty());
+}
+
+// Also where it had said hello before, under its own.
+TEST_F(ProvenNames, NobodyBecomesAnotherLater) {
+  hello("b", "b");
+  EXPECT_EQ(first<NodeJoined>(hello("c", "b")), nullptr);
+  EXPECT_EQ(machine.rows().size(), 1U);
+}
+
+TEST_F(ProvenNames, AWelcomeOfAnotherThanTheKeySaysIsNone) {
+  const Actions actions = welcome("c", "b");
+  EXPECT_EQ(first<NodeJoined>(actions), nullptr);
+  EXPECT_NE(first<Close>(actions), nullptr);
+  EXPECT_THAT(first<Warn>(actions)->text, HasSubstr("its key is that of b"));
+}
+
+TEST_F(ProvenNames, AWelcomeOfWhomTheKeySaysIsTaken) { EXPECT_NE(first<NodeJoined>(welcome("b", "b")), nullptr); }
+
+// So that the keys of that node are tried there first.
+TEST_F(ProvenNames, WhoIsSaidToBeAtAnAddressIsExpectedThere) {
+  hello("b", "b");
+  const Actions told = machine.from_caller(now, kCaller, wire::Peers{{{"c", 1, "tcp://c:1"}}}, "b");
+  const Actions dialled = machine.tick(now);
+  for (const Actions& actions : {told, dialled}) {
+    for (const Action& action : actions) {
+      const auto* connect = std::get_if<Connect>(&action);
+      if (connect != nullptr && connect->address == "tcp://c:1") {
+        EXPECT_EQ(connect->node, "c");
+        return;
+      }
+    }
+  }
+  ADD_FAILURE() << "nobody was dialled";
+}
+
+}  // namespace
+}  // namespace busbar::registry::testing
