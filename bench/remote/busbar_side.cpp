@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pool/completion_queue.hpp"
+#include "remote/bench_keys.hpp"
 #include "remote/host_server.hpp"
 #include "sample.hpp"
 
@@ -21,10 +22,11 @@ void check(const Message& outcome) {
   }
 }
 
-std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service) {
+std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service, const std::string& keys) {
   busbar::NodeOptions options;
   options.name = "caller";
   options.join = {seed};
+  if (!keys.empty()) options.security = {private_file(keys, "caller"), authorized(keys)};
   auto node = std::make_unique<busbar::Node>(options);
   if (!node->wait_for(service, std::chrono::seconds(10))) {
     std::string known;
@@ -41,12 +43,12 @@ namespace {
 
 class BusbarSide final : public Side {
  public:
-  BusbarSide(const Placement& at, Service service, Callers callers)
+  BusbarSide(const Placement& at, Service service, Callers callers, const std::string& keys)
       : service_(service == Service::kInline ? "bench_inline" : "bench_pooled"), callers_(callers) {
     run_on(at.worker);
-    server_ = std::make_unique<HostServer>();
+    server_ = std::make_unique<HostServer>(keys);
     run_on(at.caller);
-    client_ = make_client(server_->seed(), service_);
+    client_ = make_client(server_->seed(), service_, keys);
   }
 
   void call() override {
@@ -112,8 +114,8 @@ class BusbarSide final : public Side {
 
 }  // namespace
 
-MakeSide busbar_side(Service service, Callers callers) {
-  return [=](const Placement& at) { return std::make_unique<BusbarSide>(at, service, callers); };
+MakeSide busbar_side(Service service, Callers callers, const std::string& keys) {
+  return [=](const Placement& at) { return std::make_unique<BusbarSide>(at, service, callers, keys); };
 }
 
 }  // namespace bench

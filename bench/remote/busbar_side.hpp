@@ -15,10 +15,12 @@ namespace bench {
 enum class Service { kInline, kPooled };
 enum class Callers { kOneThread, kBlockingThreads };  // who makes the calls that are under way together
 
-MakeSide busbar_side(Service service, Callers callers = Callers::kOneThread);
+// `keys`: a directory of BenchKeys; empty: without keys.
+MakeSide busbar_side(Service service, Callers callers = Callers::kOneThread, const std::string& keys = {});
 
 // A node without plugins that has joined through `seed` and knows the service; throws where that takes 10 s.
-std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service);
+std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_view service,
+                                          const std::string& keys = {});
 
 // Throws unless the call has succeeded.
 void check(const busbar::Message& outcome);

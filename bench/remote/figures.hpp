@@ -22,6 +22,7 @@ struct RemoteOptions {
 
 void measure_remote_latency(const RemoteOptions& options);
 void measure_remote_throughput(const RemoteOptions& options);
+void measure_curve(const RemoteOptions& options);
 void measure_remote_cpu(const RemoteOptions& options);
 void measure_known(const RemoteOptions& options);
 void measure_killed(const RemoteOptions& options);

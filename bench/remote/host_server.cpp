@@ -7,6 +7,7 @@
 
 #include "config/config.hpp"
 #include "daemon/host.hpp"
+#include "remote/bench_keys.hpp"
 
 namespace bench {
 
@@ -20,9 +21,9 @@ std::filesystem::path make_directory() {
 
 }  // namespace
 
-HostServer::HostServer()
+HostServer::HostServer(const std::string& keys)
     : directory_(make_directory()),
-      process_({own_program(), "--serve", "host", "--directory", directory_.string()}),
+      process_({own_program(), "--serve", "host", "--directory", directory_.string(), "--keys", keys}),
       seed_(process_.line()) {}
 
 HostServer::~HostServer() {
@@ -30,14 +31,19 @@ HostServer::~HostServer() {
   std::filesystem::remove_all(directory_);
 }
 
-void serve_host(const std::string& directory) {
+void serve_host(const std::string& directory, const std::string& keys) {
   using namespace busbar::host;
-  const Config config = load_config(std::nullopt, Environment::of_this_process(),
-                                    {{"node.name", "provider", "--node"},
-                                     {"paths.plugins", std::filesystem::path(BENCH_PLUGIN).parent_path(), "--plugins"},
-                                     {"paths.run", directory + "/run", "--run-dir"},
-                                     {"paths.state", directory + "/state", "--state-dir"},
-                                     {"log.level", "error", "--log-level"}});
+  Overrides settings = {{"node.name", "provider", "--node"},
+                        {"paths.plugins", std::filesystem::path(BENCH_PLUGIN).parent_path(), "--plugins"},
+                        {"paths.run", directory + "/run", "--run-dir"},
+                        {"paths.state", directory + "/state", "--state-dir"},
+                        {"log.level", "error", "--log-level"}};
+  if (!keys.empty()) {
+    settings.push_back({"security.mode", "curve", "--security-mode"});
+    settings.push_back({"security.key", private_file(keys, "provider"), "--security-key"});
+    settings.push_back({"security.authorized", authorized(keys), "--security-authorized"});
+  }
+  const Config config = load_config(std::nullopt, Environment::of_this_process(), settings);
   Host host(config, std::filesystem::path(own_program()).replace_filename("busbard"));
   say_to_starter(host.node().registry_address());
   for (;;) ::pause();

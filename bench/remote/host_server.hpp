@@ -11,7 +11,8 @@ namespace bench {
 // Runs where the thread that makes it may run.
 class HostServer {
  public:
-  HostServer();
+  // `keys`: a directory of BenchKeys; empty: without keys.
+  explicit HostServer(const std::string& keys = {});
   ~HostServer();
   HostServer(const HostServer&) = delete;
   HostServer& operator=(const HostServer&) = delete;
@@ -28,6 +29,6 @@ class HostServer {
 };
 
 // What a process does that was started with `--serve host`; does not return.
-void serve_host(const std::string& directory);
+void serve_host(const std::string& directory, const std::string& keys);
 
 }  // namespace bench

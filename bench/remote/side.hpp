@@ -23,9 +23,10 @@ class Side : public Handoff {
 // Starts the server where the placement's worker is, and then the client where its caller is.
 using MakeSide = std::function<std::unique_ptr<Side>(const Placement&)>;
 
-MakeSide raw_side();
+// `keys`: a directory of BenchKeys; empty: without keys.
+MakeSide raw_side(const std::string& keys = {});
 
 // What a server does that was started with `--serve raw`; does not return.
-void serve_raw();
+void serve_raw(const std::string& keys);
 
 }  // namespace bench

@@ -57,6 +57,7 @@ class Loader {
   void check_paths();
   void check_addresses();
   void check_security();
+  void check_connections();
   void check_heartbeat();
 
   const Environment& environment_;
@@ -258,6 +259,15 @@ void Loader::check_heartbeat() {
         origin_of("registry", "heartbeat") + "), expected lost_after to be at least twice heartbeat");
 }
 
+/// Otherwise a cluster that is allowed to be so large could never be whole.
+void Loader::check_connections() {
+  const unsigned connections = config_.limits.door.connections;
+  if (connections >= config_.registry.max_peers) return;
+  fault("could not use the configuration: limits.connections is " + std::to_string(connections) + " (" +
+        origin_of("limits", "connections") + "), registry.max_peers is " + std::to_string(config_.registry.max_peers) +
+        " (" + origin_of("registry", "max_peers") + "), expected at least as many connections as peers");
+}
+
 Config Loader::finish() {
   fill_in_node();
   fill_in_paths();
@@ -265,6 +275,7 @@ Config Loader::finish() {
   check_paths();
   check_addresses();
   check_security();
+  check_connections();
   check_heartbeat();
   if (!faults_.empty()) throw ConfigError(std::move(faults_));
   return std::move(config_);

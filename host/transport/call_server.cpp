@@ -37,7 +37,6 @@ constexpr const char* kTakenAway = "its key is not in security.authorized any mo
 net::SocketOptions socket_options(const CallPlaneOptions& options) {
   net::SocketOptions result;
   result.max_message = options.max_message;
-  result.tested = net::Tested::by_keepalives;  // nodes are watched by the registry's plane
   result.heartbeat = options.heartbeat;
   result.lost_after = options.lost_after;
   return result;

@@ -40,7 +40,6 @@ constexpr const char* kTakenAway = "its key is not in security.authorized any mo
 registry::net::SocketOptions socket_options(const CallPlaneOptions& options) {
   registry::net::SocketOptions socket;
   socket.max_message = options.max_message;
-  socket.tested = registry::net::Tested::by_keepalives;  // nodes are watched by the registry's plane
   socket.heartbeat = options.heartbeat;
   socket.lost_after = options.lost_after;
   socket.high_water_mark = kHighWaterMark;

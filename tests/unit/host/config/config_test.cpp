@@ -407,6 +407,30 @@ TEST_F(ConfigTest, RefusesAFileThatIsFarTooLarge) {
   EXPECT_THAT(faults_of("/dev/zero"), ElementsAre(HasSubstr("found more than 1MiB")));
 }
 
+TEST_F(ConfigTest, KeysLieWhereTheNodesNameSaysUnlessToldOtherwise) {
+  write("[node]\nname = \"warehouse-1\"\n[security]\nmode = \"curve\"\n");
+  EXPECT_EQ(load().security.key, "/etc/busbar/keys/warehouse-1.key");
+  EXPECT_EQ(load().security.authorized, "/etc/busbar/authorized");
+  write("[security]\nmode = \"curve\"\nkey = \"own.key\"\nauthorized = \"others\"\n");
+  EXPECT_EQ(load().security.key, root_ / "own.key");
+  EXPECT_EQ(load().security.authorized, root_ / "others");
+}
+
+TEST_F(ConfigTest, NobodyTakesItForSecureWhereItIsNot) {
+  EXPECT_THAT(file_fault("[security]\nkey = \"own.key\"\n"), HasSubstr("is of no use, as security.mode (the default)"));
+  EXPECT_THAT(file_fault("[security]\nmode = \"tls\"\n"), HasSubstr("expected \"none\" or \"curve\""));
+  EXPECT_THAT(file_fault("[security]\nmode = \"curve\"\n[cluster]\ninsecure = true\n"), HasSubstr("one of them"));
+  EXPECT_THAT(file_fault("[cluster]\nlisten = \"tcp://10.0.0.1:1\"\n"), HasSubstr("busbar keygen"));
+  write("[security]\nmode = \"curve\"\n[cluster]\nlisten = \"tcp://10.0.0.1:1\"\n");
+  EXPECT_NO_THROW(load());
+}
+
+TEST_F(ConfigTest, AsManyConnectionsMayBeAsPeers) {
+  EXPECT_THAT(file_fault("[registry]\nmax_peers = 6000\n"), HasSubstr("limits.connections is 5000"));
+  write("[registry]\nmax_peers = 6000\n[limits]\nconnections = 6000\n");
+  EXPECT_NO_THROW(load());
+}
+
 TEST_F(ConfigTest, QuotesAFilesNameSoThatItCannotForgeLines) {
   EXPECT_THAT(faults_of(root_ / "a\nb"), ElementsAre(HasSubstr("/a\\nb\": no such file")));
 }

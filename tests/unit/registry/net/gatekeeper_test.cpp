@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <string>
 
 #include "busbar/registry/net/socket.hpp"
@@ -49,8 +50,15 @@ class Gate : public ::testing::Test {
   const keys::SecretKey stranger_ = keys::make_secret_key();
   SocketOptions options_;
   zmq::context_t context_ = make_context(1, 64);
+  std::string asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+  std::mutex mutex_;
   std::string asked_;
   Gatekeeper::Decide only_friends_ = [this](auto domain, const keys::PublicKey& key, auto address) {
+    const std::lock_guard lock(mutex_);
     asked_ = std::string(domain) + " " + std::string(address);
     return key == friend_.public_key();
   };
@@ -67,7 +75,7 @@ TEST_F(Gate, WhoIsListedComesInAndAStrangerIsToldSo) {
   zmq::socket_t bound = router();
   const std::string address = bound_address(bound);
   EXPECT_EQ(knocks(address, friend_, server_.public_key()), Event::handshake_succeeded);
-  EXPECT_EQ(asked_, "test ::ffff:127.0.0.1");
+  EXPECT_EQ(asked(), "test ::ffff:127.0.0.1");
   EXPECT_EQ(knocks(address, stranger_, server_.public_key()), Event::key_refused);
   const Event other_key = knocks(address, friend_, stranger_.public_key());
   EXPECT_TRUE(other_key == Event::handshake_failed || other_key == Event::disconnected);

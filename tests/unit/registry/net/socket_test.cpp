@@ -50,6 +50,12 @@ bool stays_silent(Monitor& monitor) {
   return !monitor.next().has_value();
 }
 
+// Nobody takes anything more from it.
+bool stays_full(zmq::socket_t& socket) {
+  zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLOUT, 0};
+  return zmq::poll(&item, 1, 100ms) == 0;
+}
+
 class Sockets : public ::testing::Test {
  protected:
   Sockets() {
@@ -158,21 +164,31 @@ TEST_F(Sockets, Z9_APeerThatNeverGreetsFailsTheHandshake) {
   EXPECT_EQ(last_event(connection.monitor), Event::handshake_failed);
 }
 
-TEST_F(Sockets, Z9_APeerThatFallsSilentIsDisconnected) {
-  busbar::testing::SilentPeer peer;
-  Connection connection(context_, peer.address(), options_);
-  peer.accept();
-  peer.greet_as_router();
-  ASSERT_TRUE(connection.up());
-  EXPECT_EQ(next_event(connection.monitor), Event::disconnected);
-}
-
-TEST_F(Sockets, Z9_APeerThatAnswersHeartbeatsStays) {
-  zmq::socket_t peer = router();
-  Connection connection(context_, bound_address(peer), options_);
-  ASSERT_TRUE(connection.up());
-  EXPECT_TRUE(stays_silent(connection.monitor));  // longer than lost_after
-  EXPECT_TRUE(send(connection.socket, "still there"));
+// libzmq 4.3.4 ends the process by an assertion where a heartbeat of its own is due on a connection that has been reset
+// while what came over it had no room. So there must be none on either side (decision 0013).
+TEST_F(Sockets, Z9_WhoFloodsAndResetsTheConnectionHarmsNobody) {
+  options_.high_water_mark = 5;
+  zmq::socket_t flooded = router();
+  std::optional<zmq::context_t> others_context = make_context(1, 16);
+  {
+    Connection connection(*others_context, bound_address(flooded), options_);
+    std::optional<Monitor::Happened> connected;
+    ASSERT_TRUE(busbar::testing::eventually([&] { return (connected = connection.monitor.next()).has_value(); }));
+    ASSERT_EQ(connected->event, Event::connected);
+    ASSERT_EQ(next_event(connection.monitor), Event::handshake_succeeded);
+    // As much as there is room for, also in the kernel.
+    ASSERT_TRUE(busbar::testing::eventually([&] {
+      while (send(connection.socket, std::string(8'000, 'x'))) {
+      }
+      return stays_full(connection.socket);
+    }));
+    const linger at_once{1, 0};
+    ASSERT_EQ(setsockopt(connected->value, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  }
+  others_context.reset();
+  Connection watch(context_, bound_address(flooded), options_);
+  ASSERT_TRUE(watch.up());
+  EXPECT_TRUE(stays_silent(watch.monitor)) << "for several times as long as a heartbeat";
 }
 
 int kernel_option(int descriptor, int level, int name) {
@@ -183,8 +199,7 @@ int kernel_option(int descriptor, int level, int name) {
 }
 
 // Both ends, because either machine may be the one that goes.
-TEST_F(Sockets, Z9_WhatIsTestedByKeepalivesIsTestedByTheKernelOfEitherSide) {
-  options_.tested = Tested::by_keepalives;
+TEST_F(Sockets, Z9_AConnectionIsTestedByTheKernelOfEitherSide) {
   options_.heartbeat = 2s;
   options_.lost_after = 8s;
   zmq::socket_t peer = router();
@@ -206,8 +221,7 @@ TEST_F(Sockets, Z9_WhatIsTestedByKeepalivesIsTestedByTheKernelOfEitherSide) {
   }
 }
 
-TEST_F(Sockets, AnyTimesCanBeTestedByKeepalives) {
-  options_.tested = Tested::by_keepalives;
+TEST_F(Sockets, AnyTimesCanBeTestedBy) {
   for (const std::chrono::milliseconds heartbeat : {std::chrono::milliseconds(1), std::chrono::milliseconds(100h)}) {
     options_.heartbeat = heartbeat;
     options_.lost_after = 1'000h;

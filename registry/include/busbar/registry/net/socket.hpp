@@ -22,15 +22,6 @@ class SocketError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Who finds out that nobody is at the other end any more, though nothing says that the connection has ended.
-enum class Tested : std::uint8_t {
-  /// libzmq's I/O threads, by heartbeats: a frozen process, a machine that is gone, a network that is cut.
-  by_heartbeats,
-  /// The kernel, by keepalives: the machine and the network alone. For connections whose other end is watched
-  /// otherwise: heartbeats make each of the I/O threads' waits a timed one, which costs a call 2 us (decision 0013).
-  by_keepalives
-};
-
 /// With what a socket proves who it is, and finds out who the other is (CURVE). The bound side is always the server.
 struct Curve {
   const keys::SecretKey& own;
@@ -39,10 +30,9 @@ struct Curve {
 };
 
 struct SocketOptions {
-  std::size_t max_message = 64 * 1024 * 1024;  ///< of a frame; the sender checks it first (docs/protocol.md)
-  Tested tested = Tested::by_heartbeats;
-  std::chrono::milliseconds heartbeat{1'000};   ///< how often the connection is tested
-  std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent; it ends a heartbeat later at most
+  std::size_t max_message = 64 * 1024 * 1024;   ///< of a frame; the sender checks it first (docs/protocol.md)
+  std::chrono::milliseconds heartbeat{1'000};   ///< how often the kernel tests the connection, by keepalives
+  std::chrono::milliseconds lost_after{3'000};  ///< how long it may be silent; the kernel ends it after ten times that
   std::chrono::milliseconds handshake{3'000};   ///< how long connecting, and the handshake, may take
   int high_water_mark = 1'000;                  ///< frames that ZeroMQ queues for one connection and direction
 };
@@ -85,8 +75,7 @@ std::optional<keys::PublicKey> proven_key(const zmq::message_t& message);
 
 /// What happens to a socket's connections, read in the poll loop of who owns the socket. On a DEALER of `make_dealer`:
 /// refused or timed out: connect_failed. Not a peer of ours: connected, handshake_failed or key_refused, disconnected.
-/// The peer's process ended, or was silent for `lost_after`, or sent too large a frame: disconnected. No event comes
-/// after these.
+/// The peer's process ended, or sent too large a frame: disconnected. No event comes after these.
 /// When `disconnected` is told, all that came over the connection is there to be read.
 /// Ownership: its own PAIR socket. Destroyed before the socket that it watches. Threads: as for the socket.
 class Monitor {
