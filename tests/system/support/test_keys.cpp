@@ -1,5 +1,7 @@
 #include "system/support/test_keys.hpp"
 
+#include <iterator>
+
 namespace busbar::system_tests {
 
 const keys::WrittenPair& TestKeys::make(const std::string& name, keys::Role role, const std::string& label) {
@@ -15,6 +17,13 @@ const keys::WrittenPair& TestKeys::make_unlisted(const std::string& name, keys::
 
 void TestKeys::take_away(const std::string& pair) const {
   std::filesystem::remove(listed_.path() / of(pair).public_file.filename());
+}
+
+void TestKeys::let_in(const TestHost& host, const std::string& name, keys::Role role) {
+  make(name, role);
+  const auto files = std::filesystem::directory_iterator(listed_.path());
+  const auto count = std::distance(begin(files), end(files));
+  EXPECT_TRUE(eventually([&] { return host.ask({"status"}).json["cluster"]["security"]["authorized"] == count; }));
 }
 
 std::vector<std::string> TestKeys::flags(const std::string& node, const std::string& pair) const {

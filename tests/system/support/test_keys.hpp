@@ -29,6 +29,8 @@ class TestKeys {
                                          const std::string& label = {});
   void list(const std::string& pair) const { listed_.list(of(pair).public_file); }
   void take_away(const std::string& pair) const;
+  /// Makes a pair, lists it, and waits until that host has noticed.
+  void let_in(const TestHost& host, const std::string& name, keys::Role role = keys::Role::node);
   const keys::WrittenPair& of(const std::string& pair) const { return pairs_.at(pair); }
 
   /// A host's flags; `node`: its name.

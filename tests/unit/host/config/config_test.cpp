@@ -417,16 +417,21 @@ TEST_F(ConfigTest, KeysLieWhereTheNodesNameSaysUnlessToldOtherwise) {
 }
 
 TEST_F(ConfigTest, NobodyTakesItForSecureWhereItIsNot) {
-  EXPECT_THAT(file_fault("[security]\nkey = \"own.key\"\n"), HasSubstr("is of no use, as security.mode (the default)"));
+  const auto fault = [&](std::string_view text) {
+    write(text);
+    return faults_of(file_).at(0);
+  };
+  EXPECT_THAT(fault("[security]\nkey = \"own.key\"\n"), HasSubstr("is of no use, as security.mode (the default)"));
   EXPECT_THAT(file_fault("[security]\nmode = \"tls\"\n"), HasSubstr("expected \"none\" or \"curve\""));
-  EXPECT_THAT(file_fault("[security]\nmode = \"curve\"\n[cluster]\ninsecure = true\n"), HasSubstr("one of them"));
-  EXPECT_THAT(file_fault("[cluster]\nlisten = \"tcp://10.0.0.1:1\"\n"), HasSubstr("busbar keygen"));
+  EXPECT_THAT(fault("[security]\nmode = \"curve\"\n[cluster]\ninsecure = true\n"), HasSubstr("one of them"));
+  EXPECT_THAT(fault("[cluster]\nlisten = \"tcp://10.0.0.1:1\"\n"), HasSubstr("busbar keygen"));
   write("[security]\nmode = \"curve\"\n[cluster]\nlisten = \"tcp://10.0.0.1:1\"\n");
   EXPECT_NO_THROW(load());
 }
 
 TEST_F(ConfigTest, AsManyConnectionsMayBeAsPeers) {
-  EXPECT_THAT(file_fault("[registry]\nmax_peers = 6000\n"), HasSubstr("limits.connections is 5000"));
+  write("[registry]\nmax_peers = 6000\n");
+  EXPECT_THAT(faults_of(file_), ElementsAre(HasSubstr("limits.connections is 5000")));
   write("[registry]\nmax_peers = 6000\n[limits]\nconnections = 6000\n");
   EXPECT_NO_THROW(load());
 }
