@@ -24,6 +24,9 @@ constexpr std::array<std::string_view, kTurnedAwayKinds> kNames = {
 // Addresses and keys that are counted at a time: who has many addresses must not take our memory.
 constexpr std::size_t kMostCounted = 10'000;
 
+constexpr const char* kGone = "somebody who has gone";
+constexpr const char* kNotGreeted =
+    "its connection ended before it had said who it is: it has no key, another protocol, or expected another key";
 constexpr const char* kStaysOutside = "it has to stay outside for a while";
 
 // A descriptor of our own for the same socket: whatever becomes of the other one meanwhile, this is what was looked at.
@@ -210,15 +213,27 @@ void Door::refuse(Visitor& visitor, int descriptor, TurnedAway why, std::string_
 
 void Door::disconnected(int descriptor, Time now) {
   auto found = visitors_.extract(descriptor);
-  if (!found) return;
+  if (!found) return ended_unseen();
   Visitor& visitor = found.mapped();
   if (!visitor.strange) return;
   no_stranger(visitor);
   if (!was_told_at_gate(visitor.address)) {
-    tell(TurnedAway::not_greeted, visitor.place,
-         "its connection ended before it had said who it is: it has no key, another protocol, or expected another key");
+    tell(TurnedAway::not_greeted, visitor.place, kNotGreeted);
   }
   count_error(visitor.address, now);
+}
+
+// It came and went before its descriptor was looked at. If it was one that the gatekeeper has refused, that has been
+// told; which of those it was, nobody knows any more.
+void Door::ended_unseen() {
+  {
+    const MutexLock lock(mutex_);
+    if (const auto any = at_gate_.begin(); any != at_gate_.end()) {
+      if (--any->second == 0) at_gate_.erase(any);
+      return;
+    }
+  }
+  tell(TurnedAway::not_greeted, kGone, kNotGreeted);
 }
 
 void Door::greeted(int descriptor, std::string_view name) {
@@ -230,7 +245,7 @@ void Door::greeted(int descriptor, std::string_view name) {
 
 std::string Door::who(int descriptor) const {
   const auto visitor = visitors_.find(descriptor);
-  if (visitor == visitors_.end()) return "somebody who has gone";
+  if (visitor == visitors_.end()) return kGone;
   const Visitor& known = visitor->second;
   return known.name.empty() ? known.place : known.name + " at " + known.place;
 }

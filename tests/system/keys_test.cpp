@@ -71,11 +71,16 @@ TEST_F(KeyedCluster, AClientWithAListedKeyCalls) {
 
 TEST_F(KeyedCluster, WhoHasNoKeyIsToldAndStaysOutside) {
   start_two();
-  const Ended refused = greets({});
-  EXPECT_EQ(refused.status, 7);
-  EXPECT_THAT(refused.err, HasSubstr("key")) << refused.err;
-  EXPECT_TRUE(comes_to_be_turned_away("not_greeted"));
-  EXPECT_THAT(cluster["a"].log(), HasSubstr("reason=not_greeted who=127.0.0.1:"));
+  constexpr unsigned kTimes = 5;
+  for (unsigned i = 0; i < kTimes; ++i) {
+    const Ended refused = greets({});
+    EXPECT_EQ(refused.status, 7);
+    EXPECT_THAT(refused.err, HasSubstr("key")) << refused.err;
+  }
+  EXPECT_TRUE(eventually([&] { return turned_away("not_greeted") >= kTimes; })) << "each of them is counted";
+  // With its address, where it was still there when it was looked at, which is a matter of microseconds (decision
+  // 0020).
+  EXPECT_THAT(cluster["a"].log(), HasSubstr("reason=not_greeted who="));
   expect_all_is_well();
 }
 

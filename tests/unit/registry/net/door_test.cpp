@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace busbar::registry::net {
@@ -87,11 +88,11 @@ class DoorTest : public ::testing::Test {
   Door::Time now_{std::chrono::hours(1)};
   std::vector<std::string> told_;
   std::string who_;
+  std::vector<Ends> all_;
 
  private:
   int listener_;
   sockaddr_in address_{};
-  std::vector<Ends> all_;
   std::optional<Door> door_;
 };
 
@@ -190,6 +191,16 @@ TEST_F(DoorTest, AHandshakeThatEndsCountsAsAnError) {
   for (int i = 0; i < 3; ++i) end(comes());
   EXPECT_THAT(told_, ElementsAre("not_greeted", "not_greeted", "not_greeted"));
   EXPECT_TRUE(is_hung_up(comes()));
+}
+
+TEST_F(DoorTest, WhoHasGoneBeforeItWasLookedAtIsCounted) {
+  const Ends gone = connect();
+  ::close(std::exchange(all_.back().ours, -1));
+  door().accepted(gone.ours, now_);
+  EXPECT_THAT(told_, IsEmpty());
+  door().disconnected(gone.ours, now_);
+  EXPECT_THAT(told_, ElementsAre("not_greeted"));
+  EXPECT_EQ(who_, "somebody who has gone");
 }
 
 // A descriptor that has become another connection's, or something else, is nobody's to be ended.

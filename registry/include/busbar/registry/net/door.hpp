@@ -109,6 +109,7 @@ class Door {
   };
 
   bool may_come_in(const keys::PublicKey& key, const std::string& at) const;
+  void ended_unseen() BUSBAR_EXCLUDES(mutex_);
   bool was_told_at_gate(const std::string& address) BUSBAR_EXCLUDES(mutex_);
   bool is_shut_out(const std::string& who, Time now) const BUSBAR_EXCLUDES(mutex_);
   bool count_error(const std::string& who, Time now) BUSBAR_EXCLUDES(mutex_);
