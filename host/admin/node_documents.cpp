@@ -119,6 +119,7 @@ json security_of(const Node& node) {
   json document = {{"mode", node.keyring() != nullptr ? "curve" : "none"}, {"turned_away", std::move(turned_away)}};
   if (node.keyring() == nullptr) return document;
   document["key"] = node.keyring()->own()->key.text();
+  document["renewing"] = node.renewing();
   document["authorized"] = node.keyring()->authorized()->size();
   return document;
 }

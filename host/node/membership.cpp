@@ -34,6 +34,10 @@ void Membership::node_left(const std::shared_ptr<registry::RemoteNode>& node, st
   emit(EventKind::node_left, node->name(), reason);
 }
 
+void Membership::node_replaced(const std::shared_ptr<registry::RemoteNode>& unused) {
+  call_plane_.retire(std::static_pointer_cast<Peer>(unused));
+}
+
 void Membership::refused(std::string_view reason) {
   log_.error("the cluster refuses this node", {{"reason", reason}});
   outcome_.refused(reason);

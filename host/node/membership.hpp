@@ -28,6 +28,7 @@ class Membership final : public registry::ClusterListener {
   std::shared_ptr<registry::RemoteNode> node_joined(const registry::NodeRecord& record) override;
   void node_suspected(std::string_view node, bool suspected) override;
   void node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) override;
+  void node_replaced(const std::shared_ptr<registry::RemoteNode>& unused) override;
   void introduced() override { outcome_.introduced(); }
   void refused(std::string_view reason) override;
   void incarnation_raised(std::uint64_t incarnation) override;

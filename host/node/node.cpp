@@ -224,7 +224,9 @@ void Node::start(Hooks hooks) {
   }
   if (hooks_.query) dispatcher_.on_query(hooks_.query);
   dispatcher_.limit_peer_calls(options_.peer_calls);
-  call_plane_->start(dispatcher_, dispatcher_, [this] { cluster_->routability_changed(); });
+  call_plane_->start(dispatcher_, dispatcher_,
+                     {.routability_changed = [this] { cluster_->routability_changed(); },
+                      .renewed = [this](const auto& before, const auto& now) { cluster_->replace(before, now); }});
   cluster_->start();
 }
 

@@ -179,6 +179,9 @@ class Node {
   host::EventStream& events() noexcept { return events_; }
   host::PoolStats pool_stats() const noexcept { return pool_.stats(); }
   host::CallPlaneStats call_stats() const { return call_plane_->stats(); }
+  /// How many connections to or from nodes still have a key that the one or the other has replaced: when there are none
+  /// on any node, the key before can be taken away.
+  std::uint64_t renewing() const { return call_plane_->stats().renewing + cluster_->renewing(); }
 
  private:
   void joined();

@@ -4,6 +4,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
+#include <new>
 #include <utility>
 
 #include "pool/alternate_stack.hpp"
@@ -27,10 +29,12 @@ CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, L
 
 CallPeers::~CallPeers() { stop(); }
 
-void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers) {
+void CallPeers::start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers,
+                      Renewed renewed) {
   shared_->events = &events;
   routability_changed_ = std::move(routability_changed);
   callers_ = callers;
+  renewed_ = std::move(renewed);
   if (options_.keyring != nullptr) {
     keys_ = options_.keyring->on_change([this] {
       keys_changed_ = true;
@@ -40,9 +44,13 @@ void CallPeers::start(PeerEvents& events, std::function<void()> routability_chan
   thread_ = std::thread([this] { run(); });
 }
 
-std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation, std::string address) {
+std::shared_ptr<Link> CallPeers::make(std::string name, std::uint64_t incarnation, std::string address) const {
   const Link::Limits limits{options_.max_message, options_.peer_queue};
-  auto link = std::make_shared<Link>(std::move(name), incarnation, std::move(address), limits, shared_);
+  return std::make_shared<Link>(std::move(name), incarnation, std::move(address), limits, shared_);
+}
+
+std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation, std::string address) {
+  auto link = make(std::move(name), incarnation, std::move(address));
   {
     const MutexLock lock(mutex_);
     if (stopped_) return link;
@@ -56,6 +64,23 @@ std::shared_ptr<Peer> CallPeers::add(std::string name, std::uint64_t incarnation
 
 void CallPeers::drop(const std::shared_ptr<Peer>& peer, std::string_view reason) {
   static_cast<Link&>(*peer).drop(reason);
+}
+
+void CallPeers::own_key_changed() noexcept {
+  own_key_changed_ = true;
+  keys_changed_ = true;
+  ring();
+}
+
+void CallPeers::key_proved(const std::string& node, const keys::PublicKey& key) noexcept {
+  try {
+    const MutexLock lock(mutex_);
+    proved_.insert_or_assign(node, key);
+  } catch (const std::bad_alloc&) {
+    return;  // it is found out when the key before is taken away
+  }
+  keys_changed_ = true;
+  ring();
 }
 
 std::vector<std::shared_ptr<Link>> CallPeers::all() {
@@ -95,6 +120,7 @@ void CallPeers::stop() noexcept {
 
 void CallPeers::fill(CallPlaneStats& stats) const noexcept {
   stats.peers_up += up_.load(std::memory_order_relaxed);
+  stats.renewing += renewing_.load(std::memory_order_relaxed);
   stats.malformed += shared_->malformed.load(std::memory_order_relaxed);
 }
 
@@ -170,18 +196,53 @@ Nanos CallPeers::attend_all() {
   const bool keys_changed = keys_changed_.exchange(false);
   bool changed = keys_changed;
   Nanos due = descriptors_.look(now);
-  std::uint64_t up = 0;
+  std::uint64_t up = 0, renewing = 0;
+  if (keys_changed) look_at_keys(now);
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");
-    if (keys_changed) keeper->look_at_keys(now);
     changed |= keeper->attend(now, polled_);
+    if (const auto before = keeper->take_replaced(); before != nullptr && renewed_) renewed_(before, keeper->link());
     due = std::min(due, keeper->due());
     if (keeper->up()) ++up;
+    if (keeper->renewing()) ++renewing;
   }
   std::erase_if(keepers_, [](const auto& keeper) { return keeper->over(); });
   up_.store(up, std::memory_order_relaxed);
+  renewing_.store(renewing, std::memory_order_relaxed);
+  if (!stopping) renew_outdated();
   if (changed && routability_changed_) routability_changed_();
   return due;
+}
+
+void CallPeers::look_at_keys(Nanos now) {
+  std::map<std::string, keys::PublicKey> proved;
+  {
+    const MutexLock lock(mutex_);
+    proved.swap(proved_);
+  }
+  const bool own = own_key_changed_.exchange(false);
+  for (const auto& keeper : keepers_) {
+    keeper->look_at_keys(now);
+    if (own) keeper->own_key_changed();
+    if (const auto key = proved.find(keeper->link()->name()); key != proved.end()) keeper->key_proved(key->second);
+  }
+}
+
+// Each gets another one beside it, so that at any moment there is one over which calls can be sent.
+void CallPeers::renew_outdated() {
+  std::vector<std::unique_ptr<LinkKeeper>> made;
+  for (const auto& keeper : keepers_) {
+    if (!keeper->outdated()) continue;
+    const Link& before = *keeper->link();
+    auto link = make(before.name(), before.incarnation(), before.address());
+    const MutexLock lock(mutex_);
+    if (stopped_) return;
+    links_.push_back(link);
+    made.push_back(keeper->successor(std::move(link)));
+  }
+  if (made.empty()) return;
+  std::move(made.begin(), made.end(), std::back_inserter(keepers_));
+  ring();
 }
 
 }  // namespace busbar::host

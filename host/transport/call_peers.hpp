@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,12 +34,22 @@ class CallPeers {
 
   // Once. `callers`: the nodes that have connections to this one. Errors: std::system_error if the thread cannot be
   // started.
-  void start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers = nullptr);
+  // `renewed`: another link has taken the place of one, with the keys that both ends have now; nothing is sent over it
+  // before somebody finds it.
+  using Renewed = std::function<void(const std::shared_ptr<Peer>& before, const std::shared_ptr<Peer>& now)>;
+  void start(PeerEvents& events, std::function<void()> routability_changed, const ConnectedNodes* callers = nullptr,
+             Renewed renewed = {});
   // Has the thread look around.
   void ring() noexcept { shared_->bell.ring(); }
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   // It is down when this returns; its calls are ended by the thread, at once.
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
+  // After `renewed`, when nobody finds it any more: it is closed when nothing is waited for from there.
+  static void retire(const std::shared_ptr<Peer>& peer) { static_cast<Link&>(*peer).retire(); }
+  // This node's own key has changed, and those who dial it meet the new one: each link is made anew.
+  void own_key_changed() noexcept;
+  // A node has proved that it has this key: links to it that expect another one are made anew.
+  void key_proved(const std::string& node, const keys::PublicKey& key) noexcept;
   // That start of a node wants to be asked nothing more: its peer is told when nothing is waited for from there, and
   // not dialled again.
   void let_go(const NodeStart& node);
@@ -55,8 +66,11 @@ class CallPeers {
   bool wait_awake() noexcept;
   void let_more_come() noexcept;
   void adopt_added();
+  std::shared_ptr<Link> make(std::string name, std::uint64_t incarnation, std::string address) const;
   std::vector<std::shared_ptr<Link>> all() BUSBAR_EXCLUDES(mutex_);
   Nanos attend_all();
+  void look_at_keys(Nanos now);
+  void renew_outdated();
 
   zmq::context_t& context_;
   const CallPlaneOptions& options_;
@@ -65,14 +79,18 @@ class CallPeers {
   const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
   registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
+  Renewed renewed_;
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> keys_changed_{false};
+  std::atomic<bool> keys_changed_{false};  // any of these three
+  std::atomic<bool> own_key_changed_{false};
   std::atomic<std::uint64_t> up_{0};
+  std::atomic<std::uint64_t> renewing_{0};
 
   Mutex mutex_;
   std::vector<std::shared_ptr<Link>> added_ BUSBAR_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<Link>> links_ BUSBAR_GUARDED_BY(mutex_);  // all that have not been forgotten
+  std::vector<std::weak_ptr<Link>> links_ BUSBAR_GUARDED_BY(mutex_);         // all that have not been forgotten
+  std::map<std::string, keys::PublicKey> proved_ BUSBAR_GUARDED_BY(mutex_);  // by name; since they were last looked at
   bool stopped_ BUSBAR_GUARDED_BY(mutex_) = false;
 
   // The thread's.

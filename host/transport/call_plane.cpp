@@ -39,10 +39,14 @@ CallPlane::~CallPlane() { stop(); }
 const std::string& CallPlane::address() const noexcept { return core_->server.address(); }
 const std::string& CallPlane::bound_address() const noexcept { return core_->server.bound_address(); }
 
-void CallPlane::start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed) {
-  core_->peers.start(peers, std::move(routability_changed), &core_->server.nodes());
+void CallPlane::start(PeerEvents& peers, RequestEvents& requests, Told told) {
+  core_->peers.start(peers, std::move(told.routability_changed), &core_->server.nodes(), std::move(told.renewed));
   core_->server.start(requests,
-                      {[this] { core_->peers.ring(); }, [this](const NodeStart& node) { core_->peers.let_go(node); }});
+                      {.left = [this] { core_->peers.ring(); },
+                       .closes = [this](const NodeStart& node) { core_->peers.let_go(node); },
+                       .own_key_changed = [this] { core_->peers.own_key_changed(); },
+                       .key_proved = [this](const std::string& node,
+                                            const keys::PublicKey& key) { core_->peers.key_proved(node, key); }});
 }
 
 std::shared_ptr<Peer> CallPlane::add(std::string name, std::uint64_t incarnation, std::string address) {
@@ -53,6 +57,8 @@ void CallPlane::drop(const std::shared_ptr<Peer>& peer, std::string_view reason)
   core_->peers.drop(peer, reason);
   core_->server.drop(peer->name(), peer->incarnation(), std::string(reason));
 }
+
+void CallPlane::retire(const std::shared_ptr<Peer>& peer) { CallPeers::retire(peer); }
 
 CallPlaneStats CallPlane::stats() const {
   CallPlaneStats stats;

@@ -47,6 +47,7 @@ class CallPlaneError : public std::runtime_error {
 struct CallPlaneStats {
   std::uint64_t connections = 0;  ///< requesters that are connected now
   std::uint64_t peers_up = 0;
+  std::uint64_t renewing = 0;      ///< connections to and from nodes that have a key which one of the two has replaced
   std::uint64_t refused = 0;       ///< hellos that were refused
   std::uint64_t malformed = 0;     ///< frames that were no envelopes
   std::uint64_t unanswerable = 0;  ///< answers whose requester had gone, or whose queue was full
@@ -66,14 +67,24 @@ class CallPlane {
   const std::string& address() const noexcept;
   /// Where it listens: an address of this machine, perhaps with a wildcard for its host.
   const std::string& bound_address() const noexcept;
-  /// Begins to serve. `routability_changed` is called after a peer has come up or gone down, on one of the threads.
-  void start(PeerEvents& peers, RequestEvents& requests, std::function<void()> routability_changed);
+  /// What is told, on one of the threads. Must be short.
+  struct Told {
+    std::function<void()> routability_changed = [] {};  ///< a peer has come up or gone down
+    /// A node is reached in another way from now on, as one of the two has another key: `now` is to take the place of
+    /// `before`, which is then given to `retire`.
+    std::function<void(const std::shared_ptr<Peer>& before, const std::shared_ptr<Peer>& now)> renewed{};
+  };
+  /// Begins to serve.
+  void start(PeerEvents& peers, RequestEvents& requests, Told told);
 
   /// A peer for that node; dials it, and goes on dialling with a delay that grows until `drop`.
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   /// It has left: ends its calls at once if it was not down already, closes its socket, and dials no more; what it has
   /// asked this node has lost its caller (C-D8).
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
+
+  /// Nobody finds it any more: it is closed when nothing is waited for from there.
+  void retire(const std::shared_ptr<Peer>& peer);
 
   /// Before `stop`, once every call here has its answer: asks all peers to send nothing more, and waits until each has
   /// said that it does not, which it does when it has every answer from here. What still comes is handed out. Nothing

@@ -76,8 +76,8 @@ zmq::socket_t CallServer::open_router(zmq::context_t& context) {
   gatekeeper_.emplace(
       context, [this](auto, const auto& key, auto address) { return door_.lets_in(key, address); },
       [this](auto what) { door_.gate_failed(what); });
-  const auto own = options_.keyring->own();
-  const net::Curve curve{.own = own->secret, .domain = "calls"};
+  own_ = options_.keyring->own();
+  const net::Curve curve{.own = own_->secret, .domain = "calls"};
   return net::make_router(context, options_.listen, socket_options(options_), &curve);
 }
 
@@ -119,6 +119,7 @@ void CallServer::drop(std::string node, std::uint64_t incarnation, std::string r
 }
 
 void CallServer::fill(CallPlaneStats& stats) const {
+  stats.renewing += from_before_.load(std::memory_order_relaxed);
   stats.connections = connected_.load(std::memory_order_relaxed);
   stats.refused = refused_.load(std::memory_order_relaxed);
   stats.malformed = malformed_.load(std::memory_order_relaxed);
@@ -150,7 +151,7 @@ void CallServer::run() noexcept {
       look = router_->sleep(next, strangers ? kLookAtStrangersMs : -1) || strangers;
     }
     // Before those that the registry has lost for the same reason: they are sent a word.
-    if (keys_changed_.exchange(false, std::memory_order_acquire)) end_unlisted();
+    if (keys_changed_.exchange(false, std::memory_order_acquire)) look_at_keys();
     if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
     if (!leaving_.empty()) end_leaving(batch);
@@ -301,6 +302,9 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},
                                           {"incarnation", connection->incarnation()}});
   connection->answer(introduction(wire::EnvelopeType::welcome, options_), false);
+  if (connection->role() == wire::Role::node && connection->key() != nullptr) {
+    told_.key_proved(connection->name(), *connection->key());
+  }
   return connection;
 }
 
@@ -381,6 +385,29 @@ void CallServer::end_lost() {
   }
 }
 
+void CallServer::look_at_keys() {
+  end_unlisted();
+  if (options_.keyring->own()->key == own_->key) return;
+  try {
+    take_own_key();
+  } catch (const std::exception& failure) {
+    log_.error("the new key is not used where this node listens", {{"reason", failure.what()}});
+  }
+}
+
+// The connections that stand go on with the key before, until their other ends make them anew, which those of nodes do
+// when they see our new key.
+void CallServer::take_own_key() {
+  auto own = options_.keyring->own();
+  router_->take_key(own->secret);
+  own_ = std::move(own);
+  for (const ConnectionPtr& connection : connections_.all()) {
+    if (connection->role() != wire::Role::node || std::exchange(connection->from_before, true)) continue;
+    from_before_.fetch_add(1, std::memory_order_relaxed);
+  }
+  told_.own_key_changed();
+}
+
 // From this moment nothing of who has no listed key any more is acted on, and nothing is sent there.
 void CallServer::end_unlisted() {
   const auto authorized = options_.keyring->authorized();
@@ -398,6 +425,7 @@ void CallServer::end(const ConnectionPtr& connection) {
   connected_.store(connections_.size(), std::memory_order_relaxed);
   if (connection->ended) return;
   connection->ended = true;
+  if (connection->from_before) from_before_.fetch_sub(1, std::memory_order_relaxed);
   router_->count_unanswerable(connection->end());
   events_->on_gone(*connection);
   if (connection->role() != wire::Role::node) return;

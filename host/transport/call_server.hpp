@@ -46,6 +46,10 @@ class CallServer {
   struct Told {
     std::function<void()> left = [] {};                                 ///< `nodes` has one less
     std::function<void(const NodeStart&)> closes = [](const auto&) {};  ///< it wants to be asked nothing more
+    std::function<void()> own_key_changed = [] {};  ///< this node's; who dials it from now on meets the new one
+    /// A node that has greeted has this key.
+    std::function<void(const std::string& node, const keys::PublicKey& key)> key_proved = [](const auto&, const auto&) {
+    };
   };
   /// Begins to serve. `events` outlives `stop`.
   void start(RequestEvents& events, Told told);
@@ -85,6 +89,8 @@ class CallServer {
   void end_leaving(ReceivedBatch& batch) noexcept;
   void end_lost();
   void end_unlisted();
+  void look_at_keys();
+  void take_own_key();
   void end(const ConnectionPtr& connection);
   void end_all() noexcept;
 
@@ -95,6 +101,7 @@ class CallServer {
   std::string address_;
   registry::net::Door door_;
   std::optional<registry::net::Gatekeeper> gatekeeper_;
+  std::shared_ptr<const keys::OwnKey> own_;  // with which it is bound
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
   std::thread thread_;
@@ -124,6 +131,7 @@ class CallServer {
   unsigned unsent_ = 0;   // envelopes that were handled since answers were last sent
 
   std::atomic<std::uint64_t> connected_{0};
+  std::atomic<std::uint64_t> from_before_{0};  // connections of nodes that stand since this one had another key
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> malformed_{0};
   keys::Keyring::Subscription keys_;  // last: what it calls is there

@@ -55,11 +55,12 @@ class Connection final : public Requester, public std::enable_shared_from_this<C
   bool put_back(std::vector<AnswerFrame>& taken, std::size_t first) noexcept;
   void sent(std::size_t bytes) noexcept { waiting_.fetch_sub(bytes, std::memory_order_relaxed); }
 
-  bool listed = false;   ///< it is in the list of those with something to send; guarded by that list's mutex
-  bool blocked = false;  ///< ZeroMQ took nothing more for it; guarded by the socket's mutex
-  bool warned = false;   ///< it was told that it sends malformed frames; the serving thread's
-  bool asks = true;      ///< it has not said that it asks nothing more; the serving thread's
-  bool ended = false;    ///< `on_gone` was called for it; the serving thread's
+  bool listed = false;       ///< it is in the list of those with something to send; guarded by that list's mutex
+  bool blocked = false;      ///< ZeroMQ took nothing more for it; guarded by the socket's mutex
+  bool warned = false;       ///< it was told that it sends malformed frames; the serving thread's
+  bool asks = true;          ///< it has not said that it asks nothing more; the serving thread's
+  bool from_before = false;  ///< it stands since this node had another key; the serving thread's
+  bool ended = false;        ///< `on_gone` was called for it; the serving thread's
 
  private:
   Sent put(std::span<const std::uint8_t> envelope) noexcept;

@@ -232,6 +232,11 @@ bool Link::say_closing() noexcept {
   }
 }
 
+void Link::retire() noexcept {
+  retiring_.store(true, std::memory_order_relaxed);
+  shared_->bell.ring();
+}
+
 void Link::drop(std::string_view reason) noexcept {
   {
     const MutexLock lock(mutex_);

@@ -69,6 +69,11 @@ class Link final : public Peer {
   // on which the other side would understand it. Any thread.
   bool say_closing() noexcept;
 
+  // Another link has taken its place, and nobody finds this one any more: the keeper is to close it when nothing is
+  // waited for from there. Who has found it before may still use it. Any thread.
+  void retire() noexcept;
+  bool retiring() const noexcept { return retiring_.load(std::memory_order_relaxed); }
+
   // No envelope is taken any more, and the keeper is to close it. Any thread.
   void drop(std::string_view reason) noexcept;
   // Whether the keeper has to look at dropped() and broken().
@@ -146,6 +151,7 @@ class Link final : public Peer {
   std::atomic<bool> needs_keeper_{false};
   std::atomic<bool> over_{true};
   std::atomic<bool> let_go_{false};
+  std::atomic<bool> retiring_{false};
 
   mutable Mutex mutex_;
   // Written with the mutex held. Routability too: `routable()` means up.

@@ -28,6 +28,9 @@ constexpr Nanos kLookAgain = 2 * kMillisecond;
 // Also how long a caller may take to leave the socket of a connection that has ended. Then the calls end all the same.
 constexpr Nanos kLastAnswers = 200 * kMillisecond;
 
+// How long who has found a link may take until its call counts as pending there.
+constexpr Nanos kMomentToSend = kSecond;
+
 // How long ZeroMQ goes on sending what it holds when this node stops.
 constexpr int kLingerMs = 100;
 
@@ -80,6 +83,7 @@ void LinkKeeper::descriptors(std::vector<pollfd>& into) {
 
 bool LinkKeeper::attend(Nanos now, const std::vector<pollfd>& polled) noexcept {
   try {
+    if (link_->retiring()) retire_further(now);
     const bool news = polled_ == 0 || polled[offset_].revents != 0;
     return state_ == State::up ? keep_up(now, news) : come_up(now);
   } catch (const std::exception& error) {
@@ -134,11 +138,13 @@ bool LinkKeeper::begin_connecting(Nanos now, const std::string& address) {
       fail(now, "security.authorized has no key of a node of that name");
       return false;
     }
-    // The one that was right before comes first.
-    if (next_key_ != 0) {
-      const auto last = std::find(listed.begin(), listed.end(), server_keys_[next_key_ - 1]);
-      if (last != listed.end()) std::rotate(listed.begin(), last, listed.end());
-    }
+    // First the one that it has proved last, then the one that was right before.
+    const auto first = [&](const keys::PublicKey& key) {
+      const auto found = std::find(listed.begin(), listed.end(), key);
+      if (found != listed.end()) std::rotate(listed.begin(), found, found + 1);
+    };
+    if (next_key_ != 0) first(server_keys_[next_key_ - 1]);
+    if (proved_) first(*proved_);
     server_keys_ = std::move(listed);
     next_key_ = 0;
   }
@@ -147,8 +153,9 @@ bool LinkKeeper::begin_connecting(Nanos now, const std::string& address) {
 
 bool LinkKeeper::connect(Nanos now) {
   if (options_.keyring != nullptr) {
-    const auto own = options_.keyring->own();
-    const registry::net::Curve curve{.own = own->secret, .server = &server_keys_[next_key_++]};
+    own_ = options_.keyring->own();
+    outdated_ = false;
+    const registry::net::Curve curve{.own = own_->secret, .server = &server_keys_[next_key_++]};
     socket_ = registry::net::make_dealer(context_, socket_options(options_), &curve);
   } else {
     socket_ = registry::net::make_dealer(context_, socket_options(options_));
@@ -331,7 +338,9 @@ void LinkKeeper::end_further(Nanos now) {
 void LinkKeeper::end_calls(Nanos now) {
   state_ = State::closing;
   due_ = kNever;
-  if (closing_said_) {
+  if (retired_at_) {
+    log_.info("a connection to a peer was renewed", {{"peer", link_->name()}, {"address", link_->address()}});
+  } else if (closing_said_) {
     log_.info("peer has left", {{"peer", link_->name()}, {"address", link_->address()}});
   } else {
     log_.warn("peer is down", {{"peer", link_->name()}, {"address", link_->address()}, {"reason", said_}});
@@ -353,6 +362,51 @@ void LinkKeeper::look_at_keys(Nanos now) noexcept {
   said_ = kTakenAway;
   link_->go_down();
   end_calls(now);
+}
+
+// ------------------------------------------------------------------------------------------------------- renewal
+
+bool LinkKeeper::has_key_in_use() const noexcept { return state_ >= State::connecting && state_ <= State::up; }
+
+void LinkKeeper::own_key_changed() noexcept {
+  if (has_key_in_use() && own_->key != options_.keyring->own()->key) outdated_ = true;
+}
+
+void LinkKeeper::key_proved(const keys::PublicKey& key) {
+  proved_ = key;
+  if (has_key_in_use() && server_keys_[next_key_ - 1] != key) outdated_ = true;
+}
+
+std::unique_ptr<LinkKeeper> LinkKeeper::successor(std::shared_ptr<Link> link) {
+  auto keeper = std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, events_, resolver_, callers_);
+  keeper->replaces_ = link_;
+  keeper->proved_ = proved_;
+  outdated_ = false;
+  return keeper;
+}
+
+std::shared_ptr<Link> LinkKeeper::take_replaced() noexcept {
+  if (replaces_ == nullptr) return nullptr;
+  if (replaces_->retiring()) {
+    replaces_.reset();
+  } else if (replaces_->dropped()) {
+    link_->drop(*replaces_->dropped());
+    replaces_.reset();
+  } else if (state_ == State::up && !std::exchange(replaced_told_, true)) {
+    return replaces_;
+  }
+  return nullptr;
+}
+
+bool LinkKeeper::renewing() const noexcept {
+  return replaces_ != nullptr || link_->retiring() || (outdated_ && state_ == State::up);
+}
+
+// Who found the link just before nobody could any more has had a moment to send its call.
+void LinkKeeper::retire_further(Nanos now) noexcept {
+  if (!retired_at_) retired_at_ = now;
+  const bool is_used = now < *retired_at_ + kMomentToSend || link_->pending() != 0 || link_->under_way() != 0;
+  if (state_ != State::up || !is_used) link_->drop("another connection has taken its place");
 }
 
 // Answers to calls that others have forwarded there come through our ROUTER, over a connection of its own. The two

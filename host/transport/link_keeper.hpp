@@ -45,6 +45,20 @@ class LinkKeeper {
   }
   // The keyring has changed: a link to a node whose key is not listed any more is cut.
   void look_at_keys(Nanos now) noexcept;
+  // This node has another key now, or the node there has proved that it has: what stands, or is just being made, may be
+  // a connection with the key before.
+  void own_key_changed() noexcept;
+  void key_proved(const keys::PublicKey& key);
+  // Whether it is to be made anew: then another link is made that replaces this one as soon as it is up.
+  bool outdated() const noexcept { return outdated_ && state_ == State::up && replaces_ == nullptr && !retired_at_; }
+  // A keeper of such a link, which takes the place of this one's. Errors: std::bad_alloc.
+  std::unique_ptr<LinkKeeper> successor(std::shared_ptr<Link> link);
+  // Once, when the successor is up: whose place it takes. Ends it where that link is no more.
+  std::shared_ptr<Link> take_replaced() noexcept;
+  // Whether a connection with a key before is still there.
+  bool renewing() const noexcept;
+  const std::shared_ptr<Link>& link() const noexcept { return link_; }
+
   bool over() const noexcept { return state_ == State::over; }
   bool up() const noexcept { return state_ == State::up; }
   // How many requests that were posted there have not ended.
@@ -76,6 +90,8 @@ class LinkKeeper {
   bool read_welcome(Nanos now, const zmq::message_t& message);
   bool keep_up(Nanos now, bool news);
   bool let_go_further() noexcept;
+  void retire_further(Nanos now) noexcept;
+  bool has_key_in_use() const noexcept;
   void take_down(Nanos now, std::string_view reason);
   void end_calls(Nanos now);
   bool its_key_is_listed() const;
@@ -107,6 +123,12 @@ class LinkKeeper {
   std::vector<keys::PublicKey> server_keys_;  // that the node may have, the likeliest first
   std::size_t next_key_ = 0;                  // of them; the one before is being used
   bool other_key_ = false;                    // what failed was perhaps that the node has another one
+  std::shared_ptr<const keys::OwnKey> own_;   // that is being used
+  std::optional<keys::PublicKey> proved_;     // that the node has proved last
+  bool outdated_ = false;
+  std::shared_ptr<Link> replaces_;  // the link whose place this one takes, until that one knows it
+  bool replaced_told_ = false;
+  std::optional<Nanos> retired_at_;
   std::optional<registry::net::Monitor> monitor_;
   int connection_ = -1;  // its descriptor, which is ZeroMQ's; means something while it is up
   bool connected_ = false;

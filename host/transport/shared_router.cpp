@@ -1,5 +1,7 @@
 #include "transport/shared_router.hpp"
 
+#include <busbar/registry/net/rekey.hpp>
+
 #include <poll.h>
 #include <zmq.h>
 
@@ -145,6 +147,11 @@ bool SharedRouter::sleep(Next why, int at_most_ms) noexcept {
     if (std::exchange(planned_, false)) bell_.cancel();
   }
   return ready > 0 && descriptors[1].revents != 0 && bell_.take();
+}
+
+void SharedRouter::take_key(const keys::SecretKey& key) {
+  const MutexLock lock(socket_mutex_);
+  registry::net::take_key(router_, key);
 }
 
 std::vector<std::shared_ptr<Connection>> SharedRouter::take_gone() noexcept {

@@ -85,6 +85,8 @@ class SharedRouter {
   bool sleep(Next why, int at_most_ms) noexcept;
   /// Sends past all queues, to whom there is no connection yet. Lost where the socket does not take it.
   void send(std::string_view routing_id, std::span<const std::uint8_t> frame) noexcept;
+  /// Who connects from now on meets that key (net::take_key). Errors: registry::net::SocketError.
+  void take_key(const keys::SecretKey& key);
   /// Connections that turned out to be gone when something was sent. They have ended.
   std::vector<std::shared_ptr<Connection>> take_gone() noexcept;
   /// Accepts nothing more; sends what waits until the deadline, and closes the socket.

@@ -130,6 +130,16 @@ Actions Membership::link_up(Time now, LinkId id, std::string_view proven) {
   });
 }
 
+Actions Membership::link_renewed(Time now, LinkId id, std::string_view proven) {
+  return input(now, [&] {
+    Link* link = dialer_.find(id);
+    if (link == nullptr || !link->is_up()) return;
+    link->proven = proven;
+    link->heard = now_;
+    say_hello(*link);
+  });
+}
+
 Actions Membership::resolved(Time now, const std::string& name, const std::vector<std::string>& addresses,
                              std::string_view error) {
   return input(now, [&] {

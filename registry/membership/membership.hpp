@@ -73,6 +73,8 @@ class Membership {
   /// A link is connected: messages can be sent. `proven`: the node whose key was proved there; empty: there are no
   /// keys.
   Actions link_up(Time now, LinkId link, std::string_view proven = {});
+  /// A link that was up has another connection now, with other keys, on which nothing was said yet.
+  Actions link_renewed(Time now, LinkId link, std::string_view proven);
   /// A link is no more, or could not be made. `reason` goes into words for people.
   Actions link_down(Time now, LinkId link, std::string_view reason);
   /// What a name stands for; where there are no addresses, why.

@@ -111,18 +111,30 @@ class Cluster::Core {
   const std::string& bound_address() const noexcept { return bound_address_; }
   std::uint64_t incarnation() const noexcept { return incarnation_.load(); }
   bool introduced() const noexcept { return introduced_.load(); }
+  std::uint64_t renewing() const noexcept { return plane_.renewing(); }
   void start();
   std::vector<NodeRow> rows() const;
   std::vector<DepartedRow> departed() const;
   void routability_changed();
+  void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
   bool wait_acknowledged(std::chrono::milliseconds at_most);
   void stop() noexcept;
 
  private:
   /// A member as others see it, from any thread.
   struct Member {
-    std::shared_ptr<RemoteNode> node;  // null: the listener could not make what reaches it
-    std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
+    explicit Member(std::shared_ptr<RemoteNode> given) : node(std::move(given)) {}
+    /// The same, reached in another way.
+    Member(const Member& before, std::shared_ptr<RemoteNode> given)
+        : node(std::move(given)),
+          since(before.since),
+          version_since(before.version_since.load()),
+          was_routable(before.was_routable.load()),
+          last_state(before.last_state.load()),
+          state_since(before.state_since.load()) {}
+
+    const std::shared_ptr<RemoteNode> node;  // null: the listener could not make what reaches it
+    const std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
     std::atomic<std::chrono::system_clock::time_point> version_since{since};
     std::atomic<bool> was_routable{false};
     std::atomic<NodeState> last_state{NodeState::joining};
@@ -140,6 +152,7 @@ class Cluster::Core {
   };
 
   void run();
+  void look_at_keys();
   void take(net::PlaneEvent event);
   Actions take(const net::LinkSaid& said);
   Actions take(const net::CallerSaid& said);
@@ -152,6 +165,8 @@ class Cluster::Core {
   void changed(const NodeRecord& record);
   void suspected(const std::string& name, bool is_suspected);
   void left(const std::string& name, std::string_view reason);
+  void replace_all();
+  void replaced(const std::shared_ptr<RemoteNode>& before, const std::shared_ptr<RemoteNode>& node);
   void tell_acknowledged(std::uint64_t asked);
   void publish_rows(Time now);
   NodeRow own_row();
@@ -183,7 +198,10 @@ class Cluster::Core {
   std::atomic<bool> keys_changed_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
+  std::atomic<bool> has_replacements_{false};
   mutable Mutex mutex_;
+  std::vector<std::pair<std::shared_ptr<RemoteNode>, std::shared_ptr<RemoteNode>>> replacements_
+      BUSBAR_GUARDED_BY(mutex_);  // each before, and from now on
   std::shared_ptr<const Snapshot> snapshot_ BUSBAR_GUARDED_BY(mutex_);
   std::uint64_t acknowledged_ BUSBAR_GUARDED_BY(mutex_) = 0;  // the last of these whose wait is over
   std::condition_variable_any acknowledgement_;
@@ -239,7 +257,8 @@ void Cluster::Core::run() {
       perform(machine_.local_services_changed(Time::clock::now(), registry_.local_record()));
       rows_changed_ = true;
     }
-    if (keys_changed_.exchange(false)) plane_.look_at_keys();
+    if (keys_changed_.exchange(false)) look_at_keys();
+    if (has_replacements_.exchange(false)) replace_all();
     for (auto& event : plane_.receive()) take(std::move(event));
     if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
     tell_acknowledged(asked);
@@ -250,10 +269,19 @@ void Cluster::Core::run() {
   publish_rows(Time::clock::now());
 }
 
+void Cluster::Core::look_at_keys() {
+  try {
+    plane_.look_at_keys();
+  } catch (const net::SocketError& error) {
+    listener_.warn(error.what());
+  }
+}
+
 void Cluster::Core::take(net::PlaneEvent event) {
   const Time now = Time::clock::now();
   perform(std::visit(Overloaded{
                          [&](const net::LinkUp& up) { return machine_.link_up(now, up.link, up.proven); },
+                         [&](const net::LinkRenewed& up) { return machine_.link_renewed(now, up.link, up.proven); },
                          [&](const net::LinkDown& down) { return machine_.link_down(now, down.link, down.reason); },
                          [&](const net::LinkSaid& said) { return take(said); },
                          [&](const net::CallerSaid& said) { return take(said); },
@@ -346,14 +374,14 @@ bool Cluster::Core::encode(const std::shared_ptr<const wire::Message>& message) 
 }
 
 void Cluster::Core::joined(const NodeRecord& record) {
-  auto member = std::make_shared<Member>();
+  std::shared_ptr<RemoteNode> node;
   try {
-    member->node = listener_.node_joined(record);
+    node = listener_.node_joined(record);
   } catch (const std::exception& error) {
     listener_.warn("node " + record.name + " cannot be called at " + record.call_address + ": " + error.what());
   }
-  members_.insert_or_assign(record.name, member);
-  if (member->node != nullptr) registry_.put_node(member->node, record.services);
+  members_.insert_or_assign(record.name, std::make_shared<Member>(node));
+  if (node != nullptr) registry_.put_node(std::move(node), record.services);
   rows_changed_ = true;
 }
 
@@ -381,6 +409,34 @@ void Cluster::Core::left(const std::string& name, std::string_view reason) {
   if (node == nullptr) return;
   registry_.remove_node(node);
   listener_.node_left(node, reason);
+}
+
+void Cluster::Core::replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node) {
+  {
+    const MutexLock lock(mutex_);
+    replacements_.emplace_back(std::move(before), std::move(node));
+  }
+  has_replacements_ = true;
+  plane_.ring();
+}
+
+void Cluster::Core::replace_all() {
+  decltype(replacements_) all;
+  {
+    const MutexLock lock(mutex_);
+    all.swap(replacements_);
+  }
+  for (const auto& [before, node] : all) replaced(before, node);
+}
+
+void Cluster::Core::replaced(const std::shared_ptr<RemoteNode>& before, const std::shared_ptr<RemoteNode>& node) {
+  const auto member = members_.find(node->name());
+  if (member == members_.end() || member->second->node != before) return listener_.node_replaced(node);
+  node->set_suspected(before->suspected());
+  member->second = std::make_shared<Member>(*member->second, node);
+  registry_.replace_node(before, node);
+  rows_changed_ = true;
+  listener_.node_replaced(before);
 }
 
 void Cluster::Core::tell_acknowledged(std::uint64_t asked) {
@@ -517,9 +573,13 @@ const std::string& Cluster::bound_address() const noexcept { return core_->bound
 std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(); }
 void Cluster::start() { core_->start(); }
 bool Cluster::introduced() const noexcept { return core_->introduced(); }
+std::uint64_t Cluster::renewing() const noexcept { return core_->renewing(); }
 std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
 std::vector<DepartedRow> Cluster::departed() const { return core_->departed(); }
 void Cluster::routability_changed() { core_->routability_changed(); }
+void Cluster::replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node) {
+  core_->replace(std::move(before), std::move(node));
+}
 bool Cluster::wait_acknowledged(std::chrono::milliseconds at_most) { return core_->wait_acknowledged(at_most); }
 void Cluster::stop() noexcept { core_->stop(); }
 

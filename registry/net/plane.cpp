@@ -1,4 +1,4 @@
-#include "net/plane.hpp"
+#include "net/plane_link.hpp"
 
 #include <busbar/registry/net/capacity.hpp>
 
@@ -17,7 +17,6 @@ namespace {
 constexpr int kBatch = 256;  // messages
 constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
 constexpr std::chrono::seconds kLookAtSilentEvery{1};
-constexpr const char* kTakenAway = "its key is not in security.authorized any more";
 
 // What is watched that is no link; links are numbered from 1.
 constexpr std::uint64_t kCallers = 0;
@@ -59,25 +58,6 @@ void Plane::Bell::hush() const noexcept {
   (void)!::read(descriptor_, &rung, sizeof rung);
 }
 
-struct Plane::Link {
-  Link(zmq::context_t& context, const SocketOptions& options, const Curve* curve, const Watch& watch, LinkId id,
-       Dial given)
-      : socket(make_dealer(context, options, curve)),
-        monitor(context, socket),
-        watched_socket(watch, socket.get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)),
-        watched_monitor(watch, monitor.socket().get(zmq::sockopt::fd), static_cast<std::uint64_t>(id)),
-        dial(std::move(given)) {}
-  /// Null: without keys.
-  const keys::PublicKey* server() const { return dial.next == 0 ? nullptr : &dial.keys[dial.next - 1]; }
-
-  zmq::socket_t socket;
-  Monitor monitor;
-  const Watch::Entry watched_socket;
-  const Watch::Entry watched_monitor;
-  Dial dial;
-  bool up = false;
-};
-
 Plane::Plane(Options options)
     : options_(std::move(options)),
       resolver_(options_.lookup, [this] { ring(); }),
@@ -101,8 +81,8 @@ void Plane::open_router() {
     gatekeeper_.emplace(
         context_, [this](auto, const auto& key, auto address) { return door_.lets_in(key, address); },
         [this](auto what) { door_.gate_failed(what); });
-    const auto own = options_.keyring->own();
-    const Curve curve{.own = own->secret, .domain = "registry"};
+    own_ = options_.keyring->own();
+    const Curve curve{.own = own_->secret, .domain = "registry"};
     router_ = make_router(context_, options_.listen, options_.sockets, &curve);
   }
   door_.listens_at(bound());
@@ -147,24 +127,32 @@ void Plane::connect_to(LinkId id, Dial dial) {
 void Plane::open_link(LinkId id, Dial dial) {
   const std::string at = dial.at;
   try {
-    std::shared_ptr<const keys::OwnKey> own;
-    std::optional<Curve> curve;
-    if (options_.keyring != nullptr) {
-      const keys::PublicKey& server = dial.keys[dial.next++];
-      server_keys_.tries(dial.address, server);
-      own = options_.keyring->own();
-      curve.emplace(Curve{.own = own->secret, .server = &server});
-    }
-    auto link =
-        std::make_unique<Link>(context_, options_.sockets, curve ? &*curve : nullptr, watch_, id, std::move(dial));
-    link->socket.connect(at);
-    links_.insert_or_assign(id, std::move(link));
+    links_.insert_or_assign(id, make_link(static_cast<std::uint64_t>(id), std::move(dial)));
     unread_.insert(id);
   } catch (const SocketError& error) {
     at_once_.emplace_back(LinkDown{id, error.what()});
   } catch (const zmq::error_t& error) {
     at_once_.emplace_back(LinkDown{id, "cannot connect to " + at + ": " + error.what()});
   }
+}
+
+// Errors: SocketError, zmq::error_t.
+std::unique_ptr<Plane::Link> Plane::make_link(std::uint64_t token, Dial dial) {
+  const std::string at = dial.at;
+  std::shared_ptr<const keys::OwnKey> own;
+  std::optional<Curve> curve;
+  std::optional<keys::PublicKey> server;
+  if (options_.keyring != nullptr) {
+    server = dial.keys[dial.next++];
+    server_keys_.tries(dial.address, *server);
+    own = options_.keyring->own();
+    curve.emplace(Curve{.own = own->secret, .server = &*server});
+  }
+  auto link = std::make_unique<Link>(context_, options_.sockets, curve ? &*curve : nullptr, std::move(dial));
+  link->own = std::move(own);
+  link->watch_as(watch_, token);
+  link->socket.connect(at);
+  return link;
 }
 
 // Where the key that was expected is not that of who is there. False: there is no other to try.
@@ -178,8 +166,14 @@ bool Plane::try_next_key(LinkId id) {
 }
 
 void Plane::close(LinkId id) {
-  links_.erase(id);
+  end_link(id);
   named_links_.erase(id);
+}
+
+void Plane::end_link(LinkId id) {
+  links_.erase(id);
+  renewals_.erase(id);
+  outdated_.erase(id);
 }
 
 void Plane::resolve(const std::string& name) {
@@ -221,13 +215,15 @@ void Plane::send(CallerId id, zmq::message_t& bytes) {
 void Plane::wait(Time until) {
   // Not longer than an hour, so that every number fits; rounded up, because before the time there is nothing to do.
   const auto left = std::clamp<Duration>(until - Time::clock::now(), Duration::zero(), std::chrono::hours(1));
-  const bool at_once = !at_once_.empty() || !unread_.empty() || unread_callers_;
+  const bool at_once = !at_once_.empty() || !unread_.empty() || !unread_renewals_.empty() || unread_callers_;
   const auto timeout = at_once ? 0 : std::chrono::ceil<std::chrono::milliseconds>(left).count();
   for (const std::uint64_t token : watch_.wait(static_cast<int>(timeout))) {
     if (token == kBell) {
       bell_.hush();
     } else if (token == kCallers) {
       unread_callers_ = true;
+    } else if ((token & kRenewal) != 0) {
+      unread_renewals_.insert(LinkId{token & ~kRenewal});
     } else {
       unread_.insert(LinkId{token});
     }
@@ -241,6 +237,7 @@ std::vector<PlaneEvent> Plane::receive() {
     const auto link = links_.find(id);
     if (link != links_.end()) receive_from(id, *link->second, out);
   }
+  for (const LinkId id : std::exchange(unread_renewals_, {})) look_at_renewal(id, out);
   if (std::exchange(unread_callers_, false)) receive_from_callers(out);
   look_at_silent(Time::clock::now(), out);
   return out;
@@ -273,21 +270,26 @@ void Plane::receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
     if (reason.empty()) continue;
     drain(id, link, out);  // it may have said goodbye
     out.emplace_back(LinkDown{id, std::move(reason)});
-    links_.erase(id);
+    end_link(id);
     return;
   }
   drain(id, link, out);
 }
 
 // False: its key was taken away meanwhile.
-bool Plane::tell_up(LinkId id, const Link& link, std::vector<PlaneEvent>& out) {
-  LinkUp up{id, {}};
-  if (const keys::PublicKey* server = link.server()) {
-    const auto authorized = options_.keyring->authorized();
-    if (!authorized->is_node(*server)) return false;
-    up.proven = authorized->find(*server)->name;
-  }
-  out.emplace_back(std::move(up));
+bool Plane::tell_up(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
+  if (!take_name(link)) return false;
+  out.emplace_back(LinkUp{id, link.name});
+  if (link.own != nullptr && link.own->key != own_->key) outdated_.insert(id);  // renewed within a second
+  return true;
+}
+
+bool Plane::take_name(Link& link) const {
+  const keys::PublicKey* server = link.server();
+  if (server == nullptr) return true;
+  const auto authorized = options_.keyring->authorized();
+  if (!authorized->is_node(*server)) return false;
+  link.name = authorized->find(*server)->name;
   return true;
 }
 
@@ -378,7 +380,10 @@ std::optional<CallerId> Plane::add_caller(const std::string& routing_id, zmq::me
     return std::nullopt;
   }
   const auto caller = callers_.add(routing_id, descriptor, now);
-  if (caller) proven_.insert_or_assign(*caller, Proven{*key, authorized->find(*key)->name});
+  if (!caller) return std::nullopt;
+  const std::string& name = authorized->find(*key)->name;
+  proven_.insert_or_assign(*caller, Proven{*key, name});
+  key_proved(name, *key);
   return caller;
 }
 
@@ -392,48 +397,14 @@ void Plane::look_at_silent(Time now, std::vector<PlaneEvent>& out) {
   next_look_at_silent_ = now + kLookAtSilentEvery;
   for (const CallerId caller : callers_.take_silent(now - options_.forget_callers)) gone(caller, out);
   door_.tick(now);
-}
-
-// ----------------------------------------------------------------------------------------------------------- keys
-
-std::string_view Plane::proven(CallerId id) const {
-  const auto found = proven_.find(id);
-  return found == proven_.end() ? std::string_view() : found->second.name;
-}
-
-void Plane::greeted(CallerId id, std::string_view name) { door_.greeted(callers_.descriptor(id), name); }
-
-void Plane::misbehaved(CallerId id, TurnedAway why, std::string_view text) {
-  const auto known = proven_.find(id);
-  const keys::PublicKey* key = known == proven_.end() ? nullptr : &known->second.key;
-  if (door_.misbehaved(callers_.descriptor(id), key, why, text, Time::clock::now())) callers_.ended(id);
-}
-
-void Plane::look_at_keys() {
-  const auto authorized = options_.keyring->authorized();
-  for (auto at = proven_.begin(); at != proven_.end();) {
-    const auto& [id, proven] = *at;
-    if (authorized->is_node(proven.key) && authorized->find(proven.key)->name == proven.name) {
-      ++at;
-      continue;
-    }
-    door_.turn_away(callers_.descriptor(id), TurnedAway::key_taken_away, kTakenAway);
-    callers_.forget(id);
-    at_once_.emplace_back(CallerGone{id});
-    at = proven_.erase(at);
-  }
-  for (auto at = links_.begin(); at != links_.end();) {
-    const auto link = at++;
-    if (!link->second->up || authorized->is_node(*link->second->server())) continue;
-    at_once_.emplace_back(LinkDown{link->first, kTakenAway});
-    links_.erase(link);
-  }
+  renew_outdated();
 }
 
 void Plane::close_all(std::chrono::milliseconds linger) noexcept {
   const int ms = static_cast<int>(linger.count());
   for (const auto& [id, link] : links_) zmq_setsockopt(link->socket.handle(), ZMQ_LINGER, &ms, sizeof ms);
   if (router_.handle() != nullptr) zmq_setsockopt(router_.handle(), ZMQ_LINGER, &ms, sizeof ms);
+  renewals_.clear();
   links_.clear();
   watched_.clear();
   router_monitor_.reset();

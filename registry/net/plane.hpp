@@ -14,6 +14,7 @@
 #include "net/server_keys.hpp"
 #include "net/watch.hpp"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,11 @@ namespace busbar::registry::net {
 
 /// `proven`: the node whose key is there; empty: there are no keys.
 struct LinkUp {
+  LinkId link{};
+  std::string proven;
+};
+/// The link has a new connection, because one of its ends has another key; nothing was said on it yet.
+struct LinkRenewed {
   LinkId link{};
   std::string proven;
 };
@@ -55,7 +61,7 @@ struct NameResolved {
   std::string name;
   Resolved found;
 };
-using PlaneEvent = std::variant<LinkUp, LinkDown, LinkSaid, CallerSaid, CallerGone, NameResolved>;
+using PlaneEvent = std::variant<LinkUp, LinkRenewed, LinkDown, LinkSaid, CallerSaid, CallerGone, NameResolved>;
 
 /// Threads: one at a time, but for `ring`.
 class Plane {
@@ -98,8 +104,12 @@ class Plane {
   void greeted(CallerId id, std::string_view name);
   /// It has sent something that cannot be read; who does so too often is hung up on.
   void misbehaved(CallerId id, TurnedAway why, std::string_view text);
-  /// The keyring has changed: who is not listed any more is gone, which is told.
+  /// The keyring has changed: who is not listed any more is gone, which is told; who comes from now on meets this
+  /// node's own key as it is now. Errors: SocketError, if that cannot be: then the key before is used on there.
   void look_at_keys();
+
+  /// How many connections of either direction have a key that their end has replaced. Threads: any.
+  std::uint64_t renewing() const noexcept { return renewing_.load(std::memory_order_relaxed); }
 
   /// Wakes `wait`. Threads: any.
   void ring() const noexcept { bell_.ring(); }
@@ -126,6 +136,8 @@ class Plane {
    private:
     const int descriptor_;
   };
+  /// What a renewal of a link is watched as: the link's number, with this bit.
+  static constexpr std::uint64_t kRenewal = std::uint64_t{1} << 62U;
   struct Link;
   /// An address that is being dialled, and the keys that are still to be tried there.
   struct Dial {
@@ -141,12 +153,25 @@ class Plane {
   };
 
   void open_router();
+  void look_at_own_key();
+  void end_unlisted_callers(const keys::Authorized& authorized);
+  void end_unlisted_links(const keys::Authorized& authorized);
+  void key_proved(const std::string& node, const keys::PublicKey& key);
+  void renew_outdated();
+  void renew(LinkId id);
+  void dial_anew(LinkId id, Dial dial);
+  void look_at_renewal(LinkId id, std::vector<PlaneEvent>& out);
+  void take_over(LinkId id, std::vector<PlaneEvent>& out);
+  void count_renewing();
   void resolve_and_connect(LinkId id, Dial dial);
   void connect_to(LinkId id, Dial dial);
   bool try_next_key(LinkId id);
   void open_link(LinkId id, Dial dial);
+  std::unique_ptr<Link> make_link(std::uint64_t token, Dial dial);
+  void end_link(LinkId id);
   static std::string why_ended(const Link& link, const Monitor::Happened& happened);
-  bool tell_up(LinkId id, const Link& link, std::vector<PlaneEvent>& out);
+  bool tell_up(LinkId id, Link& link, std::vector<PlaneEvent>& out);
+  bool take_name(Link& link) const;
   void look_at_names();
   void receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out);
   void receive_from_callers(std::vector<PlaneEvent>& out);
@@ -167,24 +192,30 @@ class Plane {
   ServerKeys server_keys_;
   Door door_;
   zmq::context_t context_;
-  std::optional<Gatekeeper> gatekeeper_;  // before any socket that is bound
+  std::optional<Gatekeeper> gatekeeper_;     // before any socket that is bound
+  std::shared_ptr<const keys::OwnKey> own_;  // with which it is bound
   zmq::socket_t router_;
   std::optional<Monitor> router_monitor_;
   Watch watch_;
   std::vector<std::unique_ptr<Watch::Entry>> watched_;  // but for the links' own
   std::map<LinkId, std::unique_ptr<Link>> links_;
+  std::set<LinkId> outdated_;                         // of them, those that are to have a connection with other keys
+  std::map<LinkId, std::unique_ptr<Link>> renewals_;  // of those, the ones that are being made: not up yet
   CallerTable callers_;
   struct Proven {
     keys::PublicKey key;
     std::string name;
+    bool from_before = false;  // it stands since this node had another key
   };
   std::map<CallerId, Proven> proven_;
+  std::atomic<std::uint64_t> renewing_{0};
   Time next_look_at_silent_{};
   std::vector<PlaneEvent> at_once_;  // happened while something was sent or connected
 
   // Who may have something to say. ZeroMQ's descriptors tell of news once, and any use of a socket may be what takes
   // note of them: whoever was told of, used, or not read to the end is looked at the next time.
   std::set<LinkId> unread_;
+  std::set<LinkId> unread_renewals_;
   bool unread_callers_ = true;
 };
 

@@ -69,6 +69,16 @@ void Registry::remove_node(const std::shared_ptr<RemoteNode>& node) {
   old = publish();
 }
 
+bool Registry::replace_node(const std::shared_ptr<RemoteNode>& before, std::shared_ptr<RemoteNode> node) {
+  Table old;
+  const MutexLock lock(mutex_);
+  const auto known = nodes_.find(before->name());
+  if (known == nodes_.end() || known->second.node != before) return false;
+  known->second.node.swap(node);
+  old = publish();
+  return true;
+}
+
 void Registry::refresh() {
   Table old;
   const MutexLock lock(mutex_);

@@ -119,8 +119,6 @@ TEST_F(KeyedCluster, AnUnlistedHostStaysOutsideUntilItIsListed) {
 }
 
 TEST_F(KeyedCluster, AKeyThatIsTakenAwayIsOutAtOnce) {
-  // One run in six waits for very long then; why is not known yet.
-  if (under_any_sanitizer()) GTEST_SKIP() << "not under a sanitizer";
   start_two();
   keys.let_in(cluster["a"], "ada", Role::client);
   const auto& ada = keys.of("ada");

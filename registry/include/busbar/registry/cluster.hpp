@@ -82,6 +82,9 @@ class ClusterListener {
   virtual void node_suspected(std::string_view /*node*/, bool /*suspected*/) {}
   /// It is gone: said goodbye, died, or was replaced by a later incarnation. Calls under way there end at once (C-D9).
   virtual void node_left(const std::shared_ptr<RemoteNode>& node, std::string_view reason) = 0;
+  /// After `Cluster::replace`: nobody finds this way to a node any more; the one before, or, where that node had gone
+  /// meanwhile, the new one.
+  virtual void node_replaced(const std::shared_ptr<RemoteNode>& /*unused*/) {}
   /// `Cluster::introduced` holds from now on. Once.
   virtual void introduced() {}
   /// This node's name is held by another live one (C-G7), or the cluster refuses it for another reason: it stays
@@ -120,12 +123,17 @@ class Cluster {
   /// Whether every seed, and every node that they have told of, has been tried once, and each that answered has been
   /// joined. Once one has been, a second is enough for the others.
   bool introduced() const noexcept;
+  /// How many of its connections have a key that the one or the other end has replaced.
+  std::uint64_t renewing() const noexcept;
   /// This node first, then the others by name. From a snapshot: never waits for the cluster's thread.
   std::vector<NodeRow> rows() const;
   /// Those that have left in the last ten minutes and have not come back, by name. As `rows`.
   std::vector<DepartedRow> departed() const;
   /// A node's link for calls has come up or gone down: takes it into account at once, on the calling thread.
   void routability_changed();
+  /// There is another way to reach that node, in the same incarnation: from some moment on, which `node_replaced`
+  /// tells, it alone is found.
+  void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
   /// Waits until every node that this one is connected to has said that it has this node's record, with what has
   /// changed before this call; at most so long. False: not all have.
   bool wait_acknowledged(std::chrono::milliseconds at_most);

@@ -58,6 +58,9 @@ class Registry {
   void put_node(std::shared_ptr<RemoteNode> node, std::vector<RemoteService> services);
   /// Takes a node away, if it is this very one. On return no lookup uses it any more.
   void remove_node(const std::shared_ptr<RemoteNode>& node);
+  /// Puts another way to reach a node in the place of `before`, with the same services. On return no lookup uses the
+  /// old one. False, and nothing happens: it is not that very one that is known.
+  bool replace_node(const std::shared_ptr<RemoteNode>& before, std::shared_ptr<RemoteNode> node);
   /// Publishes anew, because a node has become routable or is no longer.
   void refresh();
   /// The node of that name, routable or not, or null.

@@ -16,7 +16,7 @@ using testing::eventually;
 class CallPlaneEnd : public ::testing::Test {
  protected:
   void SetUp() override {
-    plane_.start(dispatch_, requests_, [] {});
+    plane_.start(dispatch_, requests_, {});
     peer_ = plane_.add("other", 7, other_.address());
     caller_.greet("other");
     ASSERT_TRUE(eventually([&] { return peer_->routable(); }));
@@ -75,7 +75,7 @@ TEST(CallPlane, C_D18_WithoutOthersNobodyIsWaitedFor) {
   TestDispatch dispatch;
   testing::ScriptedRequests requests;
   CallPlane plane(testing::server_options(), Logger());
-  plane.start(dispatch, requests, [] {});
+  plane.start(dispatch, requests, {});
   EXPECT_TRUE(plane.wind_down(far_future()));
 }
 
