@@ -280,7 +280,7 @@ void Plane::receive_from(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
 bool Plane::tell_up(LinkId id, Link& link, std::vector<PlaneEvent>& out) {
   if (!take_name(link)) return false;
   out.emplace_back(LinkUp{id, link.name});
-  if (link.own != nullptr && link.own->key != own_->key) outdated_.insert(id);  // renewed within a second
+  if (is_outdated(link)) outdated_.insert(id);  // renewed within a second
   return true;
 }
 

@@ -157,6 +157,7 @@ class Plane {
   void end_unlisted_callers(const keys::Authorized& authorized);
   void end_unlisted_links(const keys::Authorized& authorized);
   void key_proved(const std::string& node, const keys::PublicKey& key);
+  bool is_outdated(const Link& link) const;
   void renew_outdated();
   void renew(LinkId id);
   void dial_anew(LinkId id, Dial dial);
@@ -199,6 +200,7 @@ class Plane {
   Watch watch_;
   std::vector<std::unique_ptr<Watch::Entry>> watched_;  // but for the links' own
   std::map<LinkId, std::unique_ptr<Link>> links_;
+  std::map<std::string, keys::PublicKey> newest_;     // keys that nodes have shown when they dialled this one; by name
   std::set<LinkId> outdated_;                         // of them, those that are to have a connection with other keys
   std::map<LinkId, std::unique_ptr<Link>> renewals_;  // of those, the ones that are being made: not up yet
   CallerTable callers_;

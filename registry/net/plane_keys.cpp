@@ -27,6 +27,7 @@ void Plane::look_at_keys() {
   const auto authorized = options_.keyring->authorized();
   end_unlisted_callers(*authorized);
   end_unlisted_links(*authorized);
+  std::erase_if(newest_, [&](const auto& one) { return !authorized->is_node(one.second); });
   look_at_own_key();
 }
 
@@ -73,13 +74,19 @@ void Plane::look_at_own_key() {
 
 // Where it dials us with another key than the one that we have met there, it has that one there, too, by now.
 void Plane::key_proved(const std::string& node, const keys::PublicKey& key) {
+  newest_.insert_or_assign(node, key);
   for (const auto& [id, link] : links_) {
-    if (!link->up || link->name != node || *link->server() == key) continue;
-    server_keys_.tries(link->dial.address, key);
+    if (!link->up || !is_outdated(*link)) continue;
     outdated_.insert(id);
     renew(id);
   }
   count_renewing();
+}
+
+bool Plane::is_outdated(const Link& link) const {
+  if (link.own == nullptr) return false;
+  const auto proved = newest_.find(link.name);
+  return link.own->key != own_->key || (proved != newest_.end() && proved->second != *link.server());
 }
 
 // Who does not list our new key yet is asked again every second.
@@ -94,6 +101,10 @@ void Plane::renew(LinkId id) {
   const Link& link = *links_.at(id);
   Dial dial{.address = link.dial.address, .node = link.name, .at = link.dial.at};
   dial.keys = server_keys_.for_address(dial.address, dial.node, *options_.keyring->authorized());
+  if (const auto proved = newest_.find(link.name); proved != newest_.end()) {
+    const auto found = std::find(dial.keys.begin(), dial.keys.end(), proved->second);
+    if (found != dial.keys.end()) std::rotate(dial.keys.begin(), found, found + 1);
+  }
   if (!dial.keys.empty()) dial_anew(id, std::move(dial));
 }
 
@@ -124,13 +135,17 @@ void Plane::look_at_renewal(LinkId id, std::vector<PlaneEvent>& out) {
 void Plane::take_over(LinkId id, std::vector<PlaneEvent>& out) {
   auto next = std::move(renewals_.extract(id).mapped());
   if (!take_name(*next)) return;
+  // The key that it has proved last was tried first: if another one is right, it has not that one where it listens.
+  const auto proved = newest_.find(next->name);
+  if (proved != newest_.end() && next->dial.next > 1 && next->dial.keys.front() == proved->second)
+    newest_.erase(proved);
   auto& link = links_.at(id);
   drain(id, *link, out);
   link = std::move(next);
   link->up = true;
   link->watch_as(watch_, static_cast<std::uint64_t>(id));
   (void)link->socket.get(zmq::sockopt::events);  // see receive_from
-  outdated_.erase(id);
+  if (!is_outdated(*link)) outdated_.erase(id);
   unread_.insert(id);
   out.emplace_back(LinkRenewed{id, link->name});
   count_renewing();

@@ -75,6 +75,25 @@ TEST(Nodes, C_G2_ARecordReplacesTheOneBeforeWhole) {
   EXPECT_EQ(registry.facts().services, 2U);
 }
 
+TEST(Nodes, AreReachedInAnotherWayWithTheSameServices) {
+  Registry registry;
+  const auto before = node("b"), now = node("b"), other = node("b");
+  registry.put_node(before, offers({"greet"}));
+  EXPECT_FALSE(registry.replace_node(other, now)) << "it is not that one";
+  EXPECT_EQ(registry.find_node("b"), before);
+  EXPECT_TRUE(registry.replace_node(before, now));
+  EXPECT_EQ(registry.find_node("b"), now);
+  registry.lookup("greet", [&](const ServiceEntry* entry) {
+    ASSERT_NE(entry, nullptr);
+    ASSERT_EQ(entry->remote.size(), 1U);
+    EXPECT_EQ(entry->remote[0].node, now);
+  });
+  registry.remove_node(before);
+  EXPECT_THAT(providers(registry, "greet"), ElementsAre("b"));
+  registry.remove_node(now);
+  EXPECT_FALSE(registry.replace_node(now, before)) << "it has gone";
+}
+
 TEST(Nodes, C_G2_ALaterIncarnationReplacesTheOneBefore) {
   Registry registry;
   auto first = node("b", 1);

@@ -61,6 +61,29 @@ TEST_F(ProvenNames, AHelloUnderItsOwnNameIsAccepted) {
   EXPECT_EQ(*machine.name_of(kCaller), "b");
 }
 
+// A key has followed another: who is there is told anew who this is, and stays a member meanwhile.
+TEST_F(ProvenNames, ANewConnectionOfALinkIsGreetedAndNobodyIsLost) {
+  welcome("seed", "seed");
+  const Actions renewed = machine.link_renewed(now, link, "seed");
+  const auto* sent = first<SendToLink>(renewed);
+  ASSERT_NE(sent, nullptr);
+  EXPECT_EQ(sent->link, link);
+  EXPECT_TRUE(std::holds_alternative<wire::Hello>(*sent->message));
+  EXPECT_EQ(first<NodeLeft>(renewed), nullptr);
+  EXPECT_EQ(machine.rows().size(), 1U);
+  const Actions welcomed = machine.from_link(now, link, wire::Welcome{.record = record_of("seed"), .peers = {}});
+  EXPECT_EQ(first<NodeJoined>(welcomed), nullptr);
+  EXPECT_EQ(first<Close>(welcomed), nullptr);
+  EXPECT_EQ(first<SendToLink>(machine.link_renewed(now, LinkId{99}, "seed")), nullptr) << "there is no such link";
+}
+
+TEST_F(ProvenNames, WhoIsAnotherOnTheNewConnectionIsNotTaken) {
+  welcome("seed", "seed");
+  machine.link_renewed(now, link, "b");
+  const Actions actions = machine.from_link(now, link, wire::Welcome{.record = record_of("seed"), .peers = {}});
+  EXPECT_NE(first<Close>(actions), nullptr);
+}
+
 TEST_F(ProvenNames, AHelloUnderAnothersIsRefusedInWords) {
   const Actions actions = hello("c", "b");
   EXPECT_EQ(first<NodeJoined>(actions), nullptr);

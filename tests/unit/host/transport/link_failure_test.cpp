@@ -531,5 +531,26 @@ TEST_F(LinkFailureTest, WhoClosesTellsAllThatUnderstandItBehindEverythingElse) {
   here_.peers.stop();  // the call is told of its end before it is gone
 }
 
+// Another link has taken its place.
+TEST_F(LinkFailureTest, ARetiredLinkIsClosedWhenNothingIsWaitedForThere) {
+  ScriptedNode other;
+  const auto peer = here_.add_and_wait(other.address());
+  peer->pending_begins();
+  CallPeers::retire(peer);
+  TestCall call;
+  Seat seat(call.waiter);
+  EXPECT_EQ(here_.begin(*peer, call, seat, "x"), Sent::kYes) << "by who has found it before";
+  EXPECT_TRUE(here_.finish(*peer, call, seat));
+  EXPECT_EQ(call.answer, "x");
+  const Nanos until = now_ns() + 1500 * kMillisecond;  // longer than it is kept in any case
+  ASSERT_TRUE(eventually([&] { return now_ns() >= until; }));
+  EXPECT_TRUE(peer->routable()) << "something is waited for";
+  peer->pending_ends();
+  EXPECT_TRUE(eventually([&] { return peer->over(); }));
+  EXPECT_TRUE(eventually([&] { return here_.log.with("a connection to a peer was renewed").size() == 1; }));
+  EXPECT_THAT(here_.log.with("peer is down"), ::testing::IsEmpty());
+  EXPECT_EQ(other.hellos, 1) << "it is not dialled again";
+}
+
 }  // namespace
 }  // namespace busbar::host

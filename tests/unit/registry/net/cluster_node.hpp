@@ -31,6 +31,7 @@ class ClusterNode final : public registry::ClusterListener {
     std::vector<std::string> refusals;  // texts
     std::vector<std::string> warnings;
     std::vector<std::uint64_t> raised;
+    std::vector<std::shared_ptr<registry::RemoteNode>> unused;  // after `replace`
   };
 
   explicit ClusterNode(registry::ClusterOptions options, bool reaches_others = true)
@@ -102,6 +103,10 @@ class ClusterNode final : public registry::ClusterListener {
   void node_left(const std::shared_ptr<registry::RemoteNode>& node, std::string_view reason) override {
     const MutexLock lock(mutex_);
     told_.left.push_back(node->name() + ": " + std::string(reason));
+  }
+  void node_replaced(const std::shared_ptr<registry::RemoteNode>& unused) override {
+    const MutexLock lock(mutex_);
+    told_.unused.push_back(unused);
   }
   void refused(std::string_view reason) override {
     const MutexLock lock(mutex_);

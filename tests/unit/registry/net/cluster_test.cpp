@@ -14,6 +14,7 @@
 #include <atomic>
 #include <filesystem>
 #include <latch>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -203,6 +204,33 @@ TEST(Clusters, C_G1_ServicesAppearAndDisappearElsewhereAsTheyDoHere) {
   EXPECT_THAT(b.providers("service_18"), IsEmpty()) << "C-G2: a record is replaced whole";
   a.registry().withdraw_router("p");
   EXPECT_TRUE(comes_to_offer(b, "service_19", {}));
+}
+
+TEST(Clusters, ANodeThatIsReachedInAnotherWayStaysAMember) {
+  ClusterNode a("a");
+  std::optional<ClusterNode> b;
+  b.emplace("b", Names{a.address()});
+  b->offer("p", {"x"});
+  ASSERT_TRUE(comes_to_offer(a, "x", {"b"}));
+  const auto before = a.reached("b");
+  const auto now = std::make_shared<busbar::testing::ReachedNode>("b", before->incarnation(), true);
+  a.cluster().replace(before, now);
+  ASSERT_TRUE(eventually([&] { return a.told().unused.size() == 1; }));
+  EXPECT_EQ(a.told().unused.front(), before);
+  EXPECT_EQ(a.reached("b"), now);
+  EXPECT_EQ(a.providers("x"), Names{"b"});
+  before->set_routable(false);
+  EXPECT_TRUE(eventually([&] { return a.cluster().rows().at(1).state == NodeState::up; })) << "by the new way";
+  b->offer("p", {"x", "y"});
+  EXPECT_TRUE(comes_to_offer(a, "y", {"b"})) << "what it says later is of the new way";
+  EXPECT_THAT(a.told().left, IsEmpty());
+  b.reset();
+  ASSERT_TRUE(eventually([&] { return a.told().left.size() == 1; }));
+  const auto late = std::make_shared<busbar::testing::ReachedNode>("b", before->incarnation(), true);
+  a.cluster().replace(now, late);
+  ASSERT_TRUE(eventually([&] { return a.told().unused.size() == 2; }));
+  EXPECT_EQ(a.told().unused.back(), late) << "that node has gone";
+  EXPECT_EQ(a.reached("b"), nullptr);
 }
 
 TEST(Clusters, C_G1_ANodeThatJoinsLaterLearnsWhatIsOffered) {
