@@ -63,6 +63,12 @@ void Visitor::say(const wire::Envelope& envelope) {
   say(sink.bytes());
 }
 
+void Visitor::say_if_connected(const wire::Envelope& envelope) {
+  cbor::ByteSink sink;
+  wire::write_envelope(sink, envelope);
+  socket_.send(zmq::buffer(sink.bytes().data(), sink.bytes().size()), zmq::send_flags::dontwait);
+}
+
 std::optional<std::vector<std::uint8_t>> Visitor::heard(std::chrono::milliseconds within) {
   socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(within.count()));
   zmq::message_t message;

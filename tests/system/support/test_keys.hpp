@@ -52,6 +52,8 @@ class Visitor {
   void say(std::span<const std::uint8_t> bytes);
   void say(const registry::wire::Message& message) { say(registry::wire::encode(message)); }
   void say(const wire::Envelope& envelope);
+  /// The same where it may be that there is no connection any more: then it says nothing, and does not wait for one.
+  void say_if_connected(const wire::Envelope& envelope);
   /// The next message; nothing: none comes within `within`.
   std::optional<std::vector<std::uint8_t>> heard(std::chrono::milliseconds within = kLimit);
   /// As an envelope, which points into what was heard last.
