@@ -23,11 +23,15 @@ struct RemoteOptions {
 void measure_remote_latency(const RemoteOptions& options);
 void measure_remote_throughput(const RemoteOptions& options);
 void measure_curve(const RemoteOptions& options);
+void measure_strangers(const RemoteOptions& options);
 void measure_remote_cpu(const RemoteOptions& options);
 void measure_known(const RemoteOptions& options);
 void measure_killed(const RemoteOptions& options);
 
 // What a process does that was started with `--serve announcer`: registers a service for each line that it reads.
 void serve_announcer();
+// The same with `--serve strangers`: reads the host's call address, how many a second, and then says at each line how
+// many it has been; until "end".
+void serve_strangers(const std::string& keys);
 
 }  // namespace bench

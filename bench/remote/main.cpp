@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   std::string serve, directory, keys;
   CLI::App app("Measures calls between two processes against their floors.", "remote_bench");
   app.add_option("--only", options.only, "One figure alone")
-      ->check(CLI::IsMember({"latency", "throughput", "curve", "cpu", "known", "killed"}));
+      ->check(CLI::IsMember({"latency", "throughput", "curve", "strangers", "cpu", "known", "killed"}));
   app.add_option("--row", options.row, "Only rows with this in \"ROW, PLACEMENT\"");
   app.add_option("--rounds", options.rounds, "Alternating rounds, at least 5 for a figure");
   app.add_option("--ms", options.ms, "How long each round takes with one call at a time");
@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (serve == "raw") bench::serve_raw(keys);
   if (serve == "host") bench::serve_host(directory, keys);
+  if (serve == "strangers") return bench::serve_strangers(keys), EXIT_SUCCESS;
   if (serve == "announcer") return bench::serve_announcer(), EXIT_SUCCESS;
 
   std::printf("%u processors, %d rounds\n", std::thread::hardware_concurrency(), options.rounds);
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
   if (wanted("latency")) bench::measure_remote_latency(options);
   if (wanted("throughput")) bench::measure_remote_throughput(options);
   if (wanted("curve")) bench::measure_curve(options);
+  if (wanted("strangers")) bench::measure_strangers(options);
   if (wanted("cpu")) bench::measure_remote_cpu(options);
   if (wanted("known")) bench::measure_known(options);
   if (wanted("killed")) bench::measure_killed(options);
