@@ -209,7 +209,7 @@ void CallServer::read(Received& message, ConnectionPtr connection) {
       connection = greet(message, envelope);
       if (connection == nullptr) return;
     }
-  } while (!rest.empty());
+  } while (!rest.empty() && !connection->ended);
 }
 
 void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& envelope) {
@@ -218,11 +218,7 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
     router_->send_waiting();
     unsent_ = 1;
   }
-  if (envelope.major != wire::kCallProtocolMajor) {
-    return refuse(connection->routing_id(), envelope.attempt, "protocol",
-                  "this connection speaks version " + std::to_string(wire::kCallProtocolMajor) +
-                      " of the call protocol, found an envelope of version " + std::to_string(envelope.major));
-  }
+  if (envelope.major != wire::kCallProtocolMajor) return refuse_version(connection, envelope);
   switch (envelope.type) {
     case wire::EnvelopeType::request:
     case wire::EnvelopeType::cancel:
@@ -240,6 +236,15 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
       throw MalformedPayload("expected a request, an answer, a cancellation or a query, found an envelope of type " +
                              std::to_string(static_cast<unsigned>(envelope.type)));
   }
+}
+
+void CallServer::refuse_version(const ConnectionPtr& connection, const wire::Envelope& envelope) {
+  const std::string text = "this connection speaks version " + std::to_string(wire::kCallProtocolMajor) +
+                           " of the call protocol, found an envelope of version " + std::to_string(envelope.major);
+  refuse(connection->routing_id(), envelope.attempt, "protocol", text);
+  const bool is_shut_out = door_.misbehaved(connection->descriptor(), connection->key(), net::TurnedAway::other_version,
+                                            text, std::chrono::steady_clock::now());
+  if (is_shut_out) end(connection);
 }
 
 // Whatever it has asked has been handed out by now.
@@ -267,8 +272,10 @@ CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envel
   if (options_.keyring != nullptr && !(proof = proof_of(message))) return nullptr;
   if (const auto refusal = judge_hello(hello, options_, proof ? &proof->owner : nullptr)) {
     refuse_hello(routing_id, refusal->code, refusal->text);
-    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, net::TurnedAway::other_name,
-                     refusal->text, std::chrono::steady_clock::now());
+    const auto why =
+        hello.major != wire::kCallProtocolMajor ? net::TurnedAway::other_version : net::TurnedAway::other_name;
+    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, why, refusal->text,
+                     std::chrono::steady_clock::now());
     return nullptr;
   }
   return admit(message, hello, std::move(proof));

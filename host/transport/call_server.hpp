@@ -84,6 +84,7 @@ class CallServer {
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
   void malformed(Received& message, const ConnectionPtr& connection, std::string_view what);
 
+  void refuse_version(const ConnectionPtr& connection, const wire::Envelope& envelope);
   void take_closing(const ConnectionPtr& connection);
   void drain_monitor();
   void end_leaving(ReceivedBatch& batch) noexcept;

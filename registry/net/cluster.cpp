@@ -68,6 +68,9 @@ struct Overloaded : Functions... {
 template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it by itself
 
+// A type that somebody else has made up, which may be as long as a text may be.
+std::string shown(const std::string& type) { return type.substr(0, 32); }
+
 std::span<const std::uint8_t> bytes_of(const zmq::message_t& message) {
   return {message.data<std::uint8_t>(), message.size()};
 }
@@ -157,6 +160,7 @@ class Cluster::Core {
   Actions take(const net::LinkSaid& said);
   Actions take(const net::CallerSaid& said);
   Actions take_bad(CallerId caller, std::string_view what);
+  void count_refusals(CallerId caller, const Actions& actions);
   void perform(const Actions& actions);
   template <class Destination>
   void send(Destination to, const std::shared_ptr<const wire::Message>& message);
@@ -307,12 +311,29 @@ Actions Cluster::Core::take(const net::CallerSaid& said) {
   const Time now = Time::clock::now();
   if (!said.whole) return take_bad(said.caller, "several frames, expected one");
   try {
-    Actions actions =
-        machine_.from_caller(now, said.caller, wire::decode(bytes_of(said.bytes)), plane_.proven(said.caller));
+    const wire::Message message = wire::decode(bytes_of(said.bytes));
+    if (const auto* other = std::get_if<wire::OtherMajor>(&message)) {
+      plane_.misbehaved(said.caller, net::TurnedAway::other_version,
+                        "its " + shown(other->type) + " is of version " + std::to_string(other->major) +
+                            " of the registry's protocol, expected " + std::to_string(wire::kMajor));
+    }
+    Actions actions = machine_.from_caller(now, said.caller, message, plane_.proven(said.caller));
+    count_refusals(said.caller, actions);
     if (const std::string* name = machine_.name_of(said.caller)) plane_.greeted(said.caller, *name);
     return actions;
   } catch (const wire::BadMessage& bad) {
     return take_bad(said.caller, bad.what());
+  }
+}
+
+// A name that is not its key's is a wrong; who is refused for something else may have done none.
+void Cluster::Core::count_refusals(CallerId caller, const Actions& actions) {
+  for (const Action& action : actions) {
+    const auto* sent = std::get_if<SendToCaller>(&action);
+    const auto* refused = sent != nullptr ? std::get_if<wire::Refused>(sent->message.get()) : nullptr;
+    if (refused != nullptr && sent->caller == caller && refused->code == wire::kRefusedKey) {
+      plane_.misbehaved(caller, net::TurnedAway::other_name, refused->text);
+    }
   }
 }
 

@@ -6,86 +6,19 @@
 #include <random>
 #include <thread>
 
-#include "system/support/callers.hpp"
+#include "system/support/attacked_cluster.hpp"
 #include "system/support/raw_connections.hpp"
-#include "system/support/test_keys.hpp"
 
 namespace busbar::system_tests {
 namespace {
 
 using keys::Role;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 namespace registry_wire = registry::wire;
 
-/// Rubbish without end is one thing that is looked at here, and being shut out for it another.
-constexpr const char* kPatient =
-    "[registry]\nheartbeat = \"200ms\"\nlost_after = \"3s\"\n"
-    "[limits]\nprotocol_errors = 1000000000\nhandshakes = 1000000\nstrangers = 200\n";
-
-class Attacks : public ClusterTest {
- protected:
-  /// Hosts a and b with keys; b is called all the time, from a node of this process's own.
-  void start(const char* configuration = kPatient) {
-    for (const char* name : {"a", "b"}) {
-      keys.make(name);
-      cluster.make(name).configure(configuration);
-      for (const char* plugin : {"behaviours", "placed"}) cluster[name].add(plugin);
-      cluster.start(name, keys.flags(name));
-    }
-    keys.make("tester");
-    ASSERT_TRUE(cluster.wait_until_whole());
-    calls = cluster_status(cluster["b"], "address");
-    registry = cluster_status(cluster["b"], "registry_address");
-    NodeOptions options;
-    options.name = "tester";
-    options.join = {cluster.seed()};
-    const auto flags = keys.flags("tester");
-    options.security = {flags[3], flags[5]};
-    node = std::make_unique<Node>(std::move(options));
-    ASSERT_EQ(node->wait_joined(kLimit), JoinState::joined) << node->refusal();
-    ASSERT_TRUE(eventually([&] { return providers(*node, "where") == std::vector<std::string>({"a", "b"}); }));
-    callers = std::make_unique<SteadyCallers>(*node, 2, "where", kLimit);
-    ASSERT_TRUE(callers->wait_for_more(100));
-  }
-  void TearDown() override {
-    if (callers != nullptr) {
-      EXPECT_TRUE(callers->wait_for_more(100)) << "calls go on";
-      EXPECT_THAT(callers->tally().failures, IsEmpty());
-    }
-    callers.reset();
-    node.reset();
-    ClusterTest::TearDown();
-  }
-  std::uint64_t turned_away(const char* why) const {
-    return cluster_status(cluster["b"], "security")["turned_away"].value(why, 0ULL);
-  }
-  bool counted(const char* why, std::uint64_t least = 1) const {
-    return eventually([&] { return turned_away(why) >= least; });
-  }
-  long resident_kib() const {
-    const std::string status = read_file("/proc/" + std::to_string(cluster["b"].process().pid()) + "/status");
-    return std::stol(status.substr(status.find("VmRSS:") + 6));
-  }
-  /// What the same takes again, it has taken before.
-  template <class Attack>
-  void expect_no_growth(Attack attack) {
-    attack();
-    if (under_any_sanitizer()) return;  // whose own memory grows
-    attack();
-    const long before = resident_kib();
-    attack();
-    EXPECT_LE(resident_kib(), before * 105 / 100 + 512) << "KiB";
-  }
-  std::vector<std::string> planes() const { return {calls, registry}; }
-
-  TestKeys keys;
-  std::string calls, registry;
-  std::unique_ptr<Node> node;
-  std::unique_ptr<SteadyCallers> callers;
-};
+using Attacks = AttackedCluster;
 
 TEST_F(Attacks, RandomBytes) {
   start();
@@ -159,12 +92,6 @@ std::vector<std::vector<std::uint8_t>> damaged(const std::vector<std::uint8_t>& 
   return all;
 }
 
-std::vector<std::uint8_t> bytes_of(const busbar::wire::Envelope& envelope) {
-  cbor::ByteSink sink;
-  busbar::wire::write_envelope(sink, envelope);
-  return sink.take();
-}
-
 std::vector<std::vector<std::uint8_t>> call_messages(const std::string& name, busbar::wire::Role role) {
   using busbar::wire::EnvelopeType;
   const Payload empty = Payload::from_json(Json::object());
@@ -196,35 +123,6 @@ std::vector<std::vector<std::uint8_t>> call_messages(const std::string& name, bu
     all.push_back(bytes_of(other));
   }
   return all;
-}
-
-/// Asks for what nobody offers, on a connection that is greeted, and waits until that has been answered.
-bool is_answered(Visitor& visitor) {
-  busbar::wire::Envelope request;
-  request.type = busbar::wire::EnvelopeType::request;
-  request.major = busbar::wire::kCallProtocolMajor;
-  request.attempt = 1'000'000'000;
-  request.service = "nobody_has_this";
-  request.message_id = "m-2";
-  request.remaining_us = 60'000'000;
-  visitor.say(request);
-  for (auto envelope = visitor.answered(); envelope; envelope = visitor.answered()) {
-    if (envelope->attempt == request.attempt) return true;
-  }
-  return false;
-}
-
-/// The same on the registry's plane, where it says hello as a later start of that node.
-bool is_answered(Visitor& visitor, registry::NodeRecord record) {
-  constexpr std::uint64_t kNonce = 4711;
-  record.incarnation = 1'000;
-  visitor.say(registry_wire::Hello{.cluster = "busbar", .record = record});
-  visitor.say(registry_wire::Ping{kNonce});
-  for (auto message = visitor.told(); message; message = visitor.told()) {
-    const auto* pong = std::get_if<registry_wire::Pong>(&*message);
-    if (pong != nullptr && pong->nonce == kNonce) return true;
-  }
-  return false;
 }
 
 TEST_F(Attacks, EveryTruncationAndEveryFlippedBitOfACallsMessages) {

@@ -21,14 +21,17 @@ constexpr int kPatienceMs = std::chrono::duration_cast<std::chrono::duration<int
 // Fewer than may wait to be accepted: for one more than those the kernel has the other end try again in a second.
 constexpr std::size_t kAtOnce = 50;
 
+std::uint32_t ipv4_of(const std::string& text) {
+  in_addr address{};
+  if (::inet_pton(AF_INET, text.c_str(), &address) != 1) throw std::runtime_error("no address: " + text);
+  return address.s_addr;
+}
+
 }  // namespace
 
 RawConnections::RawConnections(const std::string& address) {
   const auto colon = address.rfind(':');
-  in_addr host{};
-  const std::string text = address.substr(6, colon - 6);
-  if (::inet_pton(AF_INET, text.c_str(), &host) != 1) throw std::runtime_error("no address: " + address);
-  host_ = host.s_addr;
+  host_ = ipv4_of(address.substr(6, colon - 6));
   port_ = static_cast<std::uint16_t>(std::stoul(address.substr(colon + 1)));
 }
 
@@ -39,10 +42,19 @@ void RawConnections::close() {
   all_.clear();
 }
 
-// Not waited for, as the other side takes them in only so fast. -1: there is no descriptor left.
+void RawConnections::come_from(const std::string& address) { from_ = ipv4_of(address); }
+
+// Not waited for, as the other side takes them in only so fast. -1: there is no descriptor left, or no such address.
 int RawConnections::begin_connecting() {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return -1;
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  from.sin_addr.s_addr = from_;
+  if (from_ != 0 && ::bind(descriptor, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) {
+    ::close(descriptor);
+    return -1;
+  }
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port_);

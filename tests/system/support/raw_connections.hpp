@@ -17,6 +17,8 @@ class RawConnections {
   RawConnections(const RawConnections&) = delete;
   RawConnections& operator=(const RawConnections&) = delete;
 
+  /// Those that are opened from here on come from that address, one of the loopback's.
+  void come_from(const std::string& address);
   /// Opens one more, and says that over it. Returns whether there was one.
   bool open(std::span<const std::uint8_t> bytes = {});
   /// Opens so many, and says that over each when the other side has begun to speak, as ZeroMQ does at once. Returns how
@@ -34,6 +36,7 @@ class RawConnections {
 
   std::uint16_t port_ = 0;
   std::uint32_t host_ = 0;
+  std::uint32_t from_ = 0;  // 0: any
   std::vector<int> all_;
 };
 

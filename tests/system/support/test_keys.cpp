@@ -77,11 +77,13 @@ std::optional<std::vector<std::uint8_t>> Visitor::heard(std::chrono::millisecond
 }
 
 std::optional<wire::Envelope> Visitor::answered() {
-  auto bytes = heard();
-  if (!bytes) return std::nullopt;
-  last_ = std::move(*bytes);
-  wire::Bytes rest(last_);
-  return wire::read_envelope(rest);
+  if (rest_.empty()) {
+    auto bytes = heard();
+    if (!bytes) return std::nullopt;
+    last_ = std::move(*bytes);
+    rest_ = last_;
+  }
+  return wire::read_envelope(rest_);
 }
 
 std::optional<registry::wire::Message> Visitor::told() {

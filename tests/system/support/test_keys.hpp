@@ -56,7 +56,7 @@ class Visitor {
   void say_if_connected(const wire::Envelope& envelope);
   /// The next message; nothing: none comes within `within`.
   std::optional<std::vector<std::uint8_t>> heard(std::chrono::milliseconds within = kLimit);
-  /// As an envelope, which points into what was heard last.
+  /// The next envelope, which points into what was heard last: a frame may have several.
   std::optional<wire::Envelope> answered();
   /// As a message of the registry's plane.
   std::optional<registry::wire::Message> told();
@@ -65,6 +65,7 @@ class Visitor {
   zmq::context_t context_{1};
   zmq::socket_t socket_{context_, zmq::socket_type::dealer};
   std::vector<std::uint8_t> last_;
+  wire::Bytes rest_;  // of it
 };
 
 /// The first envelope of whoever calls.

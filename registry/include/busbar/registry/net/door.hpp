@@ -43,8 +43,9 @@ enum class TurnedAway : std::uint8_t {
   shut_out,        ///< it had done so, or the like, more often than it may, and has to stay outside for a while
   key_taken_away,  ///< it was inside when its key was taken away
   other_name,      ///< it claims a name that is not its key's
+  other_version,   ///< it speaks another major version of the protocol
 };
-inline constexpr std::size_t kTurnedAwayKinds = 10;
+inline constexpr std::size_t kTurnedAwayKinds = 11;
 std::string_view name_of(TurnedAway why) noexcept;
 
 /// Is told of each; on any thread. `plane`: "registry" or "calls". `who`: an address, with the name where it is known.
