@@ -251,7 +251,8 @@ void Call::recycle() noexcept {
     assigns_ = {};
     events_ = {};
   }
-  if (!kept_id_.empty()) {
+  if (has_kept_ids()) {
+    ids_.store(Ids::with_message, std::memory_order_relaxed);
     kept_id_ = {};
     kept_correlation_id_ = {};
     kept_metadata_.clear();

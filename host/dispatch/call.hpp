@@ -154,6 +154,7 @@ class Call final : public busbar_call, public Task {
   busbar_status reply(const busbar_reply& reply) noexcept;
   void retain_answerer() noexcept { answerers_.fetch_add(1, std::memory_order_relaxed); }
   void release_answerer() noexcept;
+  /// For those who hold the call when the message is gone: by whoever retains it, on any thread.
   void keep_ids() noexcept;
 
   Nanos deadline() const noexcept { return deadline_; }
@@ -163,13 +164,13 @@ class Call final : public busbar_call, public Task {
   bool caller_gone() const noexcept;
   /// Null where it is not attempted here.
   Endpoint* endpoint() const noexcept { return endpoint_; }
-  std::string_view message_id() const noexcept { return kept_id_.empty() ? message_->id() : kept_id_.view(); }
+  std::string_view message_id() const noexcept { return has_kept_ids() ? kept_id_.view() : message_->id(); }
   std::string_view correlation_id() const noexcept {
-    return kept_id_.empty() ? message_->correlation_id() : kept_correlation_id_.view();
+    return has_kept_ids() ? kept_correlation_id_.view() : message_->correlation_id();
   }
   /// What a message that it causes inherits, where that has none of its own.
   const Payload& logger_metadata() const noexcept {
-    return kept_id_.empty() ? message_->logger_metadata() : kept_metadata_;
+    return has_kept_ids() ? kept_metadata_ : message_->logger_metadata();
   }
 
   // -- attempts at other nodes (attempt.cpp)
@@ -275,6 +276,7 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint64_t kPeerGone = std::uint64_t{1} << 62;  // there: the peer went while it was being posted
 
   enum class Ending : std::uint8_t { waiter, callback, requester };
+  enum class Ids : std::uint8_t { with_message, being_kept, kept };
 
   struct ReplyBuffer {
     busbar_buffer c_buffer;
@@ -288,8 +290,9 @@ class Call final : public busbar_call, public Task {
   void drop() noexcept override;    // the pool stopped first
 
   Dispatcher& dispatcher() const noexcept { return *dispatcher_.load(std::memory_order_relaxed); }
+  bool has_kept_ids() const noexcept { return ids_.load(std::memory_order_acquire) == Ids::kept; }
   bool claim_answer() noexcept { return (state_.fetch_or(kAnswered, std::memory_order_acq_rel) & kAnswered) == 0; }
-  void stage(Response response) noexcept;  // by the runner
+  bool stage(Response response) noexcept;  // by the runner; false: it was answered from elsewhere
   void stage_as_late() noexcept;
   bool is_too_late() const noexcept;
   void answer_as_late() noexcept;
@@ -356,7 +359,8 @@ class Call final : public busbar_call, public Task {
   Callback callback_;
   std::atomic<bool> attempt_open_{false};
   std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at it
-  Text kept_id_;                         // for those who hold the call when the message is gone
+  std::atomic<Ids> ids_{Ids::with_message};
+  Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;
   Payload kept_metadata_;
 

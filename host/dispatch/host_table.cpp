@@ -56,6 +56,9 @@ Message take_message(const busbar_message& view, const Instance& instance, const
   }
   const std::string_view service(view.service_name.data, view.service_name.size), id(view.id.data, view.id.size);
   if (view.dry_run > BUSBAR_DRY_RUN_VERBOSE) return malformed(service, id, "the message's dry_run is none");
+  if (view.response != nullptr && view.response->struct_size < sizeof(busbar_response)) {
+    return malformed(service, id, "the response's struct is smaller than that of the first version");
+  }
   try {
     return take_checked(view, instance, parent);
   } catch (const MalformedPayload& error) {
@@ -79,9 +82,8 @@ busbar_status reply(busbar_call* call, const busbar_reply* reply) {
 }
 
 void call_retain(busbar_call* call) {
-  Call& self = *Call::of(call);
-  if (Call::current() == &self) self.keep_ids();
-  self.retain_answerer();
+  Call::of(call)->keep_ids();
+  Call::of(call)->retain_answerer();
 }
 
 void call_release(busbar_call* call) { Call::of(call)->release_answerer(); }

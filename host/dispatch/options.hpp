@@ -47,8 +47,8 @@ class Wishes {
     return Wishes(options, Text(options.node), Text(options.prefer.sticky_key));
   }
   /// From here on that node alone.
-  void only_at(std::string_view node) {
-    node_ = Text(node);
+  void only_at(Text&& node) noexcept {
+    node_ = std::move(node);
     any_ = true;
   }
 

@@ -1,6 +1,8 @@
 // A call where it is served: by a router of this node.
 #include <busbar/names.hpp>
 
+#include <sched.h>
+
 #include <algorithm>
 
 #include "dispatch/call.hpp"
@@ -47,6 +49,7 @@ Call* Call::current() noexcept { return current_call; }
 Call::ReplyBuffer::ReplyBuffer() noexcept : c_buffer{} {
   c_buffer.grow = [](busbar_buffer* self, std::size_t capacity) {
     Block& storage = reinterpret_cast<ReplyBuffer*>(self)->block;  // its first member
+    if (capacity <= storage.capacity()) return 0;                  // a block would become smaller
     try {
       storage.grow(capacity);
     } catch (const std::bad_alloc&) {
@@ -66,12 +69,13 @@ Payload Call::ReplyBuffer::take(std::size_t size) noexcept {
 
 // --------------------------------------------------------------------------------------------- the answering side
 
-void Call::stage(Response response) noexcept {
-  if (!claim_answer()) return;
+bool Call::stage(Response response) noexcept {
+  if (!claim_answer()) return false;
   response_ = std::move(response);
   assigns_changed_ = false;
   staged_ = true;
   if (is_too_late()) answer_as_late();
+  return true;
 }
 
 // Of an answer that has been claimed: too late is decided by when it is given, not by who notices first (C-D13). No
@@ -195,9 +199,10 @@ bool Call::chosen_here(const busbar_message& view) {
   if (router.choose_node == nullptr) return true;
   busbar_node_choice choice{};
   choice.struct_size = sizeof choice;
-  const busbar_status status = router.choose_node(router.self, &endpoint_->c_service(), this, &view, &choice);
+  // Compared where it comes back: a status that there is not must not become a variable of its type.
+  const bool said = router.choose_node(router.self, &endpoint_->c_service(), this, &view, &choice) == BUSBAR_DONE;
   if (staged_) return false;
-  if (status != BUSBAR_DONE) {
+  if (!said) {
     stage(Response::bad_rpc(badrpc::kExit, "choose_node failed without saying why"));
     return false;
   }
@@ -209,9 +214,10 @@ bool Call::chosen_here(const busbar_message& view) {
     stage(Response::bad_rpc(badrpc::kBadReturn, "choose_node answered " + in_quotes(node) + ", which does not match " +
                                                     std::string(kNodeNameRule)));
   } else {
-    wishes_.only_at(node);
+    Text chosen(node);  // first: where there is no memory for it, that can still be answered
+    if (!stage(Response())) return false;
+    wishes_.only_at(std::move(chosen));
     forwards_ = true;
-    stage(Response());
   }
   return false;
 }
@@ -281,11 +287,17 @@ void Call::refuse(Response why) noexcept {
   settle();
 }
 
+// Whoever is the first to retain does it while the handler runs, which has lent the call, and the message is there.
 void Call::keep_ids() noexcept {
-  if (!kept_id_.empty()) return;
+  Ids seen = Ids::with_message;
+  if (!ids_.compare_exchange_strong(seen, Ids::being_kept, std::memory_order_acq_rel)) {
+    while (!has_kept_ids()) sched_yield();
+    return;
+  }
   kept_id_ = Text(message_->id());
   kept_correlation_id_ = Text(message_->correlation_id());
   kept_metadata_ = message_->logger_metadata();
+  ids_.store(Ids::kept, std::memory_order_release);
 }
 
 }  // namespace busbar::host

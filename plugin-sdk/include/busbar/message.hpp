@@ -10,6 +10,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -294,7 +295,10 @@ class Message {
   /// When the caller stops waiting; nothing for one that no call gave or caused. What it causes inherits it.
   std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
     if (deadline_us_ == 0) return std::nullopt;
-    return std::chrono::steady_clock::time_point(std::chrono::microseconds(deadline_us_));
+    // Whoever gives it may mean never, or long ago: as far as the clock can say that.
+    constexpr auto kNever = std::chrono::floor<std::chrono::microseconds>(std::chrono::nanoseconds::max());
+    return std::chrono::steady_clock::time_point(
+        std::chrono::microseconds(std::clamp<std::int64_t>(deadline_us_, 0, kNever.count())));
   }
   Message& with_deadline_us(std::int64_t deadline_us) noexcept {
     deadline_us_ = deadline_us;

@@ -67,6 +67,13 @@ TEST(Message, C_M2_IsNewWithAnIdOfItsOwnAndDefaults) {
   EXPECT_NE(Message("service").id(), message.id());
 }
 
+TEST(Message, ADeadlineBeyondAllClocksIsNeverOrLongAgo) {
+  Message message("service");
+  const auto years = std::chrono::steady_clock::now() + std::chrono::years(200);
+  EXPECT_GT(message.with_deadline_us(INT64_MAX).deadline(), years);
+  EXPECT_LT(message.with_deadline_us(INT64_MIN).deadline(), std::chrono::steady_clock::now());
+}
+
 TEST(Message, C_M2_TheCausationDefaultsToTheCorrelation) {
   Message message("service");
   message.with_correlation("corr");

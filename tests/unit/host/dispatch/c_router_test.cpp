@@ -164,6 +164,33 @@ TEST_P(CRouters, C_R4_KeepTheirCallWithRetainAndAnswerOnceReleased) {
   elsewhere.join();
 }
 
+TEST_P(CRouters, C_R4_MayRetainOnAnotherThreadAndUseTheCallWhenItsMessageIsGone) {
+  std::atomic<busbar_call*> kept = nullptr;
+  serve([&](busbar_call* c, const busbar_message*) {
+    std::thread([&] { c_host->call_retain(c); }).join();
+    kept = c;
+    return BUSBAR_NO_REPLY;
+  });
+  Message sent("service");
+  sent.with_logger_metadata(Payload::from_json({{"user", "ann"}}));
+  while (kept == nullptr) {  // it may not have been started in time
+    const Message back = hub.call(Message(sent), {20}, std::get<0>(GetParam()));
+    EXPECT_EQ(back.response().kind(), Response::Kind::service_timeout);
+    ASSERT_TRUE(hub.idle());
+  }
+  busbar_message message{};
+  message.struct_size = sizeof message;
+  message.service_name = text("nowhere");
+  const Message inner = detail::take_result(*c_host, c_host->dispatch(c_host->context, kept, &message, nullptr));
+  EXPECT_EQ(inner.logger_metadata().to_json(), (nlohmann::json{{"user", "ann"}}));
+  c_host->log(c_host->context, kept, BUSBAR_LOG_INFO, text("too late"));
+  const busbar_response response = ok_response();
+  const busbar_reply reply = reply_of(response);
+  EXPECT_EQ(c_host->reply(kept, &reply), BUSBAR_DONE) << "and is discarded";
+  c_host->call_release(kept);
+  EXPECT_TRUE(hub.quiet());
+}
+
 TEST_P(CRouters, CopyAnswersThatAreBorrowed) {
   serve([&](busbar_call* c, const busbar_message*) {
     std::vector<std::uint8_t> value(300, 0x01), assigns{0xa1, 0x61, 'k', 0x05};
@@ -215,6 +242,28 @@ TEST_P(CRouters, MayWriteTheirValueIntoTheHostsBuffer) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(call(Message("service")).response().value_as<int>(), 100);
 }
 
+TEST_P(CRouters, KeepWhatTheirBufferHasWhenTheyAskForLess) {
+  serve([&](busbar_call* c, const busbar_message*) {
+    busbar_buffer* buffer = c_host->reply_buffer(c);
+    EXPECT_EQ(buffer->grow(buffer, 0), 0);
+    EXPECT_EQ(buffer->grow(buffer, 3), 0);
+    buffer->data[0] = 0x18;
+    buffer->data[1] = 0x64;
+    buffer->size = 2;
+    for (const std::size_t less : {1, 0}) {
+      EXPECT_EQ(buffer->grow(buffer, less), 0);
+      EXPECT_GE(buffer->capacity, 3u);
+    }
+    busbar_response response = ok_response();
+    response.flags = BUSBAR_RESPONSE_HAS_VALUE;
+    response.value = {buffer->data, buffer->size};
+    const busbar_reply reply = reply_of(response);
+    EXPECT_EQ(c_host->reply(c, &reply), BUSBAR_DONE);
+    return BUSBAR_REPLIED;
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(call(Message("service")).response().value_as<int>(), 100);
+}
+
 TEST_P(CRouters, AnswerInvalidForEventsAndAssignsThatAreNoCbor) {
   serve([&](busbar_call* c, const busbar_message*) {
     const std::array<std::uint8_t, 3> garbage{0x9f, 0xff, 0xff}, cut{0xa1, 0x61, 'k'};
@@ -237,6 +286,36 @@ TEST_P(CRouters, AnswerInvalidForEventsAndAssignsThatAreNoCbor) {
 TEST_P(CRouters, C_D7_SurviveAnExceptionThatLeavesTheHandler) {
   serve([](busbar_call*, const busbar_message*) -> std::uint32_t { throw std::runtime_error("out"); });
   EXPECT_TRUE(call(Message("service")).response().is_bad_rpc("exit"));
+}
+
+TEST_P(CRouters, C_R6_AnswerExitForAStatusOfChooseNodeThatIsNone) {
+  router = std::make_unique<CRouter>(
+      "service", [](busbar_call*, const busbar_message*) { return BUSBAR_REPLIED; }, flags());
+  router->c_router().choose_node = [](void*, const busbar_service*, busbar_call*, const busbar_message*,
+                                      busbar_node_choice*) { return static_cast<busbar_status>(99); };
+  hub.add("p", *router);
+  EXPECT_TRUE(call(Message("service")).response().is_bad_rpc("exit"));
+}
+
+TEST_P(CRouters, C_R4_C_R6_AreNotSentOnWhereTheyWereAnsweredFromElsewhereMeanwhile) {
+  router = std::make_unique<CRouter>(
+      "service", [](busbar_call*, const busbar_message*) { return BUSBAR_REPLIED; }, flags());
+  router->c_router().choose_node = [](void* self, const busbar_service*, busbar_call* c, const busbar_message*,
+                                      busbar_node_choice* choice) {
+    static_cast<CRouter*>(self)->handle(c, nullptr);
+    choice->size = static_cast<std::uint32_t>(std::string_view("node-9").copy(choice->name, sizeof choice->name));
+    return BUSBAR_DONE;
+  };
+  router->handle = [&](busbar_call* c, const busbar_message*) {
+    std::thread([&] {
+      const busbar_response response = ok_response();
+      const busbar_reply reply = reply_of(response);
+      EXPECT_EQ(c_host->reply(c, &reply), BUSBAR_DONE);
+    }).join();
+    return BUSBAR_NO_REPLY;
+  };
+  c_host = &hub.add("p", *router).c_host();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(call(Message("service")).response().succeeded()) << i;
 }
 
 // ----------------------------------------------------------------------- dispatching at the bare boundary
@@ -316,6 +395,24 @@ TEST_F(CDispatch, TakesAMessageSmallerThanTheFirstVersionsForMalformed) {
   busbar_result* result = c_host->dispatch(c_host->context, nullptr, small, nullptr);
   ASSERT_NE(result, nullptr);
   EXPECT_TRUE(detail::take_result(*c_host, result).response().is_error("malformed"));
+}
+
+TEST_F(CDispatch, TakesAMessageWhoseResponseIsSmallerThanTheFirstVersionsForMalformed) {
+  const auto small = std::make_unique<std::uint32_t>(4);  // no more of it exists than its size
+  message.response = reinterpret_cast<const busbar_response*>(small.get());
+  message.halted = 1;
+  EXPECT_TRUE(dispatch().response().is_error("malformed"));
+}
+
+TEST_F(CDispatch, C_D8_TakesDeadlinesBeyondAllClocksForNeverAndForLongAgo) {
+  for (const std::int64_t never : {INT64_MAX, INT64_MAX / 1000 + 1}) {
+    message.deadline_us = never;
+    EXPECT_TRUE(dispatch().response().succeeded()) << never;
+  }
+  for (const std::int64_t long_ago : {std::int64_t{-1}, INT64_MIN / 1000 - 1, INT64_MIN}) {
+    message.deadline_us = long_ago;
+    EXPECT_EQ(dispatch().response().kind(), Response::Kind::service_timeout) << long_ago;
+  }
 }
 
 TEST_F(CDispatch, RefusesAnAsynchronousDispatchWithoutACallback) {
