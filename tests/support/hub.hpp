@@ -27,8 +27,11 @@ class Hub {
  public:
   static host::PoolOptions small_pool() { return {2, 16, 100, 10 * host::kMillisecond, 5 * host::kSecond, {}}; }
 
-  explicit Hub(host::PoolOptions pool = small_pool(), std::string node = "node-1")
-      : pool_(supervisor_, std::move(pool)), dispatcher_(std::move(node), registry_, pool_, supervisor_, events_) {}
+  /// `log`: what its plugins write to.
+  explicit Hub(host::PoolOptions pool = small_pool(), std::string node = "node-1", host::Logger log = {})
+      : log_(std::move(log)),
+        pool_(supervisor_, std::move(pool)),
+        dispatcher_(std::move(node), registry_, pool_, supervisor_, events_) {}
 
   ~Hub() {
     for (auto& plugin : plugins_) registry_.withdraw_router(plugin.name);
@@ -55,8 +58,9 @@ class Hub {
     return script.choose ? add<ChoosingRouter>(name) : add<ScriptedRouter>(name);
   }
   /// Ownership: the router stays the test's, and outlives its calls.
-  host::Instance& add(const std::string& name, CRouter& router) {
-    return publish(name, make_instance(name), router.c_router(), nullptr);
+  host::Instance& add(const std::string& name, CRouter& router) { return add(name, router.c_router()); }
+  host::Instance& add(const std::string& name, const busbar_router& router) {
+    return publish(name, make_instance(name), router, nullptr);
   }
 
   /// Dispatches and waits, whatever the form.
@@ -110,7 +114,7 @@ class Hub {
   };
 
   std::shared_ptr<host::Instance> make_instance(const std::string& name) {
-    return std::make_shared<host::Instance>(host::InstanceFacts{name, "1.0", 1}, dispatcher_, host::Logger());
+    return std::make_shared<host::Instance>(host::InstanceFacts{name, "1.0", 1}, dispatcher_, log_);
   }
   host::Instance& publish(const std::string& name, std::shared_ptr<host::Instance> instance,
                           const busbar_router& router, const busbar_router* owned) {
@@ -123,6 +127,7 @@ class Hub {
     return *plugins_.back().instance;
   }
 
+  const host::Logger log_;
   registry::Registry registry_;
   host::EventStream events_;
   host::Supervisor supervisor_;
