@@ -341,14 +341,14 @@ std::string Dispatcher::dry_run_warning(const Message& outcome) const {
 // A client's call is a call of this node: anybody may serve it.
 void Dispatcher::dispatch_for_client(const std::shared_ptr<Requester>& client, const Envelope& request) {
   const std::uint64_t attempt = request.attempt;
+  Message message(Message::borrow(message_view(request)));  // first: it may be malformed
+  message = Message(message);                               // a copy owns
+  message.with_origin_node(node_);
   if (!client->call_begins(peer_calls_)) return refuse_as_too_many(*client, request);
   if (!client_calls_.begin(*client, attempt)) {
     client->call_ended();
     return answer_bare(*client, attempt, Response::error(code::kMalformed, "this attempt's number is in use"), true);
   }
-  Message message(Message::borrow(message_view(request)));
-  message = Message(message);  // a copy owns
-  message.with_origin_node(node_);
   const auto callback = [this, client, attempt](Message&& outcome) {
     const std::string warning = dry_run_warning(outcome);
     answer_or_say_why(*client, attempt, write_client_answer(attempt, outcome, answering_node(), warning), false);

@@ -139,6 +139,24 @@ TEST_P(PeerCalls, OneMoreThanMayBeIsRefusedUnstartedAndTheNextIsTaken) {
   while (waiting() != 0) answer_one();
 }
 
+// It was never under way, so that nobody waits for its end either.
+TEST_P(PeerCalls, OneThatIsMalformedDoesNotCount) {
+  net.add("a", answering("s", "a"), "q");
+  const auto one = std::make_shared<RawRequester>(GetParam(), "z");
+  const std::array<std::uint8_t, 1> no_array{0x05};
+  for (std::uint64_t attempt = 1; attempt <= 3; ++attempt) {
+    const Message message("s");
+    wire::Envelope request = request_for(message, attempt, 600'000'000);
+    request.events = no_array;
+    ask(net["a"], one, request);
+    EXPECT_TRUE(one->wait_for(attempt).response.is_error(code::kMalformed));
+  }
+  ask(net["a"], one, request_for(Message("s"), 1, 600'000'000));
+  EXPECT_TRUE(eventually([&] { return one->answers(1) == 2; }));
+  EXPECT_TRUE(one->received().back().response.succeeded()) << shown(one->received().back().response);
+  EXPECT_TRUE(net["a"].dispatcher().wait_for_requests(host::now_ns() + 5 * host::kSecond));
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, PeerCalls, ::testing::Values(wire::Role::node, wire::Role::client),
                          [](const auto& test) { return test.param == wire::Role::node ? "Node" : "Client"; });
 
