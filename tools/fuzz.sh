@@ -27,8 +27,8 @@ cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=
 cmake --build build/fuzz --target "${names[@]/%/_fuzz}"
 export ASAN_OPTIONS=detect_stack_use_after_return=1:allow_addr2line=1 UBSAN_OPTIONS=print_stacktrace=1
 
-# What takes longer or more memory than this is a find, too.
-export limits="-max_len=65536 -timeout=30 -rss_limit_mb=2048" seconds
+# What takes longer or more memory than this is a find, too. Minutes, for where others leave it little of the processors.
+export limits="-max_len=65536 -timeout=300 -rss_limit_mb=2048" seconds
 number() { sed -nE "s/^stat::$1: +([0-9]+)$/\1/p" "build/fuzz/$2.log"; }
 covered() { grep -oE 'cov: [0-9]+' "build/fuzz/$1.log" | tail -n 1; }
 

@@ -71,6 +71,8 @@ class Driven {
         return perform(node_.from_link(now_, link(who), welcome(choices)));
       case 10:
         return perform(node_.from_link(now_, asked_, pong(choices)));
+      case 11:
+        return perform(node_.link_renewed(now_, link(who), who < 128 ? "" : kNames[who >> 5U & 3U]));
       default:
         return;  // time has gone by
     }
