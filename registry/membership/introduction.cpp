@@ -128,7 +128,8 @@ void Membership::admit_caller(CallerId caller, const NodeRecord& record) {
 
 void Membership::admit_link(LinkId id, const NodeRecord& record) {
   Link* link = dialer_.find(id);
-  if (link == nullptr) return;  // it ended while it was asked whether another one is alive
+  // While it was asked whether another one is alive, it may have ended, or been welcomed there by one of another name.
+  if (link == nullptr || (link->state == Link::State::greeted && link->node != record.name)) return;
   has_been_member_ = true;
   if (!welcomed_) welcomed_ = now_;
   put_record(record);

@@ -1,4 +1,5 @@
-// Nodes that have keys: who says another name than its key has is not taken for that one.
+// Nodes that have keys: who says another name than its key has is not taken for that one. And with or without: nobody
+// has two names at a time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -128,6 +129,39 @@ TEST_F(ProvenNames, WhoIsSaidToBeAtAnAddressIsExpectedThere) {
     }
   }
   ADD_FAILURE() << "nobody was dialled";
+}
+
+// It says a second name while it is looked at whether the holder of the first one is alive.
+TEST(OneLink, IsOfOneNodeAlone) {
+  MembershipOptions two_seeds = options();
+  two_seeds.seeds.push_back("tcp://other:1");
+  Membership machine(two_seeds, {});
+  Time now{};
+  std::vector<LinkId> links;
+  for (const Action& action : machine.start(now)) {
+    if (const auto* connect = std::get_if<Connect>(&action)) links.push_back(connect->link);
+  }
+  ASSERT_EQ(links.size(), 2U);
+  const auto welcome = [&](LinkId link, const NodeRecord& record) {
+    return machine.from_link(now, link, wire::Welcome{.record = record, .peers = {}});
+  };
+  for (const LinkId link : links) machine.link_up(now, link);
+  ASSERT_NE(first<NodeJoined>(welcome(links[0], record_of("b"))), nullptr);
+  NodeRecord elsewhere = record_of("b");
+  elsewhere.incarnation = 2;
+  elsewhere.registry_address = "tcp://other:1";
+  EXPECT_EQ(first<NodeJoined>(welcome(links[1], elsewhere)), nullptr) << "the holder is asked first";
+  ASSERT_NE(first<NodeJoined>(welcome(links[1], record_of("c"))), nullptr);
+
+  const Actions holder_gone = machine.link_down(now, links[0], "down");
+  EXPECT_EQ(first<NodeLeft>(holder_gone)->name, "b");
+  EXPECT_EQ(first<NodeJoined>(holder_gone), nullptr) << "that link is c's";
+  const Actions other_gone = machine.link_down(now, links[1], "down");
+  ASSERT_NE(first<NodeLeft>(other_gone), nullptr);
+  EXPECT_EQ(first<NodeLeft>(other_gone)->name, "c");
+  now += 2 * two_seeds.lost_after;
+  machine.tick(now);
+  EXPECT_TRUE(machine.rows().empty());
 }
 
 }  // namespace
