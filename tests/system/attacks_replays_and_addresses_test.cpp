@@ -220,7 +220,11 @@ TEST_F(AddressAttacks, EachAddressIsShutOutForItself) {
     }
   };
   expect_no_growth(attack);
-  EXPECT_TRUE(counted("shut_out", addresses.size()));
+  // Of a connection that has ended before it was looked at nobody knows the address (decision 0020).
+  EXPECT_TRUE(eventually([&] {
+    attack();
+    return turned_away("shut_out") >= addresses.size();
+  }));
   keys.let_in(cluster["b"], "ada", Role::client);
   Visitor visitor(calls, &keys.of("ada"), &keys.of("b"));
   visitor.say(hello_of("ada", busbar::wire::Role::client));
