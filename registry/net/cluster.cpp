@@ -276,7 +276,7 @@ void Cluster::Core::run() {
 void Cluster::Core::look_at_keys() {
   try {
     plane_.look_at_keys();
-  } catch (const net::SocketError& error) {
+  } catch (const std::exception& error) {
     listener_.warn(error.what());
   }
 }

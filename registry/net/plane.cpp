@@ -145,7 +145,7 @@ std::unique_ptr<Plane::Link> Plane::make_link(std::uint64_t token, Dial dial) {
   if (options_.keyring != nullptr) {
     server = dial.keys[dial.next++];
     server_keys_.tries(dial.address, *server);
-    own = options_.keyring->own();
+    own = own_;  // the one that listens has, too: who is dialled expects it when it dials back
     curve.emplace(Curve{.own = own->secret, .server = &*server});
   }
   auto link = std::make_unique<Link>(context_, options_.sockets, curve ? &*curve : nullptr, std::move(dial));
@@ -397,6 +397,12 @@ void Plane::look_at_silent(Time now, std::vector<PlaneEvent>& out) {
   next_look_at_silent_ = now + kLookAtSilentEvery;
   for (const CallerId caller : callers_.take_silent(now - options_.forget_callers)) gone(caller, out);
   door_.tick(now);
+  if (options_.keyring == nullptr) return;
+  try {
+    look_at_own_key();
+  } catch (const std::exception&) {
+    // said when it failed first
+  }
   renew_outdated();
 }
 
