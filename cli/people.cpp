@@ -245,6 +245,38 @@ std::string description_text(const Json& document, const std::string& host_optio
          shapes_text(document, host_options, palette);
 }
 
+namespace {
+
+std::string insecure_text(const Json& document, const Palette& palette) {
+  if (!wire::member_of(document, "insecure").is_boolean() || !document["insecure"].get<bool>()) return {};
+  return palette(Colour::red, "insecure") +
+         ": without keys, at addresses that other machines reach; whoever does may call every public service\n";
+}
+
+/// In one line: whether there are keys, how many are let in, and who was turned away how often.
+std::string security_cell(const Json& cluster) {
+  const Json& security = wire::member_of(cluster, "security");
+  if (!security.is_object()) return "-";
+  if (member(security, "mode") != "curve") {
+    return member(cluster, "insecure") == "yes" ? "INSECURE: no keys, and other machines reach it"
+                                                : "no keys, this machine alone";
+  }
+  std::string out = "curve, " + member(security, "authorized") + " keys let in";
+  if (member(security, "renewing") != "0") out += ", " + member(security, "renewing") + " connections to be renewed";
+  return out;
+}
+
+std::string turned_away_cell(const Json& cluster) {
+  std::string out;
+  const Json& reasons = wire::member_of(wire::member_of(cluster, "security"), "turned_away");
+  for (const auto& [reason, count] : reasons.items()) {
+    if (count != 0) out += (out.empty() ? "" : ", ") + reason + " " + count.dump();
+  }
+  return out.empty() ? "nobody" : out;
+}
+
+}  // namespace
+
 std::string nodes_text(const Json& document, const Palette& palette) {
   std::vector<std::vector<Cell>> rows;
   for (const Json& row : list_in(document, "nodes")) {
@@ -258,7 +290,8 @@ std::string nodes_text(const Json& document, const Palette& palette) {
                     {member(row, "services"), Colour::none}});
   }
   if (rows.empty()) return "no nodes\n";
-  return table({"NODE", "STATE", "ADDRESS", "REGISTRY ADDRESS", "ROUND TRIP", "SINCE", "SERVICES"}, rows, palette);
+  return insecure_text(document, palette) +
+         table({"NODE", "STATE", "ADDRESS", "REGISTRY ADDRESS", "ROUND TRIP", "SINCE", "SERVICES"}, rows, palette);
 }
 
 std::string plugins_text(const Json& document, const Palette& palette) {
@@ -291,6 +324,9 @@ std::string plugins_text(const Json& document, const Palette& palette) {
 
 std::string status_text(const Json& document, const Palette& palette) {
   const std::string ready = member(document, "ready");
+  const Json& all = wire::member_of(document, "cluster");
+  Json cluster = all;
+  if (cluster.is_object()) cluster.erase("security");  // which has lines of its own
   const std::vector<std::pair<std::string, Cell>> lines = {
       {"node", {member(document, "node"), Colour::bold}},
       {"version", {member(document, "version"), Colour::none}},
@@ -298,8 +334,10 @@ std::string status_text(const Json& document, const Palette& palette) {
       {"uptime", {uptime_text(document), Colour::none}},
       {"plugins", {member(document, "plugins"), Colour::none}},
       {"pool", {member(document, "pool"), Colour::none}},
-      {"cluster", {member(document, "cluster"), Colour::none}}};
-  return lines_text(lines, 10, palette);
+      {"cluster", {cell_text(cluster), Colour::none}},
+      {"security", {security_cell(all), Colour::none}},
+      {"turned away", {turned_away_cell(all), Colour::none}}};
+  return lines_text(lines, 13, palette);
 }
 
 std::string failure_text(const Failure& failure, const Palette& palette) {

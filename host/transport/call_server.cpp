@@ -42,6 +42,12 @@ net::SocketOptions socket_options(const CallPlaneOptions& options) {
   return result;
 }
 
+net::TurnedAway reason_of(const Refusal& refusal) {
+  if (refusal.code == "protocol") return net::TurnedAway::other_version;
+  if (refusal.code == "cluster") return net::TurnedAway::other_cluster;
+  return refusal.code == "key" ? net::TurnedAway::other_name : net::TurnedAway::malformed;
+}
+
 // The descriptor of the connection that a message came over; -1 if it is not known.
 int descriptor_of(zmq::message_t& message) noexcept { return ::zmq_msg_get(message.handle(), ZMQ_SRCFD); }
 
@@ -260,7 +266,9 @@ void CallServer::take_closing(const ConnectionPtr& connection) {
 CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envelope& hello) {
   const std::string_view routing_id = message.routing_id.to_string_view();
   if (hello.type != wire::EnvelopeType::hello) {
-    door_.strange(descriptor_of(message.frame), "it has not said hello", std::chrono::steady_clock::now());
+    const auto key = net::proven_key(message.frame);
+    door_.strange(descriptor_of(message.frame), key ? &*key : nullptr, "it has not said hello",
+                  std::chrono::steady_clock::now());
     if (refusals_.ask(routing_id)) {
       refuse(routing_id, 0, "hello_expected",
              "node '" + options_.node + "' expects a hello first on each connection, found an envelope of type " +
@@ -272,9 +280,7 @@ CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envel
   if (options_.keyring != nullptr && !(proof = proof_of(message))) return nullptr;
   if (const auto refusal = judge_hello(hello, options_, proof ? &proof->owner : nullptr)) {
     refuse_hello(routing_id, refusal->code, refusal->text);
-    const auto why =
-        hello.major != wire::kCallProtocolMajor ? net::TurnedAway::other_version : net::TurnedAway::other_name;
-    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, why, refusal->text,
+    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, reason_of(*refusal), refusal->text,
                      std::chrono::steady_clock::now());
     return nullptr;
   }
@@ -346,9 +352,9 @@ void CallServer::malformed(Received& message, const ConnectionPtr& connection, s
   }
   const bool told = connection != nullptr ? std::exchange(connection->warned, true) : !refusals_.ask(routing_id);
   if (!told) refuse(routing_id, 0, "malformed", "a frame could not be read: " + std::string(what));
-  const keys::PublicKey* key = connection != nullptr ? connection->key() : nullptr;
-  const bool is_shut_out = door_.misbehaved(descriptor_of(message.frame), key, net::TurnedAway::malformed, what,
-                                            std::chrono::steady_clock::now());
+  const auto key = net::proven_key(message.frame);
+  const bool is_shut_out = door_.misbehaved(descriptor_of(message.frame), key ? &*key : nullptr,
+                                            net::TurnedAway::malformed, what, std::chrono::steady_clock::now());
   if (is_shut_out && connection != nullptr) end(connection);
 }
 
@@ -412,7 +418,7 @@ void CallServer::take_own_key() {
     if (connection->role() != wire::Role::node || std::exchange(connection->from_before, true)) continue;
     from_before_.fetch_add(1, std::memory_order_relaxed);
   }
-  told_.own_key_changed();
+  told_.own_key_changed(own_);
 }
 
 // From this moment nothing of who has no listed key any more is acted on, and nothing is sent there.

@@ -9,6 +9,14 @@
 
 namespace busbar::registry::net {
 
+namespace {
+
+bool is_listed_as(const keys::Authorized& authorized, const keys::PublicKey& key, std::string_view name) {
+  return authorized.is_node(key) && authorized.find(key)->name == name;
+}
+
+}  // namespace
+
 std::string_view Plane::proven(CallerId id) const {
   const auto found = proven_.find(id);
   return found == proven_.end() ? std::string_view() : found->second.name;
@@ -34,7 +42,7 @@ void Plane::look_at_keys() {
 void Plane::end_unlisted_callers(const keys::Authorized& authorized) {
   for (auto at = proven_.begin(); at != proven_.end();) {
     const auto& [id, proven] = *at;
-    if (authorized.is_node(proven.key) && authorized.find(proven.key)->name == proven.name) {
+    if (is_listed_as(authorized, proven.key, proven.name)) {
       ++at;
       continue;
     }
@@ -48,7 +56,7 @@ void Plane::end_unlisted_callers(const keys::Authorized& authorized) {
 void Plane::end_unlisted_links(const keys::Authorized& authorized) {
   std::vector<LinkId> ended;
   for (const auto& [id, link] : links_) {
-    if (link->up && !authorized.is_node(*link->server())) ended.push_back(id);
+    if (link->up && !is_listed_as(authorized, *link->server(), link->name)) ended.push_back(id);
   }
   for (const LinkId id : ended) {
     at_once_.emplace_back(LinkDown{id, kTakenAway});
@@ -58,7 +66,8 @@ void Plane::end_unlisted_links(const keys::Authorized& authorized) {
 
 // -------------------------------------------------------------------------------------------------------- renewal
 
-// What listens has the new key first: who is dialled by us dials back, and expects it.
+// What listens has the new key first: who is dialled by us dials back, and expects it. Where that fails it is tried
+// again every second.
 void Plane::look_at_own_key() {
   auto own = options_.keyring->own();
   if (own->key == own_->key) return;
@@ -100,7 +109,7 @@ void Plane::renew(LinkId id) {
   if (renewals_.contains(id)) return;
   const Link& link = *links_.at(id);
   Dial dial{.address = link.dial.address, .node = link.name, .at = link.dial.at};
-  dial.keys = server_keys_.for_address(dial.address, dial.node, *options_.keyring->authorized());
+  dial.keys = options_.keyring->authorized()->of_nodes(link.name);
   if (const auto proved = newest_.find(link.name); proved != newest_.end()) {
     const auto found = std::find(dial.keys.begin(), dial.keys.end(), proved->second);
     if (found != dial.keys.end()) std::rotate(dial.keys.begin(), found, found + 1);
@@ -134,7 +143,7 @@ void Plane::look_at_renewal(LinkId id, std::vector<PlaneEvent>& out) {
 
 void Plane::take_over(LinkId id, std::vector<PlaneEvent>& out) {
   auto next = std::move(renewals_.extract(id).mapped());
-  if (!take_name(*next)) return;
+  if (!take_name(*next) || next->name != links_.at(id)->name) return;
   // The key that it has proved last was tried first: if another one is right, it has not that one where it listens.
   const auto proved = newest_.find(next->name);
   if (proved != newest_.end() && next->dial.next > 1 && next->dial.keys.front() == proved->second)

@@ -142,6 +142,8 @@ void take_key(zmq::socket_t& router, const keys::SecretKey& key) {
     listener.taken();
     use_for_bind(router, -1);
   } catch (const zmq::error_t& error) {
+    constexpr int kNone = -1;
+    zmq_setsockopt(router.handle(), ZMQ_USE_FD, &kNone, sizeof kNone);  // it is closed
     fail("libzmq does not take the listener", error.num());
   }
 }
