@@ -208,5 +208,15 @@ TEST_F(Cluster, RefusesToListenToOtherMachinesUnlessToldInsecure) {
   EXPECT_THAT(ended->err, HasSubstr("--insecure"));
 }
 
+TEST_F(Cluster, SaysEverywhereThatItIsInsecure) {
+  TestHost& host = cluster.make("a");
+  cluster.start("a", {"--listen", "tcp://0.0.0.0:*", "--insecure"});
+  EXPECT_THAT(host.log(), HasSubstr("insecure: whoever reaches its addresses may call every public service"));
+  EXPECT_EQ(cluster_status(host, "insecure"), true);
+  EXPECT_THAT(host.busbar({"status"}).out, HasSubstr("INSECURE"));
+  EXPECT_THAT(host.busbar({"nodes"}).out, HasSubstr("insecure: without keys"));
+  EXPECT_EQ(host.ask({"nodes"}).json["insecure"], true);
+}
+
 }  // namespace
 }  // namespace busbar::system_tests

@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 const Palette kPlain(false);
 
@@ -78,12 +79,26 @@ TEST(StatusText, IsForReading) {
   const Json document = Json::parse(R"({"node": "a", "version": "0.1.0", "ready": true, "uptime_s": 93784.5,
       "cluster": {}, "pool": {"threads": 2, "queued": 0}, "plugins": {"serving": 3, "failed": 1}})");
   const std::string text = status_text(document, kPlain);
-  EXPECT_THAT(text, HasSubstr("node      a\n"));
-  EXPECT_THAT(text, HasSubstr("ready     yes\n"));
-  EXPECT_THAT(text, HasSubstr("uptime    1 d 2 h 3 min 4 s\n"));
-  EXPECT_THAT(text, HasSubstr("plugins   serving 3, failed 1\n"));
-  EXPECT_THAT(text, HasSubstr("pool      threads 2, queued 0\n"));
-  EXPECT_THAT(text, HasSubstr("cluster   -\n"));
+  EXPECT_THAT(text, HasSubstr("node         a\n"));
+  EXPECT_THAT(text, HasSubstr("ready        yes\n"));
+  EXPECT_THAT(text, HasSubstr("uptime       1 d 2 h 3 min 4 s\n"));
+  EXPECT_THAT(text, HasSubstr("plugins      serving 3, failed 1\n"));
+  EXPECT_THAT(text, HasSubstr("pool         threads 2, queued 0\n"));
+  EXPECT_THAT(text, HasSubstr("cluster      -\n"));
+  EXPECT_THAT(text, HasSubstr("security     -\n"));
+  EXPECT_THAT(text, HasSubstr("turned away  nobody\n"));
+}
+
+TEST(StatusText, SaysWhetherThereAreKeysAndWhoWasTurnedAway) {
+  const auto of = [](const char* cluster) { return status_text({{"cluster", Json::parse(cluster)}}, kPlain); };
+  const std::string keys = of(R"({"nodes": 3, "insecure": false, "security": {"mode": "curve", "authorized": 12,
+      "renewing": 2, "turned_away": {"malformed": 0, "too_fast": 7, "unlisted_key": 1}}})");
+  EXPECT_THAT(keys, HasSubstr("cluster      insecure no, nodes 3\n"));
+  EXPECT_THAT(keys, HasSubstr("security     curve, 12 keys let in, 2 connections to be renewed\n"));
+  EXPECT_THAT(keys, HasSubstr("turned away  too_fast 7, unlisted_key 1\n"));
+  EXPECT_THAT(of(R"({"insecure": false, "security": {"mode": "none"}})"), HasSubstr("no keys, this machine alone\n"));
+  EXPECT_THAT(of(R"({"insecure": true, "security": {"mode": "none"}})"),
+              HasSubstr("INSECURE: no keys, and other machines reach it\n"));
 }
 
 TEST(DescriptionText, SaysAllOfAServiceAndWarnsWhereADryRunIsNotSafe) {  // C-D10
@@ -116,6 +131,10 @@ TEST(NodesText, IsATable) {
   EXPECT_THAT(text,
               HasSubstr("b     up     tcp://10.0.0.2:1  tcp://10.0.0.2:2  1.234 ms    2026-01-02T03:04:06Z  0\n"));
   EXPECT_EQ(nodes_text(Json::object(), kPlain), "no nodes\n");
+  EXPECT_THAT(text, Not(HasSubstr("insecure")));
+  Json insecure = document;
+  insecure["insecure"] = true;
+  EXPECT_THAT(nodes_text(insecure, kPlain), StartsWith("insecure: without keys"));
 }
 
 TEST(DescriptionText, ShowsWhatAServiceTakesAndGivesAndHowItIsCalled) {
