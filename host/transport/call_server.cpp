@@ -226,10 +226,12 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
   }
   if (envelope.major != wire::kCallProtocolMajor) return refuse_version(connection, envelope);
   switch (envelope.type) {
+    case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
     case wire::EnvelopeType::request:
+      if (!may(connection, envelope)) return;
+      [[fallthrough]];
     case wire::EnvelopeType::cancel:
     case wire::EnvelopeType::query:
-    case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
       return events_->on_request(connection, envelope);
     case wire::EnvelopeType::closing:
       return take_closing(connection);
@@ -251,6 +253,19 @@ void CallServer::refuse_version(const ConnectionPtr& connection, const wire::Env
   const bool is_shut_out = door_.misbehaved(connection->descriptor(), connection->key(), net::TurnedAway::other_version,
                                             text, std::chrono::steady_clock::now());
   if (is_shut_out) end(connection);
+}
+
+// Only nodes forward, and answer. Who does not know that is told where its request is judged; who does it too often is
+// shut out.
+bool CallServer::may(const ConnectionPtr& connection, const wire::Envelope& envelope) {
+  const bool answers = envelope.type == wire::EnvelopeType::answer;
+  if (connection->role() == wire::Role::node || (!answers && !envelope.is_forwarded)) [[likely]]
+    return true;
+  const bool is_shut_out = door_.misbehaved(connection->descriptor(), connection->key(), net::TurnedAway::not_allowed,
+                                            answers ? "a client has answered a call" : "a client has forwarded a call",
+                                            std::chrono::steady_clock::now());
+  if (is_shut_out) end(connection);
+  return !is_shut_out;
 }
 
 // Whatever it has asked has been handed out by now.

@@ -86,6 +86,7 @@ class CallServer {
   void malformed(Received& message, const ConnectionPtr& connection, std::string_view what);
 
   void refuse_version(const ConnectionPtr& connection, const wire::Envelope& envelope);
+  bool may(const ConnectionPtr& connection, const wire::Envelope& envelope);
   void take_closing(const ConnectionPtr& connection);
   void drain_monitor();
   void end_leaving(ReceivedBatch& batch) noexcept;

@@ -93,7 +93,7 @@ TEST(StatusText, SaysWhetherThereAreKeysAndWhoWasTurnedAway) {
   const auto of = [](const char* cluster) { return status_text({{"cluster", Json::parse(cluster)}}, kPlain); };
   const std::string keys = of(R"({"nodes": 3, "insecure": false, "security": {"mode": "curve", "authorized": 12,
       "renewing": 2, "turned_away": {"malformed": 0, "too_fast": 7, "unlisted_key": 1}}})");
-  EXPECT_THAT(keys, HasSubstr("cluster      insecure no, nodes 3\n"));
+  EXPECT_THAT(keys, HasSubstr("cluster      nodes 3, insecure no\n"));
   EXPECT_THAT(keys, HasSubstr("security     curve, 12 keys let in, 2 connections to be renewed\n"));
   EXPECT_THAT(keys, HasSubstr("turned away  too_fast 7, unlisted_key 1\n"));
   EXPECT_THAT(of(R"({"insecure": false, "security": {"mode": "none"}})"), HasSubstr("no keys, this machine alone\n"));

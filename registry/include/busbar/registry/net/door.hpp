@@ -45,8 +45,9 @@ enum class TurnedAway : std::uint8_t {
   other_name,      ///< it claims a name that is not its key's
   other_version,   ///< it speaks another major version of the protocol
   other_cluster,   ///< it belongs to another cluster
+  not_allowed,     ///< it did what its role may not: a client that forwards, or answers
 };
-inline constexpr std::size_t kTurnedAwayKinds = 12;
+inline constexpr std::size_t kTurnedAwayKinds = 13;
 std::string_view name_of(TurnedAway why) noexcept;
 
 /// Is told of each; on any thread. `plane`: "registry" or "calls". `who`: an address, with the name where it is known.
