@@ -31,24 +31,28 @@ constexpr const char* kUnixSocket = "a Unix socket";
 constexpr const char* kStaysOutside = "it has to stay outside for a while";
 
 // A descriptor of our own for the same socket: whatever becomes of the other one meanwhile, this is what was looked at.
+// Where there is none left, libzmq's own is looked at: who takes the last one must not be passed over for that, and
+// which socket it is is asked just before it is acted on.
 class Held {
  public:
-  explicit Held(int descriptor) : copy_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)) {}
+  explicit Held(int descriptor)
+      : copy_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), used_(copy_ < 0 ? descriptor : copy_) {}
   ~Held() {
     if (copy_ >= 0) ::close(copy_);
   }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
-  int get() const { return copy_; }
+  int get() const { return used_; }
   /// Which socket it is, among all of the machine. 0: it is none.
   ino_t socket() const {
     struct stat status {};
-    return copy_ >= 0 && ::fstat(copy_, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+    return ::fstat(used_, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
   }
 
  private:
   const int copy_;
+  const int used_;
 };
 
 // The port, or the path, that a connection was made to.
