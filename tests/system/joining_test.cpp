@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "system/support/own_machine.hpp"
+#include "system/support/raw_connections.hpp"
 #include "system/support/test_cluster.hpp"
 
 namespace busbar::system_tests {
