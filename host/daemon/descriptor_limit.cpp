@@ -16,9 +16,9 @@ constexpr std::size_t kLeast = 64;
 
 }  // namespace
 
-DescriptorLimit raise_descriptor_limit(unsigned max_peers) {
+DescriptorLimit raise_descriptor_limit(unsigned max_peers, unsigned strangers) {
   DescriptorLimit out;
-  out.needed = registry::net::descriptors_for(max_peers);
+  out.needed = registry::net::descriptors_for(max_peers, strangers);
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     out.allowed = out.needed;  // nobody limits it

@@ -1,5 +1,7 @@
 #include "daemon/host.hpp"
 
+#include <busbar/registry/net/capacity.hpp>
+
 #include <algorithm>
 #include <map>
 
@@ -20,7 +22,14 @@ PoolOptions pool_options(const Config::Pool& pool) {
   return options;
 }
 
-NodeOptions node_options(const Config& config, Logger log) {
+// Where the system allows fewer descriptors than all may take, strangers get fewer: nodes and clients come first.
+registry::net::DoorLimits door_within(registry::net::DoorLimits door, const DescriptorLimit& descriptors) {
+  if (descriptors.is_enough()) return door;
+  door.strangers = std::min(door.strangers, registry::net::strangers_within(descriptors.allowed));
+  return door;
+}
+
+NodeOptions node_options(const Config& config, const DescriptorLimit& descriptors, Logger log) {
   NodeOptions options;
   options.name = config.node;
   options.cluster = config.cluster.name;
@@ -37,7 +46,7 @@ NodeOptions node_options(const Config& config, Logger log) {
   options.max_message = config.limits.max_message;
   options.peer_queue = config.limits.peer_queue;
   options.peer_calls = config.limits.peer_calls;
-  options.door = config.limits.door;
+  options.door = door_within(config.limits.door, descriptors);
   options.pool = pool_options(config.pool);
   options.log = std::move(log);
   return options;
@@ -62,10 +71,10 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
     : config_(std::move(config)),
       logs_(config_.log),
       log_(logs_.get("host")),
-      descriptors_(raise_descriptor_limit(config_.registry.max_peers)),
+      descriptors_(raise_descriptor_limit(config_.registry.max_peers, config_.limits.door.strangers)),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
       cache_lock_(take_cache(config_)),
-      node_(node_options(config_, logs_.get("host.cluster")), Node::NotStarted{}),
+      node_(node_options(config_, descriptors_, logs_.get("host.cluster")), Node::NotStarted{}),
       plugins_(plugin_options(config_, std::move(trial_program)), node_.registry(), node_.dispatcher(), node_.events(),
                logs_.get("host.loader"), [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
       queries_(node_.dispatcher(), admin_hooks()) {
@@ -93,11 +102,14 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                         {"registry_address", node_.registry_address()},
                         {"bound_registry_address", node_.bound_registry_address()}});
   if (!descriptors_.is_enough()) {
-    log_.warn("fewer descriptors are allowed than registry.max_peers may take; raise the hard limit, or lower the key",
-              {{"max_peers", config_.registry.max_peers},
-               {"needed", descriptors_.needed},
-               {"allowed", descriptors_.allowed},
-               {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
+    log_.warn(
+        "fewer descriptors are allowed than registry.max_peers and limits.strangers may take; raise the hard limit, or "
+        "lower the keys",
+        {{"max_peers", config_.registry.max_peers},
+         {"strangers", door_within(config_.limits.door, descriptors_).strangers},
+         {"needed", descriptors_.needed},
+         {"allowed", descriptors_.allowed},
+         {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
   }
   node_.dispatcher().hold_clients();
   when_ready([this] {

@@ -12,9 +12,11 @@ constexpr std::chrono::seconds kLineInterval{10};
 // Of all who are turned away within that time: who has many addresses must not fill the log.
 constexpr std::size_t kMostLines = 32;
 
-// One address is one, whatever its ports are.
+// One address is one, whatever its ports are. One of IPv6 has a port only behind a bracket.
 std::string_view without_port(std::string_view who) {
   const std::size_t colon = who.rfind(':');
+  const std::string_view address = who.substr(who.rfind(' ') + 1);
+  if (address.find(':') != address.rfind(':') && !address.starts_with('[')) return who;
   const bool is_port = colon != std::string_view::npos && colon + 1 < who.size() &&
                        who.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
   return is_port ? who.substr(0, colon) : who;

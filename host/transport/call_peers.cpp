@@ -25,7 +25,10 @@ constexpr Nanos kGatherFor = 40 * kMicrosecond;
 }  // namespace
 
 CallPeers::CallPeers(zmq::context_t& context, const CallPlaneOptions& options, Logger log)
-    : context_(context), options_(options), log_(std::move(log)) {}
+    : context_(context),
+      options_(options),
+      log_(std::move(log)),
+      own_(options.keyring != nullptr ? options.keyring->own() : nullptr) {}
 
 CallPeers::~CallPeers() { stop(); }
 
@@ -66,8 +69,11 @@ void CallPeers::drop(const std::shared_ptr<Peer>& peer, std::string_view reason)
   static_cast<Link&>(*peer).drop(reason);
 }
 
-void CallPeers::own_key_changed() noexcept {
-  own_key_changed_ = true;
+void CallPeers::own_key_changed(std::shared_ptr<const keys::OwnKey> own) noexcept {
+  {
+    const MutexLock lock(mutex_);
+    next_own_ = std::move(own);
+  }
   keys_changed_ = true;
   ring();
 }
@@ -184,8 +190,8 @@ void CallPeers::adopt_added() {
     added.swap(added_);
   }
   for (auto& link : added) {
-    keepers_.push_back(
-        std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events, resolver_, callers_));
+    keepers_.push_back(std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, *shared_->events,
+                                                    resolver_, own_, callers_));
   }
 }
 
@@ -216,14 +222,16 @@ Nanos CallPeers::attend_all() {
 
 void CallPeers::look_at_keys(Nanos now) {
   std::map<std::string, keys::PublicKey> proved;
+  std::shared_ptr<const keys::OwnKey> own;
   {
     const MutexLock lock(mutex_);
     proved.swap(proved_);
+    own.swap(next_own_);
   }
-  const bool own = own_key_changed_.exchange(false);
+  if (own != nullptr) own_ = own;
   for (const auto& keeper : keepers_) {
     keeper->look_at_keys(now);
-    if (own) keeper->own_key_changed();
+    if (own != nullptr) keeper->own_key_changed();
     if (const auto key = proved.find(keeper->link()->name()); key != proved.end()) keeper->key_proved(key->second);
   }
 }
@@ -231,6 +239,7 @@ void CallPeers::look_at_keys(Nanos now) {
 // Each gets another one beside it, so that at any moment there is one over which calls can be sent.
 void CallPeers::renew_outdated() {
   std::vector<std::unique_ptr<LinkKeeper>> made;
+  made.reserve(keepers_.size());
   for (const auto& keeper : keepers_) {
     if (!keeper->outdated()) continue;
     const Link& before = *keeper->link();

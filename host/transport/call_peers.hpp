@@ -47,7 +47,7 @@ class CallPeers {
   // After `renewed`, when nobody finds it any more: it is closed when nothing is waited for from there.
   static void retire(const std::shared_ptr<Peer>& peer) { static_cast<Link&>(*peer).retire(); }
   // This node's own key has changed, and those who dial it meet the new one: each link is made anew.
-  void own_key_changed() noexcept;
+  void own_key_changed(std::shared_ptr<const keys::OwnKey> own) noexcept;
   // A node has proved that it has this key: links to it that expect another one are made anew.
   void key_proved(const std::string& node, const keys::PublicKey& key) noexcept;
   // That start of a node wants to be asked nothing more: its peer is told when nothing is waited for from there, and
@@ -83,7 +83,6 @@ class CallPeers {
   const ConnectedNodes* callers_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> keys_changed_{false};  // any of these three
-  std::atomic<bool> own_key_changed_{false};
   std::atomic<std::uint64_t> up_{0};
   std::atomic<std::uint64_t> renewing_{0};
 
@@ -91,9 +90,11 @@ class CallPeers {
   std::vector<std::shared_ptr<Link>> added_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<Link>> links_ BUSBAR_GUARDED_BY(mutex_);         // all that have not been forgotten
   std::map<std::string, keys::PublicKey> proved_ BUSBAR_GUARDED_BY(mutex_);  // by name; since they were last looked at
+  std::shared_ptr<const keys::OwnKey> next_own_ BUSBAR_GUARDED_BY(mutex_);   // since it was last looked at, or null
   bool stopped_ BUSBAR_GUARDED_BY(mutex_) = false;
 
   // The thread's.
+  std::shared_ptr<const keys::OwnKey> own_;  // with which it dials: the one that those meet who dial this node
   std::vector<std::unique_ptr<LinkKeeper>> keepers_;
   std::vector<pollfd> polled_;
   YieldGuard yields_{kMillisecond};  // what others do for a whole bundle takes a while

@@ -44,7 +44,7 @@ void CallPlane::start(PeerEvents& peers, RequestEvents& requests, Told told) {
   core_->server.start(requests,
                       {.left = [this] { core_->peers.ring(); },
                        .closes = [this](const NodeStart& node) { core_->peers.let_go(node); },
-                       .own_key_changed = [this] { core_->peers.own_key_changed(); },
+                       .own_key_changed = [this](auto own) { core_->peers.own_key_changed(std::move(own)); },
                        .key_proved = [this](const std::string& node,
                                             const keys::PublicKey& key) { core_->peers.key_proved(node, key); }});
 }

@@ -42,6 +42,12 @@ net::SocketOptions socket_options(const CallPlaneOptions& options) {
   return result;
 }
 
+net::TurnedAway reason_of(const Refusal& refusal) {
+  if (refusal.code == "protocol") return net::TurnedAway::other_version;
+  if (refusal.code == "cluster") return net::TurnedAway::other_cluster;
+  return refusal.code == "key" ? net::TurnedAway::other_name : net::TurnedAway::malformed;
+}
+
 // The descriptor of the connection that a message came over; -1 if it is not known.
 int descriptor_of(zmq::message_t& message) noexcept { return ::zmq_msg_get(message.handle(), ZMQ_SRCFD); }
 
@@ -220,10 +226,12 @@ void CallServer::take(const ConnectionPtr& connection, const wire::Envelope& env
   }
   if (envelope.major != wire::kCallProtocolMajor) return refuse_version(connection, envelope);
   switch (envelope.type) {
+    case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
     case wire::EnvelopeType::request:
+      if (!may(connection, envelope)) return;
+      [[fallthrough]];
     case wire::EnvelopeType::cancel:
     case wire::EnvelopeType::query:
-    case wire::EnvelopeType::answer:  // of a call that another node has forwarded to that one (C-R6)
       return events_->on_request(connection, envelope);
     case wire::EnvelopeType::closing:
       return take_closing(connection);
@@ -247,6 +255,19 @@ void CallServer::refuse_version(const ConnectionPtr& connection, const wire::Env
   if (is_shut_out) end(connection);
 }
 
+// Only nodes forward, and answer. Who does not know that is told where its request is judged; who does it too often is
+// shut out.
+bool CallServer::may(const ConnectionPtr& connection, const wire::Envelope& envelope) {
+  const bool answers = envelope.type == wire::EnvelopeType::answer;
+  if (connection->role() == wire::Role::node || (!answers && !envelope.is_forwarded)) [[likely]]
+    return true;
+  const bool is_shut_out = door_.misbehaved(connection->descriptor(), connection->key(), net::TurnedAway::not_allowed,
+                                            answers ? "a client has answered a call" : "a client has forwarded a call",
+                                            std::chrono::steady_clock::now());
+  if (is_shut_out) end(connection);
+  return !is_shut_out;
+}
+
 // Whatever it has asked has been handed out by now.
 void CallServer::take_closing(const ConnectionPtr& connection) {
   if (connection->role() != wire::Role::node || !std::exchange(connection->asks, false)) return;
@@ -260,7 +281,9 @@ void CallServer::take_closing(const ConnectionPtr& connection) {
 CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envelope& hello) {
   const std::string_view routing_id = message.routing_id.to_string_view();
   if (hello.type != wire::EnvelopeType::hello) {
-    door_.strange(descriptor_of(message.frame), "it has not said hello", std::chrono::steady_clock::now());
+    const auto key = net::proven_key(message.frame);
+    door_.strange(descriptor_of(message.frame), key ? &*key : nullptr, "it has not said hello",
+                  std::chrono::steady_clock::now());
     if (refusals_.ask(routing_id)) {
       refuse(routing_id, 0, "hello_expected",
              "node '" + options_.node + "' expects a hello first on each connection, found an envelope of type " +
@@ -272,9 +295,7 @@ CallServer::ConnectionPtr CallServer::greet(Received& message, const wire::Envel
   if (options_.keyring != nullptr && !(proof = proof_of(message))) return nullptr;
   if (const auto refusal = judge_hello(hello, options_, proof ? &proof->owner : nullptr)) {
     refuse_hello(routing_id, refusal->code, refusal->text);
-    const auto why =
-        hello.major != wire::kCallProtocolMajor ? net::TurnedAway::other_version : net::TurnedAway::other_name;
-    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, why, refusal->text,
+    door_.misbehaved(descriptor_of(message.frame), proof ? &proof->key : nullptr, reason_of(*refusal), refusal->text,
                      std::chrono::steady_clock::now());
     return nullptr;
   }
@@ -346,9 +367,9 @@ void CallServer::malformed(Received& message, const ConnectionPtr& connection, s
   }
   const bool told = connection != nullptr ? std::exchange(connection->warned, true) : !refusals_.ask(routing_id);
   if (!told) refuse(routing_id, 0, "malformed", "a frame could not be read: " + std::string(what));
-  const keys::PublicKey* key = connection != nullptr ? connection->key() : nullptr;
-  const bool is_shut_out = door_.misbehaved(descriptor_of(message.frame), key, net::TurnedAway::malformed, what,
-                                            std::chrono::steady_clock::now());
+  const auto key = net::proven_key(message.frame);
+  const bool is_shut_out = door_.misbehaved(descriptor_of(message.frame), key ? &*key : nullptr,
+                                            net::TurnedAway::malformed, what, std::chrono::steady_clock::now());
   if (is_shut_out && connection != nullptr) end(connection);
 }
 
@@ -412,7 +433,7 @@ void CallServer::take_own_key() {
     if (connection->role() != wire::Role::node || std::exchange(connection->from_before, true)) continue;
     from_before_.fetch_add(1, std::memory_order_relaxed);
   }
-  told_.own_key_changed();
+  told_.own_key_changed(own_);
 }
 
 // From this moment nothing of who has no listed key any more is acted on, and nothing is sent there.

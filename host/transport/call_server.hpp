@@ -46,7 +46,8 @@ class CallServer {
   struct Told {
     std::function<void()> left = [] {};                                 ///< `nodes` has one less
     std::function<void(const NodeStart&)> closes = [](const auto&) {};  ///< it wants to be asked nothing more
-    std::function<void()> own_key_changed = [] {};  ///< this node's; who dials it from now on meets the new one
+    /// This node's; who dials it from now on meets this one.
+    std::function<void(std::shared_ptr<const keys::OwnKey>)> own_key_changed = [](const auto&) {};
     /// A node that has greeted has this key.
     std::function<void(const std::string& node, const keys::PublicKey& key)> key_proved = [](const auto&, const auto&) {
     };
@@ -85,6 +86,7 @@ class CallServer {
   void malformed(Received& message, const ConnectionPtr& connection, std::string_view what);
 
   void refuse_version(const ConnectionPtr& connection, const wire::Envelope& envelope);
+  bool may(const ConnectionPtr& connection, const wire::Envelope& envelope);
   void take_closing(const ConnectionPtr& connection);
   void drain_monitor();
   void end_leaving(ReceivedBatch& batch) noexcept;

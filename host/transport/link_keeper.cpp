@@ -58,13 +58,15 @@ std::string reason_of(const char* what, int error) {
 }  // namespace
 
 LinkKeeper::LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-                       PeerEvents& events, registry::net::Resolver& resolver, const ConnectedNodes* callers)
+                       PeerEvents& events, registry::net::Resolver& resolver,
+                       const std::shared_ptr<const keys::OwnKey>& own, const ConnectedNodes* callers)
     : link_(std::move(link)),
       context_(context),
       options_(options),
       log_(std::move(log)),
       events_(events),
       resolver_(resolver),
+      own_now_(own),
       callers_(callers),
       delay_(kMinDelay),
       random_(std::random_device{}()) {}
@@ -153,7 +155,7 @@ bool LinkKeeper::begin_connecting(Nanos now, const std::string& address) {
 
 bool LinkKeeper::connect(Nanos now) {
   if (options_.keyring != nullptr) {
-    own_ = options_.keyring->own();
+    own_ = own_now_;
     outdated_ = false;
     const registry::net::Curve curve{.own = own_->secret, .server = &server_keys_[next_key_++]};
     socket_ = registry::net::make_dealer(context_, socket_options(options_), &curve);
@@ -369,7 +371,7 @@ void LinkKeeper::look_at_keys(Nanos now) noexcept {
 bool LinkKeeper::has_key_in_use() const noexcept { return state_ >= State::connecting && state_ <= State::up; }
 
 void LinkKeeper::own_key_changed() noexcept {
-  if (has_key_in_use() && own_->key != options_.keyring->own()->key) outdated_ = true;
+  if (has_key_in_use() && own_->key != own_now_->key) outdated_ = true;
 }
 
 void LinkKeeper::key_proved(const keys::PublicKey& key) {
@@ -378,7 +380,8 @@ void LinkKeeper::key_proved(const keys::PublicKey& key) {
 }
 
 std::unique_ptr<LinkKeeper> LinkKeeper::successor(std::shared_ptr<Link> link) {
-  auto keeper = std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, events_, resolver_, callers_);
+  auto keeper =
+      std::make_unique<LinkKeeper>(std::move(link), context_, options_, log_, events_, resolver_, own_now_, callers_);
   keeper->replaces_ = link_;
   keeper->proved_ = proved_;
   outdated_ = false;

@@ -27,9 +27,11 @@ namespace busbar::host {
 // Ownership: shares the link; what is given outlives it. Threads: the peers' thread only.
 class LinkKeeper {
  public:
-  // `resolver`: for an address with a name; rings the thread that attends.
+  // `resolver`: for an address with a name; rings the thread that attends. `own`: the key to dial with, as it is then;
+  // null without keys.
   LinkKeeper(std::shared_ptr<Link> link, zmq::context_t& context, const CallPlaneOptions& options, Logger log,
-             PeerEvents& events, registry::net::Resolver& resolver, const ConnectedNodes* callers = nullptr);
+             PeerEvents& events, registry::net::Resolver& resolver, const std::shared_ptr<const keys::OwnKey>& own,
+             const ConnectedNodes* callers = nullptr);
 
   // Does what is due. `polled`: what descriptors() has appended to, polled. Returns whether routability has changed.
   bool attend(Nanos now, const std::vector<pollfd>& polled) noexcept;
@@ -111,6 +113,7 @@ class LinkKeeper {
   const Logger log_;
   PeerEvents& events_;
   registry::net::Resolver& resolver_;
+  const std::shared_ptr<const keys::OwnKey>& own_now_;
   const ConnectedNodes* const callers_;
 
   State state_ = State::resting;

@@ -326,13 +326,15 @@ Actions Cluster::Core::take(const net::CallerSaid& said) {
   }
 }
 
-// A name that is not its key's is a wrong; who is refused for something else may have done none.
+// A name that is not its key's, or another cluster's, is a wrong; who is refused for something else may have done none.
 void Cluster::Core::count_refusals(CallerId caller, const Actions& actions) {
   for (const Action& action : actions) {
     const auto* sent = std::get_if<SendToCaller>(&action);
     const auto* refused = sent != nullptr ? std::get_if<wire::Refused>(sent->message.get()) : nullptr;
-    if (refused != nullptr && sent->caller == caller && refused->code == wire::kRefusedKey) {
-      plane_.misbehaved(caller, net::TurnedAway::other_name, refused->text);
+    if (refused == nullptr || sent->caller != caller) continue;
+    if (refused->code == wire::kRefusedKey) plane_.misbehaved(caller, net::TurnedAway::other_name, refused->text);
+    if (refused->code == wire::kRefusedCluster) {
+      plane_.misbehaved(caller, net::TurnedAway::other_cluster, refused->text);
     }
   }
 }

@@ -18,8 +18,8 @@ namespace busbar::registry::net {
 namespace {
 
 constexpr std::array<std::string_view, kTurnedAwayKinds> kNames = {
-    "unlisted_key", "other_role", "not_greeted",    "too_slow",   "too_many",     "too_fast",
-    "malformed",    "shut_out",   "key_taken_away", "other_name", "other_version"};
+    "unlisted_key", "other_role",     "not_greeted", "too_slow",      "too_many",      "too_fast",   "malformed",
+    "shut_out",     "key_taken_away", "other_name",  "other_version", "other_cluster", "not_allowed"};
 
 // Addresses and keys that are counted at a time: who has many addresses must not take our memory.
 constexpr std::size_t kMostCounted = 10'000;
@@ -27,12 +27,16 @@ constexpr std::size_t kMostCounted = 10'000;
 constexpr const char* kGone = "somebody who has gone";
 constexpr const char* kNotGreeted =
     "its connection ended before it had said who it is: it has no key, another protocol, or expected another key";
+constexpr const char* kUnixSocket = "a Unix socket";
 constexpr const char* kStaysOutside = "it has to stay outside for a while";
 
 // A descriptor of our own for the same socket: whatever becomes of the other one meanwhile, this is what was looked at.
+// Where there is none left, libzmq's own is looked at: who takes the last one must not be passed over for that, and
+// which socket it is is asked just before it is acted on.
 class Held {
  public:
-  explicit Held(int descriptor) : copy_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)) {}
+  explicit Held(int descriptor)
+      : copy_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), used_(copy_ < 0 ? descriptor : copy_) {}
   // A function of its own, so that the thread sanitizer's report of it can be told from others (tests/tsan.supp).
   [[gnu::noinline]] ~Held() {
     if (copy_ >= 0) ::close(copy_);
@@ -40,15 +44,16 @@ class Held {
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
-  int get() const { return copy_; }
+  int get() const { return used_; }
   /// Which socket it is, among all of the machine. 0: it is none.
   ino_t socket() const {
     struct stat status {};
-    return copy_ >= 0 && ::fstat(copy_, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+    return ::fstat(used_, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
   }
 
  private:
   const int copy_;
+  const int used_;
 };
 
 // The port, or the path, that a connection was made to.
@@ -69,6 +74,7 @@ std::string local_end_of(int descriptor) {
 struct Place {
   std::string address;
   std::string with_port;
+  bool is_local = false;  // of a Unix socket
 };
 
 std::string unmapped(const in6_addr& address) {
@@ -101,7 +107,7 @@ Place place_of(int descriptor) {
   size = sizeof peer;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {"?", "?"};
   const std::string user = "user " + std::to_string(peer.uid);
-  return {user, user + ", process " + std::to_string(peer.pid)};
+  return {user, user + ", process " + std::to_string(peer.pid), true};
 }
 
 }  // namespace
@@ -119,10 +125,12 @@ Door::Door(std::string plane, DoorLimits limits, std::shared_ptr<const keys::Key
 bool Door::lets_in(const keys::PublicKey& key, std::string_view address) {
   constexpr std::string_view kMapped = "::ffff:";  // an IPv4 address, at a socket for both
   if (address.starts_with(kMapped)) address.remove_prefix(kMapped.size());
-  const std::string at(address);
-  if (may_come_in(key, at.empty() ? "a Unix socket" : at)) return true;
+  address = address.substr(0, address.find('%'));  // the interface of one that is the link's own
+  const std::string at(address.empty() ? kUnixSocket : address);
+  if (may_come_in(key, at)) return true;
   const MutexLock lock(mutex_);
-  if (at_gate_.size() < kMostCounted) ++at_gate_[at];
+  if (at_gate_.size() >= kMostCounted) at_gate_.clear();  // who never came to its end: those may be told twice
+  ++at_gate_[at];
   return false;
 }
 
@@ -145,9 +153,9 @@ bool Door::may_come_in(const keys::PublicKey& key, const std::string& at) const 
 }
 
 // The connection that ends now may be one that the gatekeeper has refused, which has been told.
-bool Door::was_told_at_gate(const std::string& address) {
+bool Door::was_told_at_gate(const Visitor& visitor) {
   const MutexLock lock(mutex_);
-  const auto found = at_gate_.find(address);
+  const auto found = at_gate_.find(visitor.is_local ? kUnixSocket : visitor.address);
   if (found == at_gate_.end()) return false;
   if (--found->second == 0) at_gate_.erase(found);
   return true;
@@ -169,6 +177,7 @@ void Door::accepted(int descriptor, Time now) {
   visitor = {.socket = socket,
              .address = std::move(place.address),
              .place = std::move(place.with_port),
+             .is_local = place.is_local,
              .since = now,
              .number = ++last_number_,
              .strange = true};
@@ -216,11 +225,11 @@ void Door::disconnected(int descriptor, Time now) {
   auto found = visitors_.extract(descriptor);
   if (!found) return ended_unseen();
   Visitor& visitor = found.mapped();
-  if (!visitor.strange) return;
+  if (!visitor.name.empty()) return;
+  const bool was_told = was_told_at_gate(visitor);
+  if (!visitor.strange) return;  // it was hung up on
   no_stranger(visitor);
-  if (!was_told_at_gate(visitor.address)) {
-    tell(TurnedAway::not_greeted, visitor.place, kNotGreeted);
-  }
+  if (!was_told) tell(TurnedAway::not_greeted, visitor.place, kNotGreeted);
   count_error(visitor.address, now);
 }
 
@@ -261,10 +270,10 @@ bool Door::misbehaved(int descriptor, const keys::PublicKey* key, TurnedAway why
   return true;
 }
 
-void Door::strange(int descriptor, std::string_view text, Time now) {
+void Door::strange(int descriptor, const keys::PublicKey* key, std::string_view text, Time now) {
   const auto visitor = visitors_.find(descriptor);
   if (visitor != visitors_.end() && visitor->second.strange) {
-    misbehaved(descriptor, nullptr, TurnedAway::malformed, text, now);
+    misbehaved(descriptor, key, TurnedAway::malformed, text, now);
   }
 }
 
@@ -298,8 +307,12 @@ void Door::tick(Time now) {
 
 Door::Count& Door::count_of(const std::string& who, Time now) {
   if (counts_.size() >= kMostCounted && !counts_.contains(who)) {
-    std::erase_if(counts_,
-                  [&](const auto& entry) { return now >= entry.second.errors_begun + std::chrono::minutes(1); });
+    // Not each time: who has very many addresses must not have us look through all of them for each.
+    if (now >= next_sweep_) {
+      std::erase_if(counts_,
+                    [&](const auto& entry) { return now >= entry.second.errors_begun + std::chrono::minutes(1); });
+      next_sweep_ = now + std::chrono::seconds(1);
+    }
     if (counts_.size() >= kMostCounted) counts_.erase(counts_.begin());
   }
   return counts_[who];

@@ -159,6 +159,7 @@ std::unique_ptr<Plane::Link> Plane::make_link(std::uint64_t token, Dial dial) {
 bool Plane::try_next_key(LinkId id) {
   const auto link = links_.find(id);
   if (link->second->dial.next == link->second->dial.keys.size()) return false;
+  if (!server_keys_.may_try_another(link->second->dial.address, Time::clock::now())) return false;
   Dial dial = std::move(link->second->dial);
   links_.erase(link);
   open_link(id, std::move(dial));
@@ -303,6 +304,11 @@ std::string Plane::why_ended(const Link& link, const Monitor::Happened& happened
   if (!has_keys) {
     return "what answers there does not speak ZeroMQ as this node does, or is too slow; perhaps it asks for keys";
   }
+  if (link.dial.next < link.dial.keys.size()) {
+    return "the keys of " + std::to_string(link.dial.next) +
+           " nodes in security.authorized are not that of who answers " +
+           "there; the others are tried later, as who tries too many in a minute is shut out";
+  }
   return "none of the " + std::to_string(link.dial.keys.size()) +
          " keys of nodes in security.authorized is that of who answers there; or it speaks no ZeroMQ, or is too slow";
 }
@@ -380,7 +386,10 @@ std::optional<CallerId> Plane::add_caller(const std::string& routing_id, zmq::me
     return std::nullopt;
   }
   const auto caller = callers_.add(routing_id, descriptor, now);
-  if (!caller) return std::nullopt;
+  if (!caller) {
+    door_.turn_away(descriptor, TurnedAway::too_many, "the nodes have more connections than registry.max_peers allows");
+    return std::nullopt;
+  }
   const std::string& name = authorized->find(*key)->name;
   proven_.insert_or_assign(*caller, Proven{*key, name});
   key_proved(name, *key);

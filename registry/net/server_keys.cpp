@@ -21,6 +21,13 @@ std::vector<keys::PublicKey> ServerKeys::for_address(const std::string& address,
   return all;
 }
 
+bool ServerKeys::may_try_another(const std::string& address, Time now) {
+  if (tried_.size() >= kMostRemembered) tried_.clear();
+  Tried& tried = tried_[address];
+  if (now >= tried.begun + std::chrono::minutes(1)) tried = {.begun = now};
+  return ++tried.count <= kMostInAMinute;
+}
+
 void ServerKeys::tries(const std::string& address, const keys::PublicKey& key) {
   if (last_.size() >= kMostRemembered) last_.clear();
   last_.insert_or_assign(address, key);

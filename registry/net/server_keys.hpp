@@ -3,6 +3,8 @@
 
 #include <busbar/keys/authorized.hpp>
 
+#include "membership/types.hpp"
+
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -20,11 +22,20 @@ class ServerKeys {
   /// The keys to try at an address, the likeliest first. `node`: who is said to be there; empty: it is not known.
   std::vector<keys::PublicKey> for_address(const std::string& address, std::string_view node,
                                            const keys::Authorized& listed) const;
+  /// Whether one more may be tried there without a pause: whoever is there counts each that is wrong as an error of
+  /// this node's address, and shuts it out where there are too many in a minute (limits.protocol_errors).
+  bool may_try_another(const std::string& address, Time now);
   /// That one is tried now; it is the first the next time, until another one is.
   void tries(const std::string& address, const keys::PublicKey& key);
 
  private:
   static constexpr std::size_t kMostRemembered = 20'000;
+  static constexpr unsigned kMostInAMinute = 300;  // half of what is usually let pass
+  struct Tried {
+    Time begun{};
+    unsigned count = 0;  // in the minute that began then
+  };
+  std::map<std::string, Tried> tried_;
   std::map<std::string, keys::PublicKey> last_;
 };
 

@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "system/support/own_machine.hpp"
+#include "system/support/raw_connections.hpp"
 #include "system/support/test_cluster.hpp"
 
 namespace busbar::system_tests {
@@ -301,7 +302,8 @@ struct Limited {
   Process process;
 };
 
-const std::string kNeeded = std::to_string(registry::net::descriptors_for(kUsualMaxPeers));
+const std::string kNeeded =
+    std::to_string(registry::net::descriptors_for(kUsualMaxPeers, registry::net::DoorLimits{}.strangers));
 
 TEST(Descriptors, ThatSoManyNodesTakeAreAllowedFromTheStart) {
   Limited host("ulimit -Sn 300");
@@ -314,9 +316,26 @@ TEST(Descriptors, ThatSoManyNodesTakeAreAllowedFromTheStart) {
 TEST(Descriptors, ThatTheHardLimitDoesNotAllowAreToldOfWithWhatToDo) {
   Limited host("ulimit -n 400");
   ASSERT_TRUE(host.is_ready());
-  EXPECT_THAT(host.process.err(), HasSubstr("fewer descriptors are allowed than registry.max_peers may take"));
+  EXPECT_THAT(host.process.err(),
+              HasSubstr("fewer descriptors are allowed than registry.max_peers and limits.strangers"));
   EXPECT_THAT(host.process.err(), HasSubstr("needed=" + kNeeded + " allowed=400"));
   EXPECT_THAT(host.process.err(), HasSubstr("LimitNOFILE"));
+  host.stop();
+}
+
+// Nobody needs a key to hold connections open.
+TEST(Descriptors, StrangersDoNotTakeAllOfThem) {
+  Limited host("ulimit -n 400");
+  ASSERT_TRUE(host.is_ready());
+  const Json cluster = host.host.ask({"status"}).json["cluster"];
+  for (const char* plane : {"address", "registry_address"}) {
+    RawConnections half(cluster[plane]);
+    for (int i = 0; i < 500; ++i) half.open(zmtp_greeting("NULL"));
+    EXPECT_TRUE(eventually([&] { return half.ended() >= 440; })) << plane;
+    EXPECT_EQ(host.host.ask({"status"}).json["ready"], true);
+  }
+  EXPECT_GT(host.host.ask({"status"}).json["cluster"]["security"]["turned_away"]["too_many"], 800);
+  EXPECT_THAT(host.process.err(), Not(HasSubstr("no descriptor")));
   host.stop();
 }
 

@@ -183,6 +183,27 @@ TEST_F(KeyedCluster, AClientForwardsNothing) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->type, busbar::wire::EnvelopeType::answer);
   EXPECT_THAT(std::string(answer->text), HasSubstr("only a node can forward"));
+  EXPECT_TRUE(comes_to_be_turned_away("not_allowed"));
+  EXPECT_THAT(cluster["a"].log(), HasSubstr("reason=not_allowed who=\"ada at 127.0.0.1:"));
+  request.type = busbar::wire::EnvelopeType::answer;
+  visitor.say(request);
+  EXPECT_TRUE(eventually([&] { return turned_away("not_allowed") == 2; })) << "nobody has asked it anything";
+}
+
+TEST_F(KeyedCluster, WhoIsOfAnotherClusterIsCountedAsThatOnBothPlanes) {
+  start_two();
+  keys.let_in(cluster["a"], "c");
+  Visitor member(registry, &keys.of("c"), &keys.of("a"));
+  member.say(registry::wire::Hello{.cluster = "another", .record = record_of("c")});
+  ASSERT_TRUE(member.told());
+  EXPECT_TRUE(eventually([&] { return turned_away("other_cluster") == 1; }));
+  Visitor caller(calls, &keys.of("c"), &keys.of("a"));
+  auto hello = hello_of("c", busbar::wire::Role::node);
+  hello.cluster = "another";
+  caller.say(hello);
+  ASSERT_TRUE(caller.answered());
+  EXPECT_TRUE(eventually([&] { return turned_away("other_cluster") == 2; }));
+  EXPECT_EQ(turned_away("other_name"), 0U);
 }
 
 TEST_F(KeyedCluster, NobodyIsCalledAsAnothersKeySays) {

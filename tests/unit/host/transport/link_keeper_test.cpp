@@ -18,7 +18,8 @@ TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyIsTakenAndToldOnceTheHelloIsSaid)
   const auto link = std::make_shared<Link>("other", 7, other.address(),
                                            Link::Limits{.max_message = 1 << 20, .queue = 1 << 20}, shared);
   registry::net::Resolver resolver(registry::net::look_up, [] {});
-  LinkKeeper keeper(link, here.context, here.options_, Logger(), here.dispatch, resolver);
+  const std::shared_ptr<const keys::OwnKey> none;
+  LinkKeeper keeper(link, here.context, here.options_, Logger(), here.dispatch, resolver, none);
   const std::vector<pollfd> nothing_polled;
 
   EXPECT_FALSE(keeper.attend(now_ns(), nothing_polled)) << "it dials";

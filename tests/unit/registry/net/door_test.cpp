@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -191,6 +193,27 @@ TEST_F(DoorTest, AHandshakeThatEndsCountsAsAnError) {
   for (int i = 0; i < 3; ++i) end(comes());
   EXPECT_THAT(told_, ElementsAre("not_greeted", "not_greeted", "not_greeted"));
   EXPECT_TRUE(is_hung_up(comes()));
+}
+
+TEST_F(DoorTest, WhoHasShownAKeyAnswersForItAndNotForItsAddress) {
+  limits_.protocol_errors = 1;
+  const auto key = keys::make_secret_key().public_key();
+  const Ends first = comes();
+  door().strange(first.ours, &key, "rubbish", now_);
+  EXPECT_FALSE(is_hung_up(first));
+  door().strange(first.ours, &key, "rubbish", now_);
+  EXPECT_TRUE(is_hung_up(first));
+  EXPECT_FALSE(is_hung_up(comes())) << "another one at that address";
+}
+
+TEST_F(DoorTest, EachReasonIsExplained) {
+  for (const char* page : {"/security.md", "/man/busbar.1"}) {
+    std::ifstream file(std::string(BUSBAR_DOCS) + page);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    for (std::size_t i = 0; i < kTurnedAwayKinds; ++i) {
+      EXPECT_THAT(text, ::testing::HasSubstr(std::string(name_of(static_cast<TurnedAway>(i))))) << page;
+    }
+  }
 }
 
 TEST_F(DoorTest, WhoHasGoneBeforeItWasLookedAtIsCounted) {

@@ -29,10 +29,14 @@ constexpr int sockets_for(unsigned max_peers) {
 }
 
 /// Of the process: for peers a quarter more than they take, for connections that end while others are there already,
-/// and for addresses where nobody is; and what plugins, clients and the process itself take.
-constexpr std::size_t descriptors_for(unsigned max_peers) {
+/// and for addresses where nobody is; what strangers may take on each of the two planes (limits.strangers); and what
+/// plugins, clients and the process itself take.
+constexpr std::size_t descriptors_for(unsigned max_peers, unsigned strangers) {
   constexpr std::size_t kOthers = 500;
-  return std::size_t{kDescriptorsPerPeer} * max_peers * 5 / 4 + kOthers;
+  return std::size_t{kDescriptorsPerPeer} * max_peers * 5 / 4 + 2 * std::size_t{strangers} + kOthers;
 }
+
+/// How many strangers a plane may have where fewer descriptors are allowed than that: an eighth of them.
+constexpr unsigned strangers_within(std::size_t descriptors) { return static_cast<unsigned>(descriptors / 8); }
 
 }  // namespace busbar::registry::net

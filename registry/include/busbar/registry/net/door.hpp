@@ -44,8 +44,10 @@ enum class TurnedAway : std::uint8_t {
   key_taken_away,  ///< it was inside when its key was taken away
   other_name,      ///< it claims a name that is not its key's
   other_version,   ///< it speaks another major version of the protocol
+  other_cluster,   ///< it belongs to another cluster
+  not_allowed,     ///< it did what its role may not: a client that forwards, or answers
 };
-inline constexpr std::size_t kTurnedAwayKinds = 11;
+inline constexpr std::size_t kTurnedAwayKinds = 13;
 std::string_view name_of(TurnedAway why) noexcept;
 
 /// Is told of each; on any thread. `plane`: "registry" or "calls". `who`: an address, with the name where it is known.
@@ -81,7 +83,8 @@ class Door {
   bool misbehaved(int descriptor, const keys::PublicKey* key, TurnedAway why, std::string_view text, Time now);
   /// The same for one that sends something before it has said who it is; of one that has, as it was ended here while
   /// more was on its way, that is none.
-  void strange(int descriptor, std::string_view text, Time now);
+  /// `key`: that it has proved, or null.
+  void strange(int descriptor, const keys::PublicKey* key, std::string_view text, Time now);
   /// Ends the connection, from outside of libzmq. Does nothing where that descriptor is another's by now.
   void hang_up(int descriptor) noexcept;
   /// As `hang_up`, and says why.
@@ -97,7 +100,8 @@ class Door {
     ino_t socket = 0;
     std::string address;  // without the port
     std::string place;    // with it
-    std::string name{};   // empty: a stranger
+    bool is_local = false;
+    std::string name{};  // empty: a stranger
     Time since{};
     std::uint64_t number = 0;
     bool strange = false;  // has not said who it is, and was not hung up on
@@ -111,7 +115,7 @@ class Door {
 
   bool may_come_in(const keys::PublicKey& key, const std::string& at) const;
   void ended_unseen() BUSBAR_EXCLUDES(mutex_);
-  bool was_told_at_gate(const std::string& address) BUSBAR_EXCLUDES(mutex_);
+  bool was_told_at_gate(const Visitor& visitor) BUSBAR_EXCLUDES(mutex_);
   bool is_shut_out(const std::string& who, Time now) const BUSBAR_EXCLUDES(mutex_);
   bool count_error(const std::string& who, Time now) BUSBAR_EXCLUDES(mutex_);
   bool is_too_fast(const std::string& address, Time now);
@@ -134,6 +138,7 @@ class Door {
   std::deque<std::pair<int, std::uint64_t>> strangers_;  // by descriptor and number, and some that are none any more
   std::size_t strange_ = 0;                              // how many there are
   std::unordered_map<std::string, Count> counts_;        // by address, or key
+  Time next_sweep_{};                                    // of `counts_`
   std::uint64_t last_number_ = 0;
   std::string local_;  // the port that is listened at, or the path
 
