@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What can be judged without running anything: format, clang's thread-safety analysis, who includes whom.
-#   tools/lint.sh --tidy   clang-tidy as well, which takes minutes
+# What can be judged without building anything: format, and who includes whom.
+#   tools/lint.sh --analyse   clang's warnings and thread-safety analysis as well, as building with a sanitizer has them
+#                             (tools/sanitize.sh), for who does not build that now; takes minutes
+#   tools/lint.sh --tidy      clang-tidy as well, which takes longer
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[[ -f build/dev/compile_commands.json ]] || cmake --preset dev >/dev/null
 
 mapfile -t sources < <(git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
 clang-format --dry-run -Werror "${sources[@]}"
@@ -28,6 +29,7 @@ forbid '(dispatch/|plugins/|events/)' host/pool host/log
 forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
 echo "includes: one way"
 
+[[ -n "${1:-}" ]] || exit 0
 # -fsyntax-only is enough for the analysis; the commands are those of the build, run by clang.
 mapfile -t analysed < <(git ls-files 'host/*.cpp' 'keys/*.cpp' 'registry/*.cpp' 'cli/*.cpp')
 printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -I{} clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Wthread-safety \
@@ -35,6 +37,7 @@ printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -I{} clang++ -std=c++20 -fs
   -DSPDLOG_FMT_EXTERNAL -Iplugin-sdk/include -Iplugin-sdk/tools -Ikeys/include -Ikeys -Iregistry/include -Iregistry -Ihost -Icli {}
 echo "thread safety: ${#analysed[@]} files"
 
-if [[ "${1:-}" == --tidy ]]; then
+if [[ "$1" == --tidy ]]; then
+  [[ -f build/dev/compile_commands.json ]] || cmake --preset dev >/dev/null
   printf '%s\n' "${analysed[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/dev --quiet
 fi

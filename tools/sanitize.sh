@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds one sanitizer preset and runs tests under it: tools/sanitize.sh asan|tsan [ctest options]
+# Builds one sanitizer preset, by clang, whose thread-safety analysis comes with it, and runs tests under it:
+#   tools/sanitize.sh asan|tsan [ctest options]
 # Without options: all but those that only run a compiler, and those that are about size or time rather than memory. What
 # is not built under it (busbar_test in tests/CMakeLists.txt) is not run either.
 set -euo pipefail
@@ -8,7 +9,7 @@ cd "$(dirname "$0")/.."
 preset=${1:?usage: tools/sanitize.sh asan|tsan [ctest options]}
 shift
 tools/dependencies.sh --test
-cmake --preset "$preset" >/dev/null
+cmake --preset "$preset" -DBUSBAR_WERROR="${BUSBAR_WERROR:-OFF}" >/dev/null
 cmake --build --preset "$preset"
 # A report ends the program that made it, and so fails its test.
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1

@@ -99,6 +99,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
+  /// Is told which node has answered when nobody waited for it; on any thread. Once, before the first request.
+  void on_late_answer(std::function<void(std::string_view node)> told) { on_late_answer_ = std::move(told); }
   /// Until `let_clients_in` what clients ask waits: a request for as long as it may take (5 s, where it does not say),
   /// a query for 9 s. What other nodes ask does not: they know from this one's record what is there. Before the first
   /// request.
@@ -112,7 +114,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Waits until other nodes and clients have all their answers, also those that are given later and those of other
   /// nodes, or the time has come. After `refuse_requests`. False: the time came.
   bool wait_for_requests(Nanos deadline) const;
-  /// Answers that came too late, or twice, and were dropped (C-D6).
+  /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
   void on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept override;
@@ -210,6 +212,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Supervisor& supervisor_;
   EventStream& events_;
   QueryHandler on_query_;
+  std::function<void(std::string_view node)> on_late_answer_ = [](std::string_view) {};
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;

@@ -221,6 +221,7 @@ void Dispatcher::take_answer(const Peer* from, std::string_view node, const wire
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
   if (call == nullptr || !call->claim_for_answer(envelope.attempt, now, node)) {
     late_answers_.fetch_add(1, std::memory_order_relaxed);
+    on_late_answer_(from != nullptr ? std::string_view(from->name()) : node);
     return;
   }
   call->attempt_answered(from, envelope);

@@ -1,6 +1,7 @@
 #include "node/turned_away.hpp"
 
 #include <chrono>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -27,8 +28,17 @@ std::string_view without_port(std::string_view who) {
 TurnedAwayLog::TurnedAwayLog(Logger log) : log_(std::move(log)), lines_(kLineInterval, kMostLines) {}
 
 void TurnedAwayLog::operator()(std::string_view plane, registry::net::TurnedAway why, std::string_view who,
-                               std::string_view text) {
+                               std::string_view text) noexcept {
   counts_[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  try {
+    tell(plane, why, who, text);
+  } catch (const std::bad_alloc&) {
+    // It is counted.
+  }
+}
+
+void TurnedAwayLog::tell(std::string_view plane, registry::net::TurnedAway why, std::string_view who,
+                         std::string_view text) {
   const std::string_view reason = registry::net::name_of(why);
   const std::string key = std::string(plane) + ' ' + std::string(reason) + ' ' + std::string(without_port(who));
   if (const auto line = lines_.ask(key)) {

@@ -18,12 +18,15 @@ class TurnedAwayLog {
  public:
   explicit TurnedAwayLog(Logger log);
 
-  void operator()(std::string_view plane, registry::net::TurnedAway why, std::string_view who, std::string_view text);
+  void operator()(std::string_view plane, registry::net::TurnedAway why, std::string_view who,
+                  std::string_view text) noexcept;
   std::uint64_t count(registry::net::TurnedAway why) const noexcept {
     return counts_[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);
   }
 
  private:
+  void tell(std::string_view plane, registry::net::TurnedAway why, std::string_view who, std::string_view text);
+
   const Logger log_;
   RateLimit lines_;  // by plane, reason and address
   std::array<std::atomic<std::uint64_t>, registry::net::kTurnedAwayKinds> counts_{};

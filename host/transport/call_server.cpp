@@ -65,7 +65,7 @@ CallServer::CallServer(zmq::context_t& context, const CallPlaneOptions& options,
     address_ = net::advertised_address(bound_address_, options_.advertise);
     monitor_.emplace(context, router);
     try {
-      router_ = std::make_shared<SharedRouter>(std::move(router));
+      router_ = std::make_shared<SharedRouter>(std::move(router), options_.report);
     } catch (...) {
       monitor_.reset();  // before the socket that it watches
       throw;
@@ -318,13 +318,13 @@ CallServer::ConnectionPtr CallServer::admit(Received& message, const wire::Envel
   const int descriptor = descriptor_of(message.frame);
   if (!connections_.is_open(descriptor)) return nullptr;
   std::string name(hello.node.empty() && proof ? std::string_view(proof->owner.name) : hello.node);
+  door_.greeted(descriptor, name);
   auto connection = std::make_shared<Connection>(
-      ConnectionIdentity{message.routing_id.to_string(), descriptor, std::move(name), hello.role, hello.incarnation,
-                         static_cast<std::size_t>(hello.max_message), std::move(proof)},
+      ConnectionIdentity{message.routing_id.to_string(), descriptor, std::move(name), door_.who(descriptor), hello.role,
+                         hello.incarnation, static_cast<std::size_t>(hello.max_message), std::move(proof)},
       router_, options_.peer_queue);
   if (connection->role() == wire::Role::node) nodes_.came(connection->name(), connection->incarnation());
   if (const ConnectionPtr before = connections_.add(connection)) end(before);
-  door_.greeted(descriptor, connection->name());
   connected_.store(connections_.size(), std::memory_order_relaxed);
   log_.debug("a connection was greeted", {{"node", connection->name()},
                                           {"role", connection->role() == wire::Role::node ? "node" : "client"},

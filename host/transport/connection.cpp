@@ -15,6 +15,7 @@ Sent Connection::answer(std::span<const std::uint8_t> envelope, bool more_follow
   Sent result = put(envelope);
   if (result == Sent::kYes) result = router_->submit(*this, more_follow);
   if (result != Sent::kYes) router_->count_unanswerable(1);
+  if (result == Sent::kFull) router_->reads_too_slowly(*this);
   return result;
 }
 

@@ -21,6 +21,7 @@ struct ConnectionIdentity {
   std::string routing_id;  ///< the ROUTER's name for it
   int descriptor = -1;     ///< of its socket; -1: not known
   std::string name;
+  std::string place{};  ///< its address, with the name, for people
   wire::Role role = wire::Role::client;
   std::uint64_t incarnation = 0;
   std::size_t max_message = 0;             ///< of a frame that it accepts
@@ -43,6 +44,7 @@ class Connection final : public Requester, public std::enable_shared_from_this<C
   const keys::Identity* owner() const noexcept override { return identity_.proof ? &identity_.proof->owner : nullptr; }
 
   const keys::PublicKey* key() const noexcept { return identity_.proof ? &identity_.proof->key : nullptr; }
+  const std::string& place() const noexcept { return identity_.place; }
   const std::string& routing_id() const noexcept { return identity_.routing_id; }
   int descriptor() const noexcept { return identity_.descriptor; }
 

@@ -105,8 +105,16 @@ void ReceivedBatch::clear() noexcept {
   count_ = 0;
 }
 
-SharedRouter::SharedRouter(zmq::socket_t&& router) : router_(std::move(router)) {
+SharedRouter::SharedRouter(zmq::socket_t&& router, registry::net::DoorReport report)
+    : report_(std::move(report)), router_(std::move(router)) {
   descriptor_ = router_.get(zmq::sockopt::fd);
+}
+
+void SharedRouter::reads_too_slowly(const Connection& connection) noexcept {
+  if (!report_) return;
+  report_(
+      "calls", registry::net::TurnedAway::slow_reader, connection.place(),
+      "it does not take its answers as fast as it asks: one was dropped, as more would wait than limits.peer_queue");
 }
 
 SharedRouter::Next SharedRouter::next(ReceivedBatch& batch, std::size_t most) noexcept {

@@ -1,6 +1,7 @@
 // The ROUTER, shared by the thread that reads it and by the threads that answer.
 #pragma once
 
+#include <busbar/registry/net/door.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <atomic>
@@ -51,8 +52,9 @@ class SharedRouter {
   /// How long an answer waits for others that were announced, where nobody sends meanwhile.
   static constexpr Nanos kMostWait = 200 * kMicrosecond;
 
+  /// `report`: is told of connections that do not take their answers.
   /// Errors: std::system_error where there is no descriptor left; then the socket stays where it was.
-  explicit SharedRouter(zmq::socket_t&& router);
+  explicit SharedRouter(zmq::socket_t&& router, registry::net::DoorReport report = {});
 
   // --- any thread
 
@@ -61,6 +63,8 @@ class SharedRouter {
   void count_unanswerable(std::size_t envelopes) noexcept {
     unanswerable_.fetch_add(envelopes, std::memory_order_relaxed);
   }
+  /// An answer was dropped as too much waits to be sent there.
+  void reads_too_slowly(const Connection& connection) noexcept;
   std::uint64_t unanswerable() const noexcept { return unanswerable_.load(std::memory_order_relaxed); }
   void ring() noexcept { bell_.ring(); }
 
@@ -106,6 +110,7 @@ class SharedRouter {
   int events() noexcept BUSBAR_REQUIRES(socket_mutex_);
 
   ServeBell bell_;
+  const registry::net::DoorReport report_;
   std::atomic<std::uint64_t> unanswerable_{0};
   int descriptor_ = -1;  // ZMQ_FD
 

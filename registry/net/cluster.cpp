@@ -317,9 +317,16 @@ Actions Cluster::Core::take(const net::CallerSaid& said) {
                         "its " + shown(other->type) + " is of version " + std::to_string(other->major) +
                             " of the registry's protocol, expected " + std::to_string(wire::kMajor));
     }
+    const std::uint64_t ignored = machine_.ignored();
     Actions actions = machine_.from_caller(now, said.caller, message, plane_.proven(said.caller));
     count_refusals(said.caller, actions);
-    if (const std::string* name = machine_.name_of(said.caller)) plane_.greeted(said.caller, *name);
+    if (const std::string* name = machine_.name_of(said.caller)) {
+      plane_.greeted(said.caller, *name);
+      if (machine_.ignored() != ignored) {
+        plane_.misbehaved(said.caller, net::TurnedAway::not_allowed,
+                          "it has sent a message that is not its own to send: of another node, or of who was dialled");
+      }
+    }
     return actions;
   } catch (const wire::BadMessage& bad) {
     return take_bad(said.caller, bad.what());

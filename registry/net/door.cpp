@@ -18,8 +18,9 @@ namespace busbar::registry::net {
 namespace {
 
 constexpr std::array<std::string_view, kTurnedAwayKinds> kNames = {
-    "unlisted_key", "other_role",     "not_greeted", "too_slow",      "too_many",      "too_fast",   "malformed",
-    "shut_out",     "key_taken_away", "other_name",  "other_version", "other_cluster", "not_allowed"};
+    "unlisted_key",  "other_role",    "not_greeted", "too_slow",       "too_many",
+    "too_fast",      "malformed",     "shut_out",    "key_taken_away", "other_name",
+    "other_version", "other_cluster", "not_allowed", "slow_reader",    "late_answer"};
 
 // Addresses and keys that are counted at a time: who has many addresses must not take our memory.
 constexpr std::size_t kMostCounted = 10'000;

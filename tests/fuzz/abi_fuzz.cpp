@@ -175,6 +175,8 @@ class World {
     request.raw_request = message.raw_request().bytes();
     request.authorize_only = (odd & 6) == 2;
     request.remaining_us = (odd & 8) != 0 ? script.byte() * 8U : 5'000'000U;
+    // A node ends its calls itself when their time is over; a plugin may hold one longer.
+    if (from == node_ && (odd & 8) != 0) from->gives_up(request.attempt);
     OddStructs structs;
     if ((odd & 16) != 0) odd_payloads(structs, script, request);
     if (forwards) {

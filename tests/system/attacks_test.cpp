@@ -240,6 +240,8 @@ TEST_F(Attacks, AnswersThatNobodyAskedForAndRequestsThatAreRepeated) {
     answer.attempt = attempt;
     visitor.say(answer);
   }
+  EXPECT_TRUE(counted("late_answer", 19'999));
+  EXPECT_EQ(lines_with("reason=late_answer", "who=x"), 1U) << cluster["b"].log();
   keys.let_in(cluster["b"], "ada", Role::client);
   Visitor client(calls, &keys.of("ada"), &keys.of("b"));
   client.say(hello_of("ada", busbar::wire::Role::client));
@@ -284,6 +286,21 @@ TEST_F(Attacks, WhoNeverReadsCostsNoMoreThanItsQueue) {
   }
   EXPECT_TRUE(callers->wait_for_more(500));
   EXPECT_TRUE(under_any_sanitizer() || resident_kib() < before + 100'000) << "400 MB were asked for";
+  EXPECT_TRUE(counted("slow_reader", 1'000));
+  EXPECT_GE(lines_with("reason=slow_reader", "who=\"ada at 127.0.0.1:"), 1U) << cluster["b"].log();
+}
+
+TEST_F(Attacks, ANodeTellsOfNoOtherOne) {
+  start();
+  keys.let_in(cluster["b"], "x");
+  Visitor member(registry, &keys.of("x"), &keys.of("b"));
+  member.say(registry_wire::Hello{.cluster = "busbar", .record = record_of("x")});
+  ASSERT_TRUE(member.heard());
+  auto forged = record_of("a");
+  forged.incarnation = 0xFFFF'FFFF'FFFF;
+  member.say(registry_wire::Announce{forged});
+  EXPECT_TRUE(counted("not_allowed"));
+  EXPECT_GE(lines_with("reason=not_allowed", "who=\"x at 127.0.0.1:"), 1U) << cluster["b"].log();
 }
 
 TEST_F(Attacks, NamesAndTextsForgeNoLine) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <busbar/limits.hpp>
 #include <busbar/registry/net/capacity.hpp>
+#include <busbar/registry/net/door.hpp>
 #include <busbar/registry/net/resolver.hpp>
 
 #include <filesystem>

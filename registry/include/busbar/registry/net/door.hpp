@@ -45,12 +45,15 @@ enum class TurnedAway : std::uint8_t {
   other_name,      ///< it claims a name that is not its key's
   other_version,   ///< it speaks another major version of the protocol
   other_cluster,   ///< it belongs to another cluster
-  not_allowed,     ///< it did what its role may not: a client that forwards, or answers
+  not_allowed,     ///< it did what its role may not: a client that forwards, a node that speaks for another
+  slow_reader,     ///< it does not take its answers as fast as it asks, or not at all: some were dropped
+  late_answer,     ///< it answered when nobody waited for that any more, or had ever asked it
 };
-inline constexpr std::size_t kTurnedAwayKinds = 13;
+inline constexpr std::size_t kTurnedAwayKinds = 15;
 std::string_view name_of(TurnedAway why) noexcept;
 
-/// Is told of each; on any thread. `plane`: "registry" or "calls". `who`: an address, with the name where it is known.
+/// Is told of each; on any thread, and throws nothing. `plane`: "registry" or "calls". `who`: an address, with the name
+/// where it is known.
 using DoorReport =
     std::function<void(std::string_view plane, TurnedAway why, std::string_view who, std::string_view text)>;
 
@@ -82,8 +85,7 @@ class Door {
   /// hung up on.
   bool misbehaved(int descriptor, const keys::PublicKey* key, TurnedAway why, std::string_view text, Time now);
   /// The same for one that sends something before it has said who it is; of one that has, as it was ended here while
-  /// more was on its way, that is none.
-  /// `key`: that it has proved, or null.
+  /// more was on its way, that is none. `key`: that it has proved, or null.
   void strange(int descriptor, const keys::PublicKey* key, std::string_view text, Time now);
   /// Ends the connection, from outside of libzmq. Does nothing where that descriptor is another's by now.
   void hang_up(int descriptor) noexcept;
