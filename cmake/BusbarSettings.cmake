@@ -23,6 +23,13 @@ endif()
 if(BUSBAR_SANITIZE)
   add_compile_options(-fsanitize=${BUSBAR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${BUSBAR_SANITIZE})
+  # What the code asks, as g++ and clang have different words for it.
+  foreach(sanitizer address thread)
+    if(BUSBAR_SANITIZE MATCHES ${sanitizer})
+      string(TOUPPER BUSBAR_SANITIZE_${sanitizer} definition)
+      add_compile_definitions(${definition})
+    endif()
+  endforeach()
 endif()
 
 find_program(BUSBAR_CCACHE ccache)

@@ -14,7 +14,7 @@ namespace busbar::host {
 namespace {
 
 // Reports of the sanitizers name functions of images that must still be there when they are written.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(BUSBAR_SANITIZE_ADDRESS) || defined(BUSBAR_SANITIZE_THREAD)
 constexpr bool kKeepImages = true;
 #else
 constexpr bool kKeepImages = false;

@@ -139,6 +139,7 @@ void CallServer::run() noexcept {
   ReceivedBatch batch;
   unsigned batches = 0;
   bool slept = true;
+  drain_monitor();  // a descriptor of ZeroMQ wakes nobody before it was once read until nothing was left
   while (!stopping_.load(std::memory_order_acquire)) {
     // Where requests come one at a time, the answer goes out before it is looked whether there is another.
     const bool lone = slept && handled_ <= 1;

@@ -169,13 +169,13 @@ void expect_no_reports(const std::string& text) {
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(BUSBAR_SANITIZE_ADDRESS)
 bool under_address_sanitizer() { return true; }
 #else
 bool under_address_sanitizer() { return false; }
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(BUSBAR_SANITIZE_ADDRESS) || defined(BUSBAR_SANITIZE_THREAD)
 bool under_any_sanitizer() { return true; }
 #else
 bool under_any_sanitizer() { return false; }

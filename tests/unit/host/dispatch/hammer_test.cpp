@@ -12,7 +12,7 @@
 namespace busbar::testing {
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(BUSBAR_SANITIZE_ADDRESS) || defined(BUSBAR_SANITIZE_THREAD)
 constexpr int kCallsEach = 3000;
 #else
 constexpr int kCallsEach = 8000;

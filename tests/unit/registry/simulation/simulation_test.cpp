@@ -13,7 +13,7 @@ namespace busbar::registry::testing {
 namespace {
 
 constexpr std::uint64_t kShards = 20;
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(BUSBAR_SANITIZE_ADDRESS)
 constexpr std::uint64_t kEach = 25;
 #else
 constexpr std::uint64_t kEach = 500;
