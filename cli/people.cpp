@@ -333,6 +333,7 @@ std::string status_text(const Json& document, const Palette& palette) {
       {"ready", {ready, ready == "yes" ? Colour::green : Colour::yellow}},
       {"uptime", {uptime_text(document), Colour::none}},
       {"plugins", {member(document, "plugins"), Colour::none}},
+      {"watch", {member(document, "watch"), Colour::none}},
       {"pool", {member(document, "pool"), Colour::none}},
       {"cluster", {cell_text(cluster), Colour::none}},
       {"security", {security_cell(all), Colour::none}},

@@ -57,6 +57,7 @@ struct Config {
     std::chrono::milliseconds trial_timeout{5'000};
     std::chrono::milliseconds drain_timeout{30'000};
     bool allow_world_writable = false;
+    std::string watch = "auto"; /* or "inotify", or "poll" */
   } plugins;
 
   struct Pool {

@@ -36,6 +36,9 @@ constexpr TextRule kAddressOfOther = {
     [] { return std::string("addresses of other nodes' registries, such as tcp://127.0.0.1:4711"); }};
 constexpr TextRule kSecurityMode = {[](std::string_view text) { return text == "none" || text == "curve"; },
                                     [] { return std::string("\"none\" or \"curve\""); }};
+constexpr TextRule kWatch = {
+    [](std::string_view text) { return text == "auto" || text == "inotify" || text == "poll"; },
+    [] { return std::string("\"auto\", \"inotify\" or \"poll\""); }};
 constexpr TextRule kHost = {
     [](std::string_view text) {
       const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
@@ -129,6 +132,14 @@ constexpr auto kKeys = std::to_array<Key>({
      "how long a replaced plugin's calls may go on before it is shown as stuck", kMillisecond, kDay},
     {"plugins", "allow_world_writable", [](Config& c) -> bool& { return c.plugins.allow_world_writable; },
      "whether to load from a directory into which everybody can write"},
+    {"plugins",
+     "watch",
+     [](Config& c) -> std::string& { return c.plugins.watch; },
+     "how it is noticed that the plugin directory has changed",
+     0,
+     0,
+     {},
+     &kWatch},
 
     {"pool", "threads", [](Config& c) -> unsigned& { return c.pool.threads; }, "threads that run handlers", 1,
      kMostThreads, "the cores that this process may use, at most max_threads"},

@@ -52,6 +52,12 @@ NodeOptions node_options(const Config& config, const DescriptorLimit& descriptor
   return options;
 }
 
+nlohmann::json watch_status(const PluginManager::Watching& watching) {
+  nlohmann::json status = {{"mode", watching.polls ? "poll" : "inotify"}};
+  if (!watching.why.empty()) status["reason"] = watching.why;
+  return status;
+}
+
 PluginManagerOptions plugin_options(const Config& config, std::filesystem::path trial_program) {
   return {config.paths.plugins, config.paths.cache, std::move(trial_program), config.plugins, config.plugin_tables};
 }
@@ -202,7 +208,8 @@ nlohmann::json Host::status() const {
             {"running", pool.running},
             {"blocked", pool.blocked},
             {"queued", pool.queued}}},
-          {"plugins", std::move(plugins)}};
+          {"plugins", std::move(plugins)},
+          {"watch", watch_status(plugins_.watching())}};
 }
 
 }  // namespace busbar::host

@@ -1,6 +1,10 @@
 #include "plugins/plugin_manager.hpp"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 #include "config/nearest.hpp"
 #include "plugins/file/router_check.hpp"
@@ -13,8 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLookAtLeaving{20};    // how often a draining generation is looked at
-constexpr std::chrono::milliseconds kLookIfQuiet{1};       // the same when the host stops
+constexpr std::chrono::milliseconds kLookIfQuiet{1};       // how often calls are looked at when the host stops
 constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
 constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
 constexpr std::chrono::milliseconds kCopyPause{50};
@@ -30,6 +33,18 @@ std::vector<std::string> names_of(const std::vector<ServiceFacts>& services) {
   for (const auto& service : services) names.push_back(service.name);
   return names;
 }
+
+int make_bell() {
+  const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (descriptor >= 0) return descriptor;
+  throw std::system_error(errno, std::generic_category(), "cannot open a descriptor for the loader");
+}
+
+// A name or a service that another plugin has.
+class ClaimError : public PluginError {
+ public:
+  using PluginError::PluginError;
+};
 
 // A copy of a file that does not change meanwhile. Errors: CopyError.
 PrivateCopy copy_when_quiet(const PluginCandidate& candidate, const std::filesystem::path& cache,
@@ -53,7 +68,8 @@ PluginManager::PluginManager(PluginManagerOptions options, registry::Registry& r
       dispatcher_(dispatcher),
       events_(events),
       log_(std::move(log)),
-      plugin_log_(std::move(plugin_log)) {}
+      plugin_log_(std::move(plugin_log)),
+      bell_(make_bell()) {}
 
 PluginManager::~PluginManager() {
   if (thread_.joinable()) stop_loading();
@@ -63,6 +79,7 @@ PluginManager::~PluginManager() {
 }
 
 void PluginManager::start() {
+  watch();  // first: what changes while the directory is looked at for the first time is told of
   scan();
   thread_ = std::thread([this] {
     const AlternateStack stack;
@@ -75,7 +92,7 @@ void PluginManager::scan(std::function<void()> done) {
   const MutexLock lock(mutex_);
   scan_wanted_ = true;
   if (done) when_scanned_.push_back(std::move(done));
-  wake_.notify_all();
+  ring();
 }
 
 bool PluginManager::ready() const {
@@ -103,10 +120,12 @@ std::vector<PluginRow> PluginManager::rows() const {
 
 void PluginManager::run() {
   while (const auto errand = next_errand()) {
+    hear();
     if (errand->scan) scan_now();
+    const bool changed = look_at_changes();
     const bool left = tend_leaving();
     const bool health_changed = look_after_health();
-    if (left || health_changed || errand->scan) publish_rows();
+    if (changed || left || health_changed || errand->scan) publish_rows();
     for (const auto& tell : errand->tell) tell();
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
@@ -123,10 +142,8 @@ void PluginManager::run() {
 
 // Waits for something to do; nothing: the end.
 std::optional<PluginManager::Errand> PluginManager::next_errand() {
-  const auto draining = [](const Leaving& leaving) { return leaving.plugin != nullptr; };
-  const bool look_again = std::any_of(leaving_.begin(), leaving_.end(), draining);
+  wait_for_something();
   const MutexLock lock(mutex_);
-  if (!scan_wanted_ && !ending_) wake_.wait_for(mutex_, look_again ? kLookAtLeaving : kLookAtHealth);
   if (ending_) return std::nullopt;
   Errand errand;
   errand.scan = std::exchange(scan_wanted_, false);
@@ -134,18 +151,13 @@ std::optional<PluginManager::Errand> PluginManager::next_errand() {
   return errand;
 }
 
+// What is asked for is done at once, also with a file that might be written to once more.
 void PluginManager::scan_now() {
-  const DirectoryListing listing = list_plugin_directory(options_.directory, {options_.rules.allow_world_writable});
-  for (const auto& warning : listing.warnings) log_.warn(warning);
-  if (!listing.ok()) {
-    // What is loaded goes on serving: a directory that cannot be read says nothing about the plugins in it.
-    log_.error("could not look at the plugin directory", {{"reason", listing.problem}});
-    put_problem(listing.problem);
-    return;
-  }
-  put_problem({});
-  forget_missing(listing.candidates);
-  for (const auto& candidate : listing.candidates) {
+  const auto listing = list();
+  if (!listing) return;
+  settling_.clear();
+  forget_missing(*listing, nullptr);
+  for (const auto& candidate : listing->candidates) {
     if (stop_trials_.stop_requested()) return;  // the host is stopping
     consider(candidate);
   }
@@ -166,33 +178,33 @@ void PluginManager::look_for_stray_tables() const {
   }
 }
 
-void PluginManager::put_problem(const std::string& problem) {
-  const MutexLock lock(mutex_);
-  directory_problem_ = printable(problem);
-}
-
 std::string PluginManager::directory_problem() const {
   const MutexLock lock(mutex_);
   return directory_problem_;
 }
 
-void PluginManager::forget_missing(const std::vector<PluginCandidate>& candidates) {
+// `among`: the names that may be forgotten; null: all. Returns whether one was.
+bool PluginManager::forget_missing(const DirectoryListing& listing, const std::set<std::string>* among) {
+  bool forgotten = false;
   for (auto it = slots_.begin(); it != slots_.end();) {
-    const auto here = [&](const PluginCandidate& candidate) { return candidate.file_name == it->first; };
-    if (std::any_of(candidates.begin(), candidates.end(), here)) {
+    if (listing.find(it->first) != nullptr || (among != nullptr && !among->contains(it->first))) {
       ++it;
       continue;
     }
+    forgotten = true;
     if (it->second.plugin) {
       registry_.withdraw_router(it->second.row.name);
-      let_go(std::move(it->second.plugin), it->second.row);
+      let_go(it->first, std::move(it->second.plugin), it->second.row);
     }
     it = slots_.erase(it);
   }
+  return forgotten;
 }
 
 void PluginManager::consider(const PluginCandidate& candidate) {
   Slot& slot = slots_[candidate.file_name];
+  slot.looked_at = candidate.stamp;
+  slot.claimed = false;
   if (slot.plugin && unchanged(slot, candidate)) {
     slot.row.reason.clear();  // a newer file that could not be taken is not there any more
     return;
@@ -226,10 +238,15 @@ bool PluginManager::unchanged(Slot& slot, const PluginCandidate& candidate) {
 void PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
   PluginFile facts;
   try {
-    put_into_service(slot, try_load(slot, candidate, facts));
+    put_into_service(candidate.file_name, slot, try_load(slot, candidate, facts));
     slot.stamp = candidate.stamp;
   } catch (const std::exception& error) {
     if (stop_trials_.stop_requested()) return;  // that says nothing about the plugin
+    slot.claimed = dynamic_cast<const ClaimError*>(&error) != nullptr;
+    const auto* copy = dynamic_cast<const CopyError*>(&error);
+    if (copy != nullptr && copy->retry()) {
+      settling_.happened(candidate.file_name, Change::other, steady_clock::now());
+    }
     if (!slot.plugin) {
       slot.row.name = facts.name;
       slot.row.version = facts.version;
@@ -267,18 +284,18 @@ void PluginManager::check_claims(const std::string& file, const std::string& nam
                                  const std::vector<ServiceFacts>& services) const {
   for (const auto& [other_file, other] : slots_) {
     if (!other.plugin || other_file == file) continue;
-    if (other.row.name == name) throw PluginError("name \"" + name + "\" held by " + other_file);
+    if (other.row.name == name) throw ClaimError("name \"" + name + "\" held by " + other_file);
     for (const auto& service : services) {
       if (std::find(other.row.services.begin(), other.row.services.end(), service.name) == other.row.services.end()) {
         continue;
       }
-      throw PluginError("service \"" + service.name + "\" of plugin \"" + name + "\" is offered by plugin \"" +
-                        other.row.name + "\" (" + other_file + ") already");
+      throw ClaimError("service \"" + service.name + "\" of plugin \"" + name + "\" is offered by plugin \"" +
+                       other.row.name + "\" (" + other_file + ") already");
     }
   }
 }
 
-void PluginManager::put_into_service(Slot& slot, std::unique_ptr<LoadedPlugin> next) {
+void PluginManager::put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next) {
   const InstanceFacts& facts = next->instance().facts();
   std::unique_ptr<LoadedPlugin> before = std::move(slot.plugin);
   const PluginRow row_before = slot.row;
@@ -304,7 +321,7 @@ void PluginManager::put_into_service(Slot& slot, std::unique_ptr<LoadedPlugin> n
   slot.plugin = std::move(next);
   emit(EventKind::register_local_services, slot.row);
   emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
-  if (before) let_go(std::move(before), row_before);
+  if (before) let_go(file, std::move(before), row_before);
 }
 
 // A file that cannot be used. Where an older generation serves, it goes on, and the row says what happened to the
@@ -318,9 +335,9 @@ void PluginManager::fail(Slot& slot, const std::string& reason) {
   emit(EventKind::plugin_failed, slot.row, reason);
 }
 
-void PluginManager::let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row) {
+void PluginManager::let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row) {
   put_state(row, PluginState::draining);
-  leaving_.push_back({std::move(row), std::move(plugin), steady_clock::now() + options_.rules.drain_timeout});
+  leaving_.push_back({file, std::move(row), std::move(plugin), steady_clock::now() + options_.rules.drain_timeout});
 }
 
 // Unloads what is drained. Returns whether a row has changed.
@@ -401,7 +418,7 @@ void PluginManager::stop_loading() {
   {
     const MutexLock lock(mutex_);
     ending_ = true;
-    wake_.notify_all();
+    ring();
   }
   if (thread_.joinable()) thread_.join();
 }

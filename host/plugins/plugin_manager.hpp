@@ -1,11 +1,10 @@
-// The plugins of a host: looks at the directory, loads what is new, replaces what has changed, lets go of what is gone.
+// The plugins of a host: watches the directory, loads what is new, replaces what has changed, lets go of what is gone.
 #pragma once
 
 #include <busbar/registry/registry.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,6 +12,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -25,6 +26,8 @@
 #include "plugins/file/inspect.hpp"
 #include "plugins/loaded_plugin.hpp"
 #include "plugins/plugin_row.hpp"
+#include "plugins/watch/directory_watch.hpp"
+#include "plugins/watch/settling.hpp"
 
 namespace busbar::host {
 
@@ -46,10 +49,10 @@ class PluginManager {
   PluginManager(const PluginManager&) = delete;
   PluginManager& operator=(const PluginManager&) = delete;
 
-  /// Begins with a first scan, after which `ready` holds.
+  /// Begins with a first scan, after which `ready` holds; from then on what changes in the directory is acted on.
   void start();
-  /// Has the directory looked at again; `done` is called on the loader's thread when that is over. Scans that are asked
-  /// for while one waits to begin are one.
+  /// Has the whole directory looked at, and acted on at once; `done` is called on the loader's thread when that is
+  /// over. Scans that are asked for while one waits to begin are one.
   void scan(std::function<void()> done = {});
   bool ready() const;
   /// Has `tell` called when the first scan is over, on the loader's thread; at once if it is.
@@ -60,6 +63,12 @@ class PluginManager {
 
   /// Why the last look at the directory found nothing that could be trusted; empty: all was well.
   std::string directory_problem() const;
+  /// How changes of the directory are noticed.
+  struct Watching {
+    bool polls = false;
+    std::string why;  ///< it polls although it should not
+  };
+  Watching watching() const;
 
   /// Ends the loader's thread, whose trial is given up; what has been loaded serves on.
   void stop_loading();
@@ -71,13 +80,16 @@ class PluginManager {
  private:
   // What is known of one file name.
   struct Slot {
-    FileStamp stamp;
-    std::string digest;  // of what was last tried
+    FileStamp stamp;       // of what serves
+    FileStamp looked_at;   // of what was last considered
+    bool claimed = false;  // it could not be taken, as another plugin has its name or a service of it
+    std::string digest;    // of what was last tried
     PluginRow row;
     std::unique_ptr<LoadedPlugin> plugin;  // null: not serving
   };
   // A generation that was replaced or withdrawn.
   struct Leaving {
+    std::string file;
     PluginRow row;
     std::unique_ptr<LoadedPlugin> plugin;  // null: retired
     std::chrono::steady_clock::time_point stuck_at;
@@ -91,21 +103,29 @@ class PluginManager {
 
   void run();
   std::optional<Errand> next_errand();
+  void watch();
+  void wait_for_something();
+  void ring() noexcept;
   void scan_now();
-  void forget_missing(const std::vector<PluginCandidate>& candidates);
+  void hear();
+  bool look_at_changes();
+  void look_for_changes(const DirectoryListing& listing);
+  std::set<std::string> settled(const DirectoryListing& listing);
+  bool is_draining(const std::string& file) const;
+  std::optional<DirectoryListing> list();
+  bool forget_missing(const DirectoryListing& listing, const std::set<std::string>* among);
   void consider(const PluginCandidate& candidate);
   bool unchanged(Slot& slot, const PluginCandidate& candidate);
   void load(Slot& slot, const PluginCandidate& candidate);
   std::unique_ptr<LoadedPlugin> try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts);
   void check_claims(const std::string& file, const std::string& name, const std::vector<ServiceFacts>& services) const;
-  void put_into_service(Slot& slot, std::unique_ptr<LoadedPlugin> next);
+  void put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next);
   void fail(Slot& slot, const std::string& reason);
-  void let_go(std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
+  void let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
   bool look_after_health();
   void wait_until_quiet(Nanos deadline) const;
   void look_for_stray_tables() const;
-  void put_problem(const std::string& problem);
   void publish_rows();
   void emit(EventKind kind, const PluginRow& row, std::string_view reason = {}) const;
 
@@ -122,11 +142,16 @@ class PluginManager {
   std::uint64_t copies_made_ = 0;  // each has a name of its own, whether it could be loaded or not
   std::uint64_t generations_ = 0;  // loads
   std::chrono::steady_clock::time_point next_health_;
+  std::unique_ptr<DirectoryWatch> watch_;
+  Settling settling_;
+  std::chrono::steady_clock::time_point next_rescan_;
+  std::vector<std::string> directory_warnings_;
+  std::minstd_rand random_{std::random_device{}()};
 
   std::stop_source stop_trials_;  // by withdraw: a file on trial may hang
 
+  const DescriptorGuard bell_;  // an eventfd
   mutable Mutex mutex_;
-  std::condition_variable_any wake_;
   bool scan_wanted_ BUSBAR_GUARDED_BY(mutex_) = false;
   bool ending_ BUSBAR_GUARDED_BY(mutex_) = false;
   bool ready_ BUSBAR_GUARDED_BY(mutex_) = false;
@@ -134,6 +159,7 @@ class PluginManager {
   std::vector<std::function<void()>> when_ready_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<PluginRow> rows_ BUSBAR_GUARDED_BY(mutex_);
   std::string directory_problem_ BUSBAR_GUARDED_BY(mutex_);
+  Watching watching_ BUSBAR_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

@@ -20,8 +20,6 @@ struct EndListing {
 
 std::string in_quotes(const std::filesystem::path& path) { return "\"" + path.string() + "\""; }
 
-bool is_candidate(std::string_view name) { return name.size() > 3 && name.ends_with(".so") && name.front() != '.'; }
-
 PluginCandidate look_at(const std::filesystem::path& directory, int directory_descriptor, const std::string& name) {
   PluginCandidate out;
   out.file_name = name;
@@ -69,6 +67,14 @@ void judge_permissions(const std::filesystem::path& directory, const struct stat
 
 }  // namespace
 
+bool is_plugin_name(std::string_view name) { return name.size() > 3 && name.ends_with(".so") && name.front() != '.'; }
+
+const PluginCandidate* DirectoryListing::find(const std::string& file_name) const {
+  const auto at = std::lower_bound(candidates.begin(), candidates.end(), file_name,
+                                   [](const auto& candidate, const auto& name) { return candidate.file_name < name; });
+  return at != candidates.end() && at->file_name == file_name ? &*at : nullptr;
+}
+
 DirectoryListing list_plugin_directory(const std::filesystem::path& directory, const DirectoryRules& rules) {
   DirectoryListing out;
   const std::string what = "plugin directory " + in_quotes(directory);
@@ -94,7 +100,7 @@ DirectoryListing list_plugin_directory(const std::filesystem::path& directory, c
   }
   errno = 0;
   while (const dirent* entry = readdir(listing.get())) {
-    if (is_candidate(entry->d_name)) out.candidates.push_back(look_at(directory, descriptor.get(), entry->d_name));
+    if (is_plugin_name(entry->d_name)) out.candidates.push_back(look_at(directory, descriptor.get(), entry->d_name));
     errno = 0;
   }
   if (errno != 0) {  // a list cut short would look like plugins that have been taken away

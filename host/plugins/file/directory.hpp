@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugins/file/file_stamp.hpp"
@@ -29,7 +30,12 @@ struct DirectoryListing {
   std::vector<std::string> warnings;
 
   bool ok() const { return problem.empty(); }
+  /// Null: there is none of that name.
+  const PluginCandidate* find(const std::string& file_name) const;
 };
+
+/// Whether a file of that name claims to be a plugin.
+bool is_plugin_name(std::string_view name);
 
 /// Lists a plugin directory by the rules of the interfaces document, and judges the directory itself.
 /// Errors: never throws for what it finds; a directory that is missing, unreadable, no directory, or writable by
