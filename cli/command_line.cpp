@@ -105,11 +105,11 @@ Example:
   until busbar status --json | jq -e .ready; do sleep 0.1; done)";
 
 constexpr const char* kRescanFooter = R"(
-Returns when the scan is over. Says what it has loaded, replaced, unloaded, kept as its newer file is refused, or
-refused, and shows all plugins as they are then.
+The host watches the directory anyway. Returns when the scan is over. Says what was loaded, replaced, unloaded, kept as its
+newer file is refused, or refused meanwhile, and shows all plugins as they are then.
 
 Example:
-  cp greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";
+  install greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";
 
 constexpr const char* kEventsFooter = R"(
 Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json

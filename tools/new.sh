@@ -58,7 +58,7 @@ expect "its remark on a request that does not fit" '"path":"name"' \
 
 sed -i 's/"Hello"/"Servus"/' router.hpp
 sh_blocks "Change it while it serves" >"$scratch/change.sh"
-expect "the plugin changed while it serves" "^replaced +$name 0\.1\.0 by $name 0\.1\.0" bash -ex "$scratch/change.sh"
+expect "the plugin changed while it serves" "^$name +0\.1\.0 +2 +serving" bash -ex "$scratch/change.sh"
 expect "a call to what it is now" '"value":\{"text":"Servus, Ada!"\}' busbar_json call "${service}_greet" '{"name": "Ada"}'
 expect "its second generation" "\"generation\":2,[^}]*\"name\":\"$name\"" busbar_json plugins
 

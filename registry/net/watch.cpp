@@ -39,7 +39,10 @@ const std::vector<std::uint64_t>& Watch::wait(int timeout_ms) {
   std::array<epoll_event, kAtOnce> events;
   const int count = ::epoll_wait(descriptor_, events.data(), kAtOnce, timeout_ms);
   ready_.clear();  // an error, as EINTR, is a wake-up like others
-  for (int i = 0; i < count; ++i) ready_.push_back(events[static_cast<std::size_t>(i)].data.u64);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t token = events[static_cast<std::size_t>(i)].data.u64;  // the struct is packed: no references
+    ready_.push_back(token);
+  }
   return ready_;
 }
 

@@ -225,7 +225,8 @@ class SchemaArchive {
     try {
       ByteSink sink;
       encode(value, sink);
-      return with_member(std::move(schema), "default", to_json_text(sink.take()));
+      const std::string text = to_json_text(sink.take());  // may throw: before the schema is given away
+      return with_member(std::move(schema), "default", text);
     } catch (const std::exception&) {
       return schema;  // a number that is not finite, say: JSON cannot name it
     }

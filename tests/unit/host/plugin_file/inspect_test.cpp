@@ -46,7 +46,8 @@ TEST(InspectPlugin, KnowsNoServicesWithoutAManifest) {
 }
 
 TEST(InspectPlugin, RefusesAnotherAbiMajorWithBothNumbers) {
-  EXPECT_EQ(inspect(fixture("other_abi_major")).reason(), "is built for plugin ABI 3, this host accepts 1");
+  // Nothing is believed of such a one, as what the sanitizers of its build leave to the host to define.
+  EXPECT_THAT(inspect(fixture("other_abi_major")).reason(), StartsWith("is built for plugin ABI 3, this host accepts 1"));
 }
 
 TEST(InspectPlugin, RefusesALibraryWithoutDescriptor) {
