@@ -300,7 +300,6 @@ TEST(Gate, ANestedCallThatEndsLetsNobodyInBesideItsCaller) {
 
 TEST(Gate, C_D6_ANestedCallThatTimedOutKeepsThePlaceUntilItEnds) {
   Held held;
-  Outcomes outcomes;
   Hub hub(wide_pool());
   hub.add("p", Script().limit(1, 0).on("inner", held.answer()).on("outer", [](Message&, Context& context) {
     return Response::ok(context.dispatch(Message("inner"), std::chrono::milliseconds(500)).response().kind() ==

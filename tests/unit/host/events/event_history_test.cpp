@@ -257,7 +257,6 @@ TEST(EventHistory, MayGoBeforeTheThreadsThatWroteToIt) {
 // missing but what is told.
 TEST(EventHistory, IsReadInOrderAndInFullWhileThreadsEmit) {
   EventHistory history;
-  std::atomic<bool> over{false};
   std::atomic<int> turn{0};
   constexpr int kTurns = 4'000;
   const auto player = [&](int mine) {
@@ -283,9 +282,11 @@ TEST(EventHistory, IsReadInOrderAndInFullWhileThreadsEmit) {
       last = number;
     }
   };
-  for (take(); counted < kTurns; take()) {
+  take();
+  while (counted < kTurns) {
     const auto before = page.next;
     page = history.read(&before);
+    take();
   }
   first.join();
   second.join();
