@@ -139,7 +139,6 @@ TEST_F(LinkTest, OnceNothingPostedIsUnderWayALoneCallerDrivesAgain) {
 }
 
 TEST_F(LinkTest, ADriverGivesUpAtItsDeadlineAndItsLateAnswerIsRead) {
-  std::atomic<bool> hold{true};
   ScriptedNode other("tcp://127.0.0.1:*", in_reverse(2));
   const auto peer = here_.add_and_wait(other.address());
   const Nanos deadline = now_ns() + 20 * kMillisecond;
