@@ -119,7 +119,7 @@ TEST_F(Shapes, Plugins) {
 TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   const Json status = host.ask({"status"}).json;
   EXPECT_EQ(keys_of(status),
-            (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool", "plugins"}));
+            (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool", "plugins", "watch"}));
   EXPECT_EQ(status["node"], "tested");
   EXPECT_EQ(status["ready"], true);
   EXPECT_TRUE(status["uptime_s"].is_number());
@@ -127,6 +127,7 @@ TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   EXPECT_TRUE(status["cluster"]["table"]["age_ms"].is_number_unsigned()) << status["cluster"];
   EXPECT_TRUE(status["pool"].is_object());
   EXPECT_EQ(status["plugins"], Json({{"serving", 3}}));
+  EXPECT_TRUE(status["watch"]["mode"].is_string()) << status["watch"];
 }
 
 TEST_F(Shapes, C_D12_Discover) {
