@@ -47,7 +47,8 @@ TEST(InspectPlugin, KnowsNoServicesWithoutAManifest) {
 
 TEST(InspectPlugin, RefusesAnotherAbiMajorWithBothNumbers) {
   // Nothing is believed of such a one, as what the sanitizers of its build leave to the host to define.
-  EXPECT_THAT(inspect(fixture("other_abi_major")).reason(), StartsWith("is built for plugin ABI 3, this host accepts 1"));
+  EXPECT_THAT(inspect(fixture("other_abi_major")).reason(),
+              StartsWith("is built for plugin ABI 3, this host accepts 1"));
 }
 
 TEST(InspectPlugin, RefusesALibraryWithoutDescriptor) {
