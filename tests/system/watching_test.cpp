@@ -178,8 +178,8 @@ TEST_F(Watching, TenThousandEventsAreOneChange) {
 TEST_F(Watching, TwoHundredFilesAtOnce) {
   start();
   const std::string bytes = read_file(TestHost::file_of("numbered"));
-  constexpr int kFiles = 200;
-  for (int i = 0; i < kFiles; ++i) {
+  const int files = under_any_sanitizer() ? 40 : 200;  // each trial is a process, which takes its time there
+  for (int i = 0; i < files; ++i) {
     std::string number = std::to_string(1000 + i).substr(1);
     std::string mine = bytes;
     for (std::size_t at = mine.find("numbered_000"); at != std::string::npos; at = mine.find("numbered_000", at + 1)) {
@@ -193,12 +193,12 @@ TEST_F(Watching, TwoHundredFilesAtOnce) {
   }
   EXPECT_TRUE(eventually([&] {
     const Json counts = host.ask({"status"}).json["plugins"];
-    return counts["serving"] == kFiles + 1;
+    return counts["serving"] == files + 1;
   })) << host.ask({"status"}).json["plugins"];
-  EXPECT_EQ(host.call("numbered_123").status, 0);
+  EXPECT_EQ(host.call("numbered_039").status, 0);
   int newest = 0;
   for (const Json& row : host.plugin_rows()) newest = std::max(newest, row["generation"].get<int>());
-  EXPECT_EQ(newest, kFiles + 1) << "each is loaded once";
+  EXPECT_EQ(newest, files + 1) << "each is loaded once";
 }
 
 TEST_F(Watching, AFileThatIsNotWholeIsSaidToBeSoAfterAWhileAndTakenWhenItIs) {
