@@ -49,7 +49,7 @@ TEST(Views, OfNodesThatSeeTheSameAgree) {
             json({{"node", "b"}, {"duration_us", 700}, {"nodes", rows}, {"departed", json::array()}}));
 }
 
-TEST(Views, OfANodeAloneAgree) { EXPECT_EQ(differences({view("a", {row("a", "self")})}), json::array()); }
+TEST(Views, OfANodeAloneAgree) { EXPECT_EQ(differences({view("a", json::array({row("a", "self")}))}), json::array()); }
 
 TEST(Views, TellWhoDoesNotSeeWhomSinceWhenAndWhy) {
   auto views = three();
