@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What can be judged without building anything: format, and who includes whom.
-#   tools/lint.sh --analyse   clang's warnings and thread-safety analysis as well, as building with a sanitizer has them
-#                             (tools/sanitize.sh), for who does not build that now; takes minutes
+#   tools/lint.sh --analyse   clang's warnings and thread-safety analysis as well, as building by clang has them
+#                             (tools/sanitize.sh asan), for who does not build that now; takes minutes
 #   tools/lint.sh --tidy      clang-tidy as well, which takes longer
 set -euo pipefail
 cd "$(dirname "$0")/.."
