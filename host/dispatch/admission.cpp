@@ -36,6 +36,7 @@ void send_on(Call& call) noexcept {
 }  // namespace
 
 void Call::admit(Nanos now) noexcept {
+  can_be_ended(true);
   if (endpoint_->is_limited() && !pass_gates(now)) return;
   dispatcher().submit(*this, now);
 }

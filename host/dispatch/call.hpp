@@ -16,6 +16,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +51,13 @@ enum class AttemptSent : std::uint8_t {
   kUnderWay,
   kRefused,  ///< it certainly was not started; the reason has been noted
   kOver      ///< meanwhile the call has ended: timed out or cancelled
+};
+
+/// A call whose caller was told that its plugin is gone, while its handler, or who holds its reply, goes on.
+struct EndedInside {
+  std::string service;
+  std::string message_id;
+  Nanos age = 0;
 };
 
 class Call final : public busbar_call, public Task {
@@ -149,6 +158,10 @@ class Call final : public busbar_call, public Task {
   void end_alone() noexcept { recycle(); }
   /// In place of `serve` and `settle`: it was not started, because of this.
   void refuse(Response why) noexcept;
+
+  /// Answers badrpc(unloaded) in place of the handler, if the call is inside that instance and not answered yet; what
+  /// it is, or nothing. What the handler answers is dropped then. By any thread, for any slot; `now`: a recent time.
+  std::optional<EndedInside> end_inside(const Instance& instance, Nanos now);
 
   busbar_buffer* reply_buffer() noexcept { return &reply_buffer_.c_buffer; }
   busbar_status reply(const busbar_reply& reply) noexcept;
@@ -285,6 +298,10 @@ class Call final : public busbar_call, public Task {
     Payload take(std::size_t size) noexcept;
   };
 
+  // Who looks at a slot that it holds no part of pins it: the call there is not recycled meanwhile.
+  class Pin;
+  void can_be_ended(bool can) noexcept;
+
   void run() noexcept override;     // as a pool's task
   void finish() noexcept override;  // the same, afterwards
   void drop() noexcept override;    // the pool stopped first
@@ -394,6 +411,10 @@ class Call final : public busbar_call, public Task {
   std::atomic<std::uint64_t> requester_attempt_{0};
   std::atomic<std::uint64_t> served_as_{0};  // a number of its own for each such call of this slot; 0: none
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
+
+  // for who ends it from outside
+  std::atomic<const Instance*> inside_{nullptr};  // null: it ends on its caller's own thread, or is free
+  std::atomic<bool> pinned_{false};
 
   // at the gates
   std::atomic<std::uint8_t> places_{0};  // of Place

@@ -117,6 +117,10 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
+  /// Answers all calls that are inside the instance, and have not been answered, with badrpc(unloaded); their handlers
+  /// are left alone. After its services were withdrawn. Returns which those were, at most so many, and counts all.
+  std::vector<EndedInside> end_calls_inside(const Instance& instance, std::size_t most, std::size_t& count);
+
   void on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept override;
   void on_down(Peer& peer, std::string_view reason) noexcept override;
   void on_request(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope) noexcept override;

@@ -235,6 +235,7 @@ void Call::handle(const busbar_message& view) {
 }
 
 void Call::settle() noexcept {
+  if (runs_inline_ && !staged_) can_be_ended(true);  // somebody else goes on with it
   const std::uint32_t before = state_.fetch_and(~kRunning, std::memory_order_acq_rel);
   // First: who hears the answer and calls again finds the place free.
   if ((before & kAnswered) != 0) leave_places();
@@ -255,6 +256,7 @@ void Call::release_answerer() noexcept {
 }
 
 void Call::run() noexcept {
+  if ((state_.load(std::memory_order_acquire) & kAnswered) != 0) return;  // it was ended while it waited its turn
   if (!caller_gone()) return serve();
   stage_as_late();
 }

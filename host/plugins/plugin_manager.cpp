@@ -19,6 +19,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLookIfQuiet{1};       // how often calls are looked at when the host stops
 constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
+constexpr std::size_t kMostNamed = 5;                      // calls that do not end, in one line
 constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
 constexpr std::chrono::milliseconds kCopyPause{50};
 
@@ -297,6 +298,12 @@ void PluginManager::check_claims(const std::string& file, const std::string& nam
 
 void PluginManager::put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next) {
   const InstanceFacts& facts = next->instance().facts();
+  // One that could do nothing takes nobody's place. Where there is none to go on, it serves, and says what is wrong.
+  if (const std::string complaint = slot.plugin ? next->complaint() : std::string(); !complaint.empty()) {
+    next->stop();
+    next->unload();
+    throw PluginError("it says that it cannot do its work: " + complaint);
+  }
   std::unique_ptr<LoadedPlugin> before = std::move(slot.plugin);
   const PluginRow row_before = slot.row;
   const auto services = next->services();
@@ -350,8 +357,7 @@ bool PluginManager::tend_leaving() {
     }
     if (!it->plugin->instance().quiet()) {
       if (it->row.state == PluginState::draining && steady_clock::now() >= it->stuck_at) {
-        put_state(it->row, PluginState::stuck, "calls have not ended within plugins.drain_timeout");
-        log_.warn("a withdrawn plugin has calls that do not end", {{"plugin", it->row.name}, {"file", it->row.file}});
+        give_up_on(*it);
         changed = true;
       }
       ++it;
@@ -370,6 +376,22 @@ bool PluginManager::tend_leaving() {
     }
   }
   return changed;
+}
+
+// Its callers are told, and wait no more. What runs there goes on: nothing of the plugin may be ended before it.
+void PluginManager::give_up_on(Leaving& leaving) {
+  std::size_t count = 0;
+  const auto calls = dispatcher_.end_calls_inside(leaving.plugin->instance(), kMostNamed, count);
+  std::string reason =
+      std::to_string(leaving.plugin->instance().calls_inside()) + " calls have not ended within plugins.drain_timeout";
+  for (const EndedInside& call : calls) {
+    const std::string age = std::to_string(call.age / kSecond) + " s";
+    reason +=
+        (&call == &calls.front() ? ": " : ", ") + call.service + " (message " + call.message_id + ", " + age + ")";
+  }
+  put_state(leaving.row, PluginState::stuck, reason);
+  log_.warn("a withdrawn plugin has calls that do not end: their callers were told badrpc(unloaded)",
+            {{"plugin", leaving.row.name}, {"file", leaving.row.file}, {"callers", count}, {"calls", reason}});
 }
 
 // Asks every plugin that serves whether it can do its work; on this thread, which alone ends plugins. Returns whether

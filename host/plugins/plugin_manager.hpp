@@ -123,6 +123,7 @@ class PluginManager {
   void fail(Slot& slot, const std::string& reason);
   void let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
+  void give_up_on(Leaving& leaving);
   bool look_after_health();
   void wait_until_quiet(Nanos deadline) const;
   void look_for_stray_tables() const;

@@ -406,6 +406,22 @@ TEST_F(Life, APluginThatSaysThatItCannotWorkIsShownSo) {
   EXPECT_TRUE(eventually([&] { return host.plugin("unhealthy.so")["healthy"] == true; }));
 }
 
+TEST_F(Life, APluginThatCannotWorkTakesNobodysPlace) {
+  const fs::path sick = host.root() / "sick";
+  std::ofstream(sick).put('\n');
+  start({"good"}, "[plugin.unhealthy]\nsick_while = \"" + sick.string() + "\"\n");
+  const Json before = host.plugin("good.so");
+  host.add("unhealthy", "good.so");
+  rescan();
+  EXPECT_THAT(host.plugin("good.so")["reason"].get<std::string>(), HasSubstr("the database is gone"));
+  EXPECT_EQ(host.plugin("good.so")["generation"], before["generation"]);
+  EXPECT_EQ(host.call("good").status, 0);
+  fs::remove(sick);
+  rescan();
+  EXPECT_EQ(host.plugin("good.so")["name"], "unhealthy");
+  EXPECT_EQ(host.call("unhealthy").status, 0);
+}
+
 TEST_F(Life, ARescanOfADirectoryThatIsGoneSaysSoAndWhatIsLoadedServes) {
   start({"greeter"});
   fs::remove_all(host.plugins());
@@ -468,6 +484,20 @@ TEST_F(Life, APluginThatDoesNotEndIsShownAsStuckAndTheHostStillStops) {
   rescan();
   EXPECT_TRUE(eventually([&] { return state_of("behaviours.so") == "stuck"; }));
   EXPECT_EQ(host.plugin("behaviours.so")["calls_running"], 1);
+}
+
+TEST_F(Life, CallersOfAPluginThatDoesNotEndAreToldSo) {
+  start({"behaviours"}, "[plugins]\ndrain_timeout = \"50ms\"\n[shutdown]\ntimeout = \"500ms\"\n");
+  Process caller = host.start_busbar({"--json", "call", "never_returns", "{}", "--timeout", "600000"});
+  ASSERT_TRUE(eventually([&] { return host.plugin("behaviours.so")["calls_running"] == 1; }));
+  fs::remove(host.plugins() / "behaviours.so");
+  const auto ended = caller.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 1) << ended->out;
+  EXPECT_THAT(ended->out, HasSubstr("unloaded"));
+  EXPECT_TRUE(eventually([&] { return state_of("behaviours.so") == "stuck"; }));
+  EXPECT_THAT(host.plugin("behaviours.so")["reason"].get<std::string>(), HasSubstr("never_returns (message "));
+  EXPECT_EQ(host.plugin("behaviours.so")["calls_running"], 1) << "it is left alone";
 }
 
 TEST_F(Life, AnUnloadedPluginLeavesTheProcess) {
