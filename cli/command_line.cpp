@@ -93,7 +93,7 @@ Examples:
 
 constexpr const char* kPluginsFooter = R"(
 States: loading, serving, draining (replaced, its last calls run), stuck (draining for too long), retired (ended, but its
-library stays mapped), failed (could not be used; the reason is shown).
+library stays mapped), failed (could not be used; the reason is shown), unloaded (by hand).
 
 Example:
   busbar plugins --json | jq '.plugins[] | select(.state == "failed")')";
@@ -110,6 +110,43 @@ newer file is refused, or refused meanwhile, and shows all plugins as they are t
 
 Example:
   install greeter.so /usr/lib/busbar/plugins/ && busbar rescan)";
+
+constexpr const char* kCallsFooter = R"(
+What the host serves, and what it waits for from other nodes, the oldest first. States: queued (waits its turn), running,
+deferred (its handler has returned, and somebody holds its reply handle), sent (to another node). Calls of inline services
+are over in no time, and are not shown.
+
+Example:
+  busbar calls --json | jq '.calls[] | select(.age_ms > 1000)')";
+
+constexpr const char* kLoadFooter = R"(
+Tries the file, takes it into service, and only then puts it into the plugin directory, in the place of one of that name:
+what cannot be used changes nothing. Exits with 1 if it is refused.
+
+Example:
+  busbar load build/greeter.so)";
+
+constexpr const char* kUnloadFooter = R"(
+NAME is the plugin's, or that of its file. Its services are gone when this returns; calls that run there go on to their
+end. The file stays where it is, and is not loaded again, also after a restart, until it is another one or "busbar reload"
+says so.
+
+Example:
+  busbar unload greeter)";
+
+constexpr const char* kReloadFooter = R"(
+NAME is the plugin's, or that of its file. Loads the file from the plugin directory again, also where it has not changed;
+and where it was unloaded, rolled back or quarantined, ends that.
+
+Example:
+  busbar reload greeter)";
+
+constexpr const char* kRollbackFooter = R"(
+NAME is the plugin's, or that of its file. The version that served before takes the place of the one that serves, also
+after a restart, until the file in the plugin directory is another one or "busbar reload" says so.
+
+Example:
+  busbar rollback greeter)";
 
 constexpr const char* kEventsFooter = R"(
 Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json
@@ -156,6 +193,10 @@ Examples:
 
 void add_service(CLI::App& verb, Command& command) {
   verb.add_option("SERVICE", command.service, "the service's name")->type_name("")->required();
+}
+
+void add_plugin(CLI::App& verb, Command& command) {
+  verb.add_option("NAME", command.plugin, "the plugin's name, or its file's")->type_name("")->required();
 }
 
 void add_request(CLI::App& verb, Command& command) {
@@ -217,6 +258,14 @@ void add_verbs(CLI::App& app, Command& command) {
   add_verb(app, "plugins", "List the host's plugins", kPluginsFooter);
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
+  add_verb(app, "calls", "Show the calls that go on at the host", kCallsFooter);
+  add_verb(app, "load", "Have the host take a plugin file into service", kLoadFooter)
+      .add_option("FILE", command.plugin, "the plugin's library")
+      ->type_name("")
+      ->required();
+  add_plugin(add_verb(app, "unload", "Take a plugin out of service", kUnloadFooter), command);
+  add_plugin(add_verb(app, "reload", "Load a plugin's file again", kReloadFooter), command);
+  add_plugin(add_verb(app, "rollback", "Go back to the version of a plugin before", kRollbackFooter), command);
   CLI::App& events = add_verb(app, "events", "Show what has happened at the host", kEventsFooter);
   events.add_flag("--follow,-f", command.follow, "go on with events that come");
   events.add_option("--service", command.service, "only events of calls of this service")->option_text("NAME");

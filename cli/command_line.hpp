@@ -36,7 +36,7 @@ struct Command {
   bool views = false;              // nodes: what each of them says
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
-  std::string plugin;              // new: its name
+  std::string plugin;              // new: its name; load: its file; unload, reload, rollback: its name or its file's
   std::string directory;           // new, keygen: where the project's directory, or the files, are made; empty: here
   std::string owner;               // keygen: the name of whose key it is
   std::string role = "client";     // keygen: what its owner may do

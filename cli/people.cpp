@@ -322,6 +322,23 @@ std::string plugins_text(const Json& document, const Palette& palette) {
          (reasons.empty() ? "" : "\n" + reasons);
 }
 
+std::string calls_text(const Json& document, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  for (const Json& row : list_in(document, "calls")) {
+    const bool gone = row.is_object() && row.value("caller_gone", false);
+    rows.push_back({{member(row, "service"), Colour::bold},
+                    {member(row, "node"), Colour::none},
+                    {member(row, "state"), Colour::none},
+                    {member(row, "age_ms") + " ms", Colour::none},
+                    {gone ? "caller gone" : member(row, "left_ms") + " ms", gone ? Colour::yellow : Colour::none},
+                    {member(row, "caller"), Colour::none},
+                    {member(row, "message_id"), Colour::none},
+                    {member(row, "correlation_id"), Colour::none}});
+  }
+  if (rows.empty()) return "no calls\n";
+  return table({"SERVICE", "NODE", "STATE", "AGE", "LEFT", "CALLER", "MESSAGE", "CORRELATION"}, rows, palette);
+}
+
 std::string status_text(const Json& document, const Palette& palette) {
   const std::string ready = member(document, "ready");
   const Json& all = wire::member_of(document, "cluster");

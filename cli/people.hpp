@@ -30,6 +30,7 @@ std::string services_text(const Json& document, const Palette& palette);
 std::string description_text(const Json& document, const std::string& host_options, const Palette& palette);
 std::string nodes_text(const Json& document, const Palette& palette);
 std::string plugins_text(const Json& document, const Palette& palette);
+std::string calls_text(const Json& document, const Palette& palette);
 std::string status_text(const Json& document, const Palette& palette);
 
 /// `busbar: could not …`, and the hint on a line of its own.

@@ -1,5 +1,6 @@
 #include "verbs.hpp"
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,7 @@ class Run {
     request.seq = 1;
     request.verb = command_.views ? verb::kViews : std::string_view(command_.verb);
     if (command_.views) request.timeout_ms = command_.timeout_ms;
+    if (!command_.plugin.empty()) request.plugin = plugin();
     if (command_.service.empty()) return request;
     request.service = command_.service;
     if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
@@ -66,6 +68,12 @@ class Run {
   }
 
  private:
+  /// Which plugin; of `load` the file, as the host finds it, whose current directory is another.
+  std::string plugin() const {
+    if (command_.verb != verb::kLoad) return command_.plugin;
+    return std::filesystem::absolute(command_.plugin).lexically_normal();
+  }
+
   void write(const Json& json) const {
     streams_.out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
   }
@@ -123,6 +131,7 @@ class Run {
     if (command_.views) return views_text(document, palette_);
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
+    if (command_.verb == verb::kCalls) return calls_text(document, palette_);
     if (command_.verb == verb::kRescan) {
       return rescan_text(before_, document, palette_) + "\n" + plugins_text(document, palette_);
     }

@@ -40,6 +40,15 @@ struct AdminHooks {
   /// afterwards. A host that stops first need not call it.
   std::function<void(std::function<void(nlohmann::json)> done)> rescan;
 
+  /// {"calls": […]}: what goes on, the oldest first.
+  std::function<nlohmann::json()> calls;
+
+  /// Has a plugin loaded, unloaded, reloaded or rolled back (`verb`), and then calls `done`, once and from any thread:
+  /// with why it could not be, or with nothing and {"plugins": […]} of that file. A host that stops first need not.
+  std::function<void(std::string_view verb, const std::string& plugin,
+                     std::function<void(const std::string& problem, nlohmann::json document)> done)>
+      order;
+
   /// Whether the first scan is over; every verb but `status` waits for it. Asked once, by the server's constructor.
   std::function<bool()> ready;
   /// Has `tell` called, once and from any thread, when the first scan is over; at once where it is over by now. Asked

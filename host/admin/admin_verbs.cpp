@@ -22,8 +22,9 @@ namespace {
 
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews, verb::kPlugins,
-                                   verb::kStatus,   verb::kRescan, verb::kEvents};
+constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,  verb::kPlugins,
+                                   verb::kStatus,   verb::kRescan, verb::kEvents, verb::kCalls};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -116,6 +117,13 @@ void check_after(const AdminRequest& request) {
   }
 }
 
+void check_order(const AdminRequest& request) {
+  if (!request.plugin || request.plugin->empty()) refuse(request, "field \"plugin\": expected text, found nothing");
+  if (request.verb == verb::kLoad && !request.plugin->starts_with('/')) {
+    refuse(request, "field \"plugin\": expected a file's absolute path, found " + in_quotes(*request.plugin));
+  }
+}
+
 void check_protocol(std::span<const std::uint8_t> frame) {
   const auto client = cbor::decode<wire::AdminProtocol>(frame);
   if (client.protocol == wire::kAdminProtocol) return;
@@ -194,6 +202,8 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
     auto request = cbor::decode<AdminRequest>(frame);
     if (is_one_of(kServiceVerbs, request.verb)) {
       check_call(request);
+    } else if (is_one_of(kOrders, request.verb)) {
+      check_order(request);
     } else if (!is_one_of(kHostVerbs, request.verb)) {
       refuse(request, "field \"verb\": this host does not know " + in_quotes(request.verb));
     }
@@ -222,6 +232,8 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
     authorized(request, std::move(answer));
   } else if (request.verb == verb::kRescan) {
     rescan(seq, std::move(answer));
+  } else if (is_one_of(kOrders, request.verb)) {
+    order(request, std::move(answer));
   } else if (request.verb == verb::kDescribe) {
     describe(request, std::move(answer), audience);
   } else if (request.verb == verb::kViews) {
@@ -233,6 +245,7 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
       if (request.verb == verb::kNodes) return document_frame(seq, hooks_.nodes());
       if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
       if (request.verb == verb::kEvents) return document_frame(seq, events(request));
+      if (request.verb == verb::kCalls) return document_frame(seq, hooks_.calls());
       return document_frame(seq, hooks_.status());
     });
   }
@@ -349,6 +362,21 @@ nlohmann::json AdminVerbs::events(const AdminRequest& request) const {
   std::optional<EventHistory::Cursor> after;
   if (request.after) after = read_cursor(*request.after);
   return events_document(hooks_.events(after ? &*after : nullptr));
+}
+
+void AdminVerbs::order(const AdminRequest& request, Answer answer) {
+  const std::string what = "could not " + request.verb + " " + in_quotes(*request.plugin) + ": ";
+  const auto done = [answer, what, seq = request.seq](const std::string& problem, const nlohmann::json& document) {
+    answer_with(answer, seq, [&] {
+      return problem.empty() ? document_frame(seq, document)
+                             : error_frame(seq, wire::admin_code::kNotDone, what + problem);
+    });
+  };
+  try {
+    hooks_.order(request.verb, *request.plugin, done);
+  } catch (const std::exception& failure) {
+    answer(error_frame(request.seq, wire::admin_code::kInternal, what + failure.what()));
+  }
 }
 
 void AdminVerbs::rescan(std::uint64_t seq, Answer answer) {

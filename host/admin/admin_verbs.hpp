@@ -65,6 +65,7 @@ class AdminVerbs {
   void views(const wire::AdminRequest& request, Answer answer, Audience audience);
   nlohmann::json events(const wire::AdminRequest& request) const;
   void rescan(std::uint64_t seq, Answer answer);
+  void order(const wire::AdminRequest& request, Answer answer);
 
   Message message_of(const wire::AdminRequest& request) const;
 

@@ -56,6 +56,9 @@ struct Config {
   struct Plugins {
     std::chrono::milliseconds trial_timeout{5'000};
     std::chrono::milliseconds drain_timeout{30'000};
+    std::chrono::milliseconds handover_timeout{1'000};
+    unsigned max_crashes = 3;
+    bool auto_rollback = true;
     bool allow_world_writable = false;
     std::string watch = "auto"; /* or "inotify", or "poll" */
   } plugins;

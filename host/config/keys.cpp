@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr std::uint64_t kMillisecond = 1;
 constexpr std::uint64_t kDay = kMaxTimeoutMs;  // none of these waits longer than a call may
 constexpr std::uint64_t kMostThreads = 10'000;
+constexpr std::uint64_t kMostCrashes = 100;  // as many as are remembered
 constexpr std::uint64_t kLongestQueue = 10'000'000;
 constexpr std::uint64_t kMostConnections = 1'000'000;
 constexpr std::uint64_t kMostErrors = 1'000'000'000;
@@ -130,6 +131,13 @@ constexpr auto kKeys = std::to_array<Key>({
      "how long a child process may try a library before it counts as hanging", kMillisecond, kDay},
     {"plugins", "drain_timeout", [](Config& c) -> milliseconds& { return c.plugins.drain_timeout; },
      "how long a replaced plugin's calls may go on before it is shown as stuck", kMillisecond, kDay},
+    {"plugins", "handover_timeout", [](Config& c) -> milliseconds& { return c.plugins.handover_timeout; },
+     "how long a plugin that hands its state over, or must be alone, may take to end what it is running", kMillisecond,
+     kDay},
+    {"plugins", "max_crashes", [](Config& c) -> unsigned& { return c.plugins.max_crashes; },
+     "how often a plugin may crash the host within 10 minutes before it is not loaded any more", 1, kMostCrashes},
+    {"plugins", "auto_rollback", [](Config& c) -> bool& { return c.plugins.auto_rollback; },
+     "whether the version before comes back when a new one fails from its first call on"},
     {"plugins", "allow_world_writable", [](Config& c) -> bool& { return c.plugins.allow_world_writable; },
      "whether to load from a directory into which everybody can write"},
     {"plugins",

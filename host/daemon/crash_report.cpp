@@ -18,6 +18,7 @@
 #include <exception>
 #include <string_view>
 
+#include "daemon/crash_marker.hpp"
 #include "dispatch/plugin_step.hpp"
 
 namespace busbar::host {
@@ -158,17 +159,35 @@ std::uintptr_t instruction_of(const void* context) noexcept {
 #endif
 }
 
-// In which file the instruction is, and where there: of a thread of a plugin's own it is all that is known.
-void put_code(Line& line, std::uintptr_t instruction) noexcept {
+// In which file the instruction is, and where there: of a thread of a plugin's own it is all that is known. Returns the
+// file's name, which is empty for the host itself.
+std::string_view put_code(Line& line, std::uintptr_t instruction) noexcept {
   dl_find_object found{};
   // The one search that a signal handler may make (dladdr takes a lock).
-  if (::_dl_find_object(reinterpret_cast<void*>(instruction), &found) != 0) return;
+  if (::_dl_find_object(reinterpret_cast<void*>(instruction), &found) != 0) return {};
   std::string_view file = found.dlfo_link_map->l_name;
   file.remove_prefix(file.rfind('/') + 1);  // npos + 1 is 0
   std::array<char, 256> text;
   std::size_t size = (file.empty() ? std::string_view("busbard") : file).copy(text.data(), text.size() - 1);
   text[size++] = '+';
   line.field("code", {text.data(), size}, instruction - found.dlfo_link_map->l_addr);
+  return file;
+}
+
+// For the host that comes after this one.
+void leave_note(int number, std::string_view code) noexcept {
+  std::array<char, 190> text;
+  std::size_t size = 0;
+  const auto put = [&](std::string_view part) { size += part.copy(text.data() + size, text.size() - size); };
+  put(name_of_signal(number));
+  if (const PluginStep* const step = PluginStep::current()) {
+    put(" in its ");
+    put(step->function());
+  } else if (const Call* const call = Call::current()) {
+    put(" in service ");
+    put(call->endpoint()->service());
+  }
+  CrashMarker::note_crash({text.data(), size}, code);
 }
 
 void put_plugin(Line& line) noexcept {
@@ -189,7 +208,7 @@ void report(int number, const siginfo_t& info, const void* context) noexcept {
   if (info.si_code > 0) line.field("address", {}, reinterpret_cast<std::uintptr_t>(info.si_addr));  // else: was sent
   put_plugin(line);
   line.field("exception", uncaught.data());
-  put_code(line, instruction_of(context));
+  leave_note(number, put_code(line, instruction_of(context)));
   line.field("hint", kHint);
   line.write();
 }

@@ -58,8 +58,45 @@ nlohmann::json watch_status(const PluginManager::Watching& watching) {
   return status;
 }
 
-PluginManagerOptions plugin_options(const Config& config, std::filesystem::path trial_program) {
-  return {config.paths.plugins, config.paths.cache, std::move(trial_program), config.plugins, config.plugin_tables};
+PluginManagerOptions plugin_options(const Config& config, std::filesystem::path trial_program, CrashMarker& marker) {
+  return {config.paths.plugins,
+          config.paths.cache,
+          std::move(trial_program),
+          config.plugins,
+          config.plugin_tables,
+          config.paths.state,
+          marker.last_end() ? marker.last_end()->crash : std::nullopt,
+          [&marker](const Entering& plugin) { marker.enters(plugin); }};
+}
+
+nlohmann::json to_json(const CallRow& call) {
+  return {{"service", call.service},
+          {"node", call.node},
+          {"state", name_of(call.state)},
+          {"age_ms", call.age / kMillisecond},
+          {"left_ms", call.left / kMillisecond},
+          {"caller", call.caller},
+          {"caller_gone", call.caller_gone},
+          {"message_id", call.message_id},
+          {"correlation_id", call.correlation_id}};
+}
+
+nlohmann::json calls_document(const std::vector<CallRow>& calls) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const CallRow& call : calls) rows.push_back(to_json(call));
+  return {{"calls", std::move(rows)}};
+}
+
+nlohmann::json plugins_document(const std::vector<PluginRow>& plugins) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const PluginRow& row : plugins) rows.push_back(to_json(row));
+  return {{"plugins", std::move(rows)}};
+}
+
+Order::Kind order_of(std::string_view verb) {
+  if (verb == wire::admin_verb::kLoad) return Order::Kind::load;
+  if (verb == wire::admin_verb::kUnload) return Order::Kind::unload;
+  return verb == wire::admin_verb::kRollback ? Order::Kind::rollback : Order::Kind::reload;
 }
 
 DirectoryLock take_cache(const Config& config) {
@@ -80,9 +117,11 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
       descriptors_(raise_descriptor_limit(config_.registry.max_peers, config_.limits.door.strangers)),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
       cache_lock_(take_cache(config_)),
+      marker_(config_.paths.state),
       node_(node_options(config_, descriptors_, logs_.get("host.cluster")), Node::NotStarted{}),
-      plugins_(plugin_options(config_, std::move(trial_program)), node_.registry(), node_.dispatcher(), node_.events(),
-               logs_.get("host.loader"), [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
+      plugins_(plugin_options(config_, std::move(trial_program), marker_), node_.registry(), node_.dispatcher(),
+               node_.events(), logs_.get("host.loader"),
+               [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
       queries_(node_.dispatcher(), admin_hooks()) {
   for (const DirectoryLock* lock : {&run_lock_, &cache_lock_}) {
     if (const auto& before = lock->taken_over_from()) {
@@ -90,6 +129,7 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
                 {{"directory", lock->path().string()}, {"node", before->node}, {"pid", before->pid}});
     }
   }
+  tell_of_last_end();
   node_.events().subscribe(history_);
   node_.events().subscribe(
       std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),
@@ -130,6 +170,19 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
 
 Host::~Host() { stop(); }
 
+// A crash inside a plugin is told by who remembers them (PluginManager).
+void Host::tell_of_last_end() const {
+  const auto& end = marker_.last_end();
+  if (!end || end->crash) return;
+  if (!end->what.empty()) {
+    log_.error("the host crashed when it ran last, in none of its plugins", {{"what", end->what}});
+  } else if (!end->inside.empty()) {
+    std::string inside;
+    for (const std::string& plugin : end->inside) inside += (inside.empty() ? "" : ", ") + plugin;
+    log_.warn("the host was killed when it ran last, with calls under way", {{"plugins", inside}});
+  }
+}
+
 // One order for all nodes (decision 0016), with the command line and the plugins in between: who calls from here is
 // answered first, and plugins stop when no handler runs any more. Until then their services are there, for what a
 // handler asks of others here is a part of its call.
@@ -151,6 +204,7 @@ Stopped Host::stop() {
     return {false};
   }
   log_.info("stopped", {{"node", config_.node}});
+  marker_.ended_in_order();
   // Here, not when the host is destroyed: a process that ends now does not do that.
   cache_lock_.release();
   run_lock_.release();
@@ -173,6 +227,13 @@ AdminHooks Host::admin_hooks() {
   hooks.rescan = [this](std::function<void(nlohmann::json)> done) {
     plugins_.scan([this, done = std::move(done)] { done(plugin_list()); });
   };
+  hooks.calls = [this] { return calls_document(calls()); };
+  hooks.order = [this](std::string_view verb, const std::string& plugin,
+                       std::function<void(const std::string&, nlohmann::json)> done) {
+    order({order_of(verb), plugin, [done = std::move(done)](const std::string& problem, const auto& rows) {
+             done(problem, plugins_document(rows));
+           }});
+  };
   hooks.ready = [this] { return ready(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
   hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
@@ -180,9 +241,7 @@ AdminHooks Host::admin_hooks() {
 }
 
 nlohmann::json Host::plugin_list() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& row : plugins_.rows()) list.push_back(to_json(row));
-  nlohmann::json document = {{"plugins", std::move(list)}};
+  nlohmann::json document = plugins_document(plugins_.rows());
   if (const std::string problem = plugins_.directory_problem(); !problem.empty()) document["problem"] = problem;
   return document;
 }

@@ -10,6 +10,7 @@
 #include "admin/admin_server.hpp"
 #include "admin/query_server.hpp"
 #include "config/config.hpp"
+#include "daemon/crash_marker.hpp"
 #include "daemon/descriptor_limit.hpp"
 #include "events/event_history.hpp"
 #include "log/log.hpp"
@@ -44,6 +45,10 @@ class Host {
 
   /// Looks at the plugin directory again.
   void rescan() { plugins_.scan(); }
+  /// Has one plugin loaded, unloaded, reloaded or rolled back (PluginManager::order).
+  void order(Order order) { plugins_.order(std::move(order)); }
+  /// What goes on: calls that are served here, and those from here to other nodes; the oldest first.
+  std::vector<CallRow> calls() { return node_.dispatcher().calls(); }
 
   /// Ends in order: no new calls from outside; calls under way have `shutdown.timeout`; plugins stop in the reverse
   /// order of their loading; the other nodes are told goodbye; threads end; the directories are given back, unless
@@ -57,6 +62,7 @@ class Host {
   PluginManager& plugins() noexcept { return plugins_; }
 
  private:
+  void tell_of_last_end() const;
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
@@ -71,6 +77,7 @@ class Host {
 
   DirectoryLock run_lock_;
   DirectoryLock cache_lock_;
+  CrashMarker marker_;
   const std::shared_ptr<EventHistory> history_ = std::make_shared<EventHistory>();
   Node node_;
   PluginManager plugins_;

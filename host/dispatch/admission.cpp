@@ -36,8 +36,8 @@ void send_on(Call& call) noexcept {
 }  // namespace
 
 void Call::admit(Nanos now) noexcept {
-  can_be_ended(true);
-  if (endpoint_->is_limited() && !pass_gates(now)) return;
+  show();
+  if (endpoint()->is_limited() && !pass_gates(now)) return;
   dispatcher().submit(*this, now);
 }
 
@@ -46,7 +46,7 @@ bool Call::pass_gates(Nanos now) noexcept {
   for (const Place place : {Place::service, Place::plugin}) {
     Gate& gate = this->gate(place);
     if (!gate.limits() || has_place(place)) continue;
-    if (passes(gate)) {
+    if (passes(gate) || passes_held(gate, place)) {
       gate.enter_nested();
       take_place(place);
       continue;
@@ -67,14 +67,24 @@ bool Call::pass_gates(Nanos now) noexcept {
 
 void Call::refuse_at(Place place, Gate::Entry entry) noexcept {
   try {
-    refuse(Response::error(code::kOverloaded, why_not(entry, place, *endpoint_, gate(place))));
+    refuse(Response::error(code::kOverloaded, why_not(entry, place, *endpoint(), gate(place))));
   } catch (const std::bad_alloc&) {
     refuse(Response::error(code::kOverloaded, {}));
   }
 }
 
+void Call::is_caused_by(const Call* parent) noexcept {
+  const Endpoint* const causing = parent == nullptr ? nullptr : parent->endpoint();
+  is_nested_ = causing != nullptr && &causing->instance() == &endpoint()->instance();
+}
+
+// What a call inside the plugin waits for must not wait until that one has ended.
+bool Call::passes_held(const Gate& gate, Place place) const noexcept {
+  return is_nested_ && gate.is_closed() && (place == Place::plugin || gate.max_running() > gate.running());
+}
+
 Gate& Call::gate(Place place) const noexcept {
-  return place == Place::service ? endpoint_->gate() : endpoint_->instance().gate();
+  return place == Place::service ? endpoint()->gate() : endpoint()->instance().gate();
 }
 
 void Call::take_place(Place place) noexcept {

@@ -28,7 +28,7 @@ Call::Call() noexcept : owned_message_(Message::blank()) {}
 void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, const Message& message, Nanos deadline,
                  std::uint32_t timeout_ms, bool runs_inline) noexcept {
   dispatcher_.store(&dispatcher, std::memory_order_relaxed);
-  endpoint_ = endpoint;
+  endpoint_.store(endpoint, std::memory_order_relaxed);
   purpose_ = purpose;
   message_ = &message;
   deadline_ = deadline;
@@ -38,6 +38,7 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   ending_ = Ending::waiter;
   staged_ = false;
   outcome_taken_ = false;
+  progress_.store(CallRow::State::queued, std::memory_order_relaxed);
   attempt_open_.store(false, std::memory_order_relaxed);
   state_.store(kRunning, std::memory_order_relaxed);
   references_.store(endpoint == nullptr ? 1 : 2, std::memory_order_relaxed);
@@ -226,6 +227,7 @@ void Call::deliver(const Peer* from) noexcept {
 }
 
 void Call::finish_callback() {
+  hide();
   state_.fetch_or(kDelivered, std::memory_order_acq_rel);
   Message outcome = take_message();
   put_outcome(outcome);
@@ -245,8 +247,8 @@ void Call::release() noexcept {
 }
 
 void Call::recycle() noexcept {
-  Endpoint* const endpoint = endpoint_;
-  can_be_ended(false);
+  Endpoint* const endpoint = this->endpoint();
+  hide();
   if (message_ == &owned_message_) owned_message_ = Message::blank();
   if (!outcome_taken_) {
     response_ = {};
@@ -265,61 +267,6 @@ void Call::recycle() noexcept {
   if (endpoint != nullptr) endpoint->instance().leave();
 }
 
-// ------------------------------------------------------------------------------------------------ ended from outside
-
-// Either who pins the slot sees that there is nothing to end, or who recycles it sees that it is pinned, and waits: of
-// two stores and the loads behind them, in one order for all threads, one is seen.
-class Call::Pin {
- public:
-  explicit Pin(Call& call) noexcept : call_(call) {
-    while (call_.pinned_.exchange(true, std::memory_order_seq_cst)) sched_yield();
-  }
-  ~Pin() { call_.pinned_.store(false, std::memory_order_release); }
-  Pin(const Pin&) = delete;
-  Pin& operator=(const Pin&) = delete;
-
-  /// Takes a reference to the call, if it is inside there and has not ended.
-  bool retain(const Instance& instance) const noexcept {
-    if (call_.inside_.load(std::memory_order_seq_cst) != &instance) return false;
-    std::uint32_t references = call_.references_.load(std::memory_order_relaxed);
-    while (references != 0) {
-      if (call_.references_.compare_exchange_weak(references, references + 1, std::memory_order_acq_rel)) return true;
-    }
-    return false;
-  }
-
- private:
-  Call& call_;
-};
-
-void Call::can_be_ended(bool can) noexcept {
-  if (can) return inside_.store(&endpoint_->instance(), std::memory_order_release);
-  if (inside_.load(std::memory_order_relaxed) == nullptr) return;
-  inside_.store(nullptr, std::memory_order_seq_cst);
-  while (pinned_.load(std::memory_order_seq_cst)) sched_yield();
-}
-
-std::optional<EndedInside> Call::end_inside(const Instance& instance, Nanos now) {
-  if (inside_.load(std::memory_order_relaxed) != &instance) return std::nullopt;
-  {
-    const Pin pin(*this);
-    if (!pin.retain(instance)) return std::nullopt;
-  }
-  std::optional<EndedInside> ended;
-  if (claim_answer()) {  // from here on the message stays until it is delivered
-    const Nanos begun = deadline_ - Nanos{timeout_ms_} * kMillisecond;
-    ended = {endpoint_->service(), std::string(message_id()), std::max<Nanos>(now - begun, 0)};
-    response_ = Response::bad_rpc(badrpc::kUnloaded, "plugin \"" + instance.facts().plugin +
-                                                         "\" was replaced or taken away, and its service \"" +
-                                                         ended->service + "\" has not answered since");
-    assigns_changed_ = false;
-    if ((state_.load(std::memory_order_acquire) & kRunning) == 0) leave_places();
-    deliver();
-  }
-  release();
-  return ended;
-}
-
 // What only calls to and from other nodes have.
 void Call::forget_others() noexcept {
   unstarted_ = false;
@@ -334,7 +281,8 @@ void Call::forget_others() noexcept {
     moved_to_.reset();
     if (!answered_at_.empty()) answered_at_ = {};
   }
-  lost_ = forwards_ = is_forwarded_ = idempotent_ = keeps_last_ = false;
+  lost_ = forwards_ = is_forwarded_ = is_nested_ = idempotent_ = keeps_last_ = false;
+  if (moved_from_) moved_from_.reset();
   if (!tried_.empty()) tried_.clear();
   if (wishes_.any()) wishes_ = {};
   if (!held_by_callers_.gates.empty()) held_by_callers_ = {};

@@ -53,11 +53,32 @@ enum class AttemptSent : std::uint8_t {
   kOver      ///< meanwhile the call has ended: timed out or cancelled
 };
 
+/// A call that goes on: what `busbar calls` shows.
+struct CallRow {
+  enum class State : std::uint8_t {
+    queued,    ///< it waits its turn
+    running,   ///< its handler runs
+    deferred,  ///< its handler has returned; who holds its reply handle is to answer
+    sent       ///< it was sent to another node
+  };
+  std::string service;
+  std::string node;  ///< where it is served
+  std::string message_id;
+  std::string correlation_id;
+  std::string caller;  ///< the node or client that asks, or `local`
+  State state = State::queued;
+  Nanos age = 0;
+  Nanos left = 0;            ///< of its budget
+  bool caller_gone = false;  ///< nobody waits for its answer any more
+};
+std::string_view name_of(CallRow::State state) noexcept;
+
 /// A call whose caller was told that its plugin is gone, while its handler, or who holds its reply, goes on.
 struct EndedInside {
   std::string service;
   std::string message_id;
   Nanos age = 0;
+  bool deferred = false;  ///< its reply handle is held, and no handler runs
 };
 
 class Call final : public busbar_call, public Task {
@@ -162,6 +183,13 @@ class Call final : public busbar_call, public Task {
   /// Answers badrpc(unloaded) in place of the handler, if the call is inside that instance and not answered yet; what
   /// it is, or nothing. What the handler answers is dropped then. By any thread, for any slot; `now`: a recent time.
   std::optional<EndedInside> end_inside(const Instance& instance, Nanos now);
+  /// What the call is, if it goes on and is one of this dispatcher's. By any thread, for any slot. Calls of inline
+  /// services are not seen while they run: they are over in no time.
+  std::optional<CallRow> look(const Dispatcher& whose, Nanos now);
+  /// Others may look at it from now on: nothing of it but its answer changes until `hide`. By the runner.
+  void show() noexcept { inside_.store(&endpoint()->instance(), std::memory_order_release); }
+  /// Nobody looks at it any more. By who is about to change what is looked at: its message, or all of it.
+  void hide() noexcept;
 
   busbar_buffer* reply_buffer() noexcept { return &reply_buffer_.c_buffer; }
   busbar_status reply(const busbar_reply& reply) noexcept;
@@ -175,8 +203,9 @@ class Call final : public busbar_call, public Task {
   Purpose purpose() const noexcept { return purpose_; }
   bool runs_inline() const noexcept { return runs_inline_; }
   bool caller_gone() const noexcept;
-  /// Null where it is not attempted here.
-  Endpoint* endpoint() const noexcept { return endpoint_; }
+  /// Null where it is not attempted here. It changes while the call waits at a gate, if its plugin is replaced
+  /// meanwhile; the one before stays valid.
+  Endpoint* endpoint() const noexcept { return endpoint_.load(std::memory_order_acquire); }
   std::string_view message_id() const noexcept { return has_kept_ids() ? kept_id_.view() : message_->id(); }
   std::string_view correlation_id() const noexcept {
     return has_kept_ids() ? kept_correlation_id_.view() : message_->correlation_id();
@@ -248,6 +277,14 @@ class Call final : public busbar_call, public Task {
 
   /// Goes on to the pool, through the gates that it has not passed yet. By whoever submits it, or has let it in.
   void admit(Nanos now) noexcept;
+  /// It was caused by a call inside the same plugin, which does not end before it: it passes where others are held
+  /// (Hold). Before it is submitted.
+  void is_caused_by(const Call* parent) noexcept;
+  /// They have got a place there, and go on. By who has opened the gate.
+  static void go_in(CallList& let_in, Place place) noexcept;
+  /// Goes on at another version of its plugin, which is there by now, instead of where it waits; where that offers no
+  /// such service it is refused. `before`: the version at which it has waited. By who has taken it out of its gates.
+  void move_to(Instance& next, std::shared_ptr<const Instance> before) noexcept;
   /// The gates whose places a blocking call that this one causes keeps busy: where this call, or one that waits for it,
   /// has a place.
   struct Held {
@@ -281,6 +318,7 @@ class Call final : public busbar_call, public Task {
   static constexpr std::uint32_t kDelivered = 2;   // the outcome is with the caller
   static constexpr std::uint32_t kGone = 4;        // nobody waits
   static constexpr std::uint32_t kRunning = 8;     // its handler may read the message
+  static constexpr std::uint32_t kMadeUpFor = 16;  // the pool has another thread in place of the one that runs it
   static constexpr Nanos kClaimed = -1;            // in watched_deadline_: being timed out or cancelled
   static constexpr Nanos kUnwatched = kNever - 1;  // there: can be cancelled, but does not time out yet
   static constexpr Nanos kPaused = kNever - 2;     // there: the same, while the call goes on to another provider
@@ -298,9 +336,12 @@ class Call final : public busbar_call, public Task {
     Payload take(std::size_t size) noexcept;
   };
 
-  // Who looks at a slot that it holds no part of pins it: the call there is not recycled meanwhile.
+  // Who looks at a slot that it holds no part of pins it: the call there does not change meanwhile.
   class Pin;
-  void can_be_ended(bool can) noexcept;
+  void make_up_for() noexcept;
+  std::optional<CallRow> look_here(Nanos now) const;
+  std::optional<CallRow> look_elsewhere(const Dispatcher& whose, Nanos now);
+  CallRow row(Nanos now) const;
 
   void run() noexcept override;     // as a pool's task
   void finish() noexcept override;  // the same, afterwards
@@ -336,6 +377,7 @@ class Call final : public busbar_call, public Task {
   }
   void give_places_back() noexcept;
   bool pass_gates(Nanos now) noexcept;
+  bool passes_held(const Gate& gate, Place place) const noexcept;
   void refuse_at(Place place, Gate::Entry entry) noexcept;
   void refuse_as_late() noexcept;
 
@@ -354,7 +396,7 @@ class Call final : public busbar_call, public Task {
 
   // constant from begin() on
   std::atomic<Dispatcher*> dispatcher_{nullptr};  // atomic: the supervisor looks at slots that are being reused
-  Endpoint* endpoint_ = nullptr;
+  std::atomic<Endpoint*> endpoint_{nullptr};      // but for move_to
   const Message* message_ = nullptr;
   Nanos deadline_ = 0;
   std::uint32_t timeout_ms_ = 0;
@@ -365,6 +407,8 @@ class Call final : public busbar_call, public Task {
   bool runs_inline_ = false;
   bool staged_ = false;        // the runner's: its handler has answered on this thread
   bool is_forwarded_ = false;  // came from a node that has authorized and chosen; or goes to one that must do neither
+  bool is_nested_ = false;     // its plugin waits for it
+  std::atomic<CallRow::State> progress_{CallRow::State::queued};  // here; for who looks
 
   std::atomic<std::uint32_t> state_{0};
   std::atomic<std::uint32_t> references_{0};
@@ -412,9 +456,10 @@ class Call final : public busbar_call, public Task {
   std::atomic<std::uint64_t> served_as_{0};  // a number of its own for each such call of this slot; 0: none
   std::atomic<std::uint64_t> given_up_{0};   // the number of the one that was cancelled
 
-  // for who ends it from outside
-  std::atomic<const Instance*> inside_{nullptr};  // null: it ends on its caller's own thread, or is free
+  // for who looks at it from outside
+  std::atomic<const Instance*> inside_{nullptr};  // null: it is hidden
   std::atomic<bool> pinned_{false};
+  std::shared_ptr<const Instance> moved_from_;  // some may still read its endpoint
 
   // at the gates
   std::atomic<std::uint8_t> places_{0};  // of Place

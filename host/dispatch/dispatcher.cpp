@@ -18,6 +18,13 @@ thread_local constinit bool in_callback = false;
 thread_local constinit unsigned inline_depth = 0;
 constexpr unsigned kMaxInlineDepth = 32;
 
+// What a plugin alone can be blamed for.
+bool is_fault(const Response& response) noexcept {
+  if (!response.is_error(code::kBadRpc)) return false;
+  const auto kind = response.bad_rpc_kind();
+  return kind == badrpc::kExit || kind == badrpc::kBadReturn;
+}
+
 class InlineDepth {
  public:
   InlineDepth() noexcept { ++inline_depth; }
@@ -194,6 +201,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   call.heed_borrowed(options);
   call.own_message(std::move(message));
   if (!held.gates.empty()) call.held_by_callers(std::move(held));
+  if (parent != nullptr) call.is_caused_by(parent);
   call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
   message = Message::blank();
@@ -215,7 +223,13 @@ void Dispatcher::finish_blocking(Call& call, Message& message, bool in_time) {
 }
 
 void Dispatcher::conclude(Call& call, Message& message, bool in_time) {
-  if (&call.message() != &message) message = in_time ? call.take_message() : call.message();
+  const bool is_borrowed = &call.message() == &message;
+  if (in_time || is_borrowed) call.hide();  // what others look at is about to change
+  if (!is_borrowed) message = in_time ? call.take_message() : call.message();
+  if (is_borrowed && !in_time && call.endpoint() != nullptr) {  // it goes on, for nobody
+    call.own_copy(message);
+    call.show();
+  }
   if (in_time) {
     call.put_outcome(message);
   } else {
@@ -279,6 +293,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   call.begin_attempt();
   if (!runs_inline) {
     if (call.watch()) supervisor_.wake_at(budget.deadline);
+    if (parent != nullptr) call.is_caused_by(parent);
     call.admit(start.now);
   } else if (inline_depth >= kMaxInlineDepth) {
     call.refuse(Response::error(code::kOverloaded, "inline services call each other without end"));
@@ -400,7 +415,9 @@ void Dispatcher::report_end(const Call& call, const Message& message, const Resp
 
 void Dispatcher::count_end(const Call& call, const Response& response) noexcept {
   if (call.endpoint() == nullptr || !call.last_node().empty() || call.purpose() != Purpose::serve) return;
-  if (!response.succeeded() && !call.forwards()) call.endpoint()->instance().count_error();
+  Instance& instance = call.endpoint()->instance();
+  if (!response.succeeded() && !call.forwards()) instance.count_error();
+  instance.note_first(is_fault(response));
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept {

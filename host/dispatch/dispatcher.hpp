@@ -121,6 +121,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// are left alone. After its services were withdrawn. Returns which those were, at most so many, and counts all.
   std::vector<EndedInside> end_calls_inside(const Instance& instance, std::size_t most, std::size_t& count);
 
+  /// What goes on: calls that are served here, and those from here to other nodes; the oldest first.
+  std::vector<CallRow> calls() const;
+
   void on_envelope(Peer& peer, const wire::Envelope& envelope, Nanos now) noexcept override;
   void on_down(Peer& peer, std::string_view reason) noexcept override;
   void on_request(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope) noexcept override;
@@ -133,6 +136,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
   std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
   Waits& waits() noexcept { return waits_; }
+  /// Has the pool do without the thread of a handler that does not end, and the end of that; false: it cannot.
+  bool begin_making_up() noexcept { return pool_.begin_making_up(); }
+  void end_making_up() noexcept { pool_.end_making_up(); }
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
   /// `begun`: since when it took, in ticks.
   void emit(EventKind kind, const Call& call, std::uint64_t begun = 0) const noexcept {

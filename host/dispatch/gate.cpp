@@ -47,19 +47,19 @@ std::uint32_t Gate::running() const noexcept {
 
 bool Gate::enter_free() noexcept {
   const MutexLock lock(mutex_);
-  if (running_ >= max_running_) return false;
+  if (!has_room()) return false;
   ++running_;
   return true;
 }
 
 Gate::Entry Gate::enter(Call& call, Nanos now, CallList& gone) noexcept {
   const MutexLock lock(mutex_);
-  if (running_ < max_running_) {
+  if (has_room()) {
     ++running_;
     return Entry::kIn;
   }
   if (is_time_to_look(now)) take_out_gone(now, gone);
-  if (waiting_.size() >= max_waiting_) return Entry::kFull;
+  if (waiting_.size() >= most_waiting()) return Entry::kFull;
   first_deadline_ = std::min(first_deadline_, call.deadline());
   waiting_.push(call);
   return Entry::kWaits;
@@ -72,16 +72,44 @@ void Gate::enter_nested() noexcept {
 
 Call* Gate::leave() noexcept {
   const MutexLock lock(mutex_);
-  Call* const next = running_ > max_running_ ? nullptr : waiting_.pop();
+  Call* const next = closed_ || running_ > max_running_ ? nullptr : waiting_.pop();
   if (next == nullptr) --running_;  // else the place goes from hand to hand: nobody who comes later is quicker
   if (waiting_.empty()) first_deadline_ = kNever;
   return next;
+}
+
+void Gate::close(std::size_t max_waiting) noexcept {
+  const MutexLock lock(mutex_);
+  kept_waiting_ = std::max(max_waiting, max_waiting_);
+  closed_.store(true, std::memory_order_relaxed);
+}
+
+void Gate::open(CallList& let_in) noexcept {
+  const MutexLock lock(mutex_);
+  closed_.store(false, std::memory_order_relaxed);
+  while (!waiting_.empty() && has_room()) {
+    ++running_;
+    let_in.push(*waiting_.pop());
+  }
+  if (waiting_.empty()) first_deadline_ = kNever;
+}
+
+void Gate::take_waiting(CallList& taken) noexcept {
+  const MutexLock lock(mutex_);
+  while (Call* const call = waiting_.pop()) taken.push(*call);
+  first_deadline_ = kNever;
+}
+
+std::size_t Gate::waiting() const noexcept {
+  const MutexLock lock(mutex_);
+  return waiting_.size();
 }
 
 // Going through the line costs its length, so it is done seldom enough not to matter: when it has doubled and somebody
 // has timed out; and where it is full, also for those who were cancelled or whose node is gone.
 bool Gate::is_time_to_look(Nanos now) const noexcept {
   constexpr Nanos kSoon = 10 * kMillisecond;
+  if (closed_) return false;  // who closed it counts those who wait (Hold)
   const bool is_full = waiting_.size() >= max_waiting_;
   if (now >= first_deadline_) return is_full || waiting_.size() >= std::max(look_from_, kWorthALook);
   return is_full && now - looked_at_ >= kSoon;

@@ -7,6 +7,7 @@
 
 #include <busbar/thread_safety.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -47,7 +48,18 @@ class Gate {
 
   /// Sets how many calls run and wait; 0 running: no limit. Once, before the first call.
   void set(std::uint32_t max_running, std::size_t max_waiting) noexcept;
-  bool limits() const noexcept { return max_running_ != 0; }
+  /// Whether calls have to pass it.
+  bool limits() const noexcept { return max_running_ != 0 || is_closed(); }
+
+  /// Lets nobody in any more, whatever the limit: who comes waits, at least so many of them (Hold).
+  void close(std::size_t max_waiting) noexcept;
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  /// Lets in again. Those who have waited and have a place now come in `let_in`, in their order.
+  void open(CallList& let_in) noexcept;
+  /// Takes out all who wait, of one that is closed.
+  void take_waiting(CallList& taken) noexcept;
+  std::size_t waiting() const noexcept;
+
   std::uint32_t max_running() const noexcept { return max_running_; }
   std::size_t max_waiting() const noexcept { return max_waiting_; }
   /// How many places are taken.
@@ -64,13 +76,19 @@ class Gate {
   Call* leave() noexcept;
 
  private:
+  bool has_room() const noexcept BUSBAR_REQUIRES(mutex_) {
+    return !closed_ && (max_running_ == 0 || running_ < max_running_);
+  }
+  std::size_t most_waiting() const noexcept BUSBAR_REQUIRES(mutex_) { return closed_ ? kept_waiting_ : max_waiting_; }
   bool is_time_to_look(Nanos now) const noexcept BUSBAR_REQUIRES(mutex_);
   void take_out_gone(Nanos now, CallList& gone) noexcept BUSBAR_REQUIRES(mutex_);
 
   std::uint32_t max_running_ = 0;
   std::size_t max_waiting_ = 0;
+  std::atomic<bool> closed_{false};  // written under the lock
   mutable Mutex mutex_;
-  std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;  // nested ones are on top of max_running_
+  std::size_t kept_waiting_ BUSBAR_GUARDED_BY(mutex_) = 0;  // at most, while it is closed
+  std::uint32_t running_ BUSBAR_GUARDED_BY(mutex_) = 0;     // nested ones are on top of max_running_
   CallList waiting_ BUSBAR_GUARDED_BY(mutex_);
   Nanos first_deadline_ BUSBAR_GUARDED_BY(mutex_) = kNever;  // of those who wait; none of them times out before
   Nanos looked_at_ BUSBAR_GUARDED_BY(mutex_) = 0;            // when the line was gone through

@@ -43,9 +43,23 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       example_(to_string(whole_service_.example)),
       example_assigns_(to_string(whole_service_.example_assigns)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kUsualTimeoutMs),
-      is_limited_(whole_service_.max_running != 0 || instance.gate().limits()),
+      is_limited_(has_limit()),
       inline_(declared().is_inline) {
   gate_.set(whole_service_.max_running, instance.dispatcher().most_waiting(whole_service_.max_queued));
+}
+
+bool Endpoint::has_limit() const noexcept { return whole_service_.max_running != 0 || instance_.has_limit(); }
+
+void Endpoint::hold(std::size_t max_waiting) noexcept {
+  inline_.store(false, std::memory_order_relaxed);
+  if (whole_service_.max_running != 0) gate_.close(max_waiting);
+  is_limited_.store(true, std::memory_order_relaxed);
+}
+
+void Endpoint::let_go(CallList& let_in) noexcept {
+  inline_.store(declared().is_inline && !too_slow_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  is_limited_.store(has_limit(), std::memory_order_relaxed);
+  if (whole_service_.max_running != 0) gate_.open(let_in);
 }
 
 Instance::Instance(InstanceFacts facts, Dispatcher& dispatcher, Logger log)

@@ -45,16 +45,24 @@ class Endpoint final : public registry::LocalProvider {
   bool is_inline() const noexcept { return inline_.load(std::memory_order_relaxed); }
   /// Counts a run that broke the promise, and moves the service to the pool at the third.
   void count_slow_run() noexcept {
-    if (inline_record_.count()) inline_.store(false, std::memory_order_relaxed);
+    if (!inline_record_.count()) return;
+    too_slow_.store(true, std::memory_order_relaxed);
+    inline_.store(false, std::memory_order_relaxed);
   }
   InlineRecord& inline_record() noexcept { return inline_record_; }
 
   /// Of its own limit. Its calls pass it, and then that of the instance.
   Gate& gate() noexcept { return gate_; }
-  /// Whether there is a limit of its own or of its plugin.
-  bool is_limited() const noexcept { return is_limited_; }
+  /// Whether its calls have to pass a gate: there is a limit of its own or of its plugin, or they are held.
+  bool is_limited() const noexcept { return is_limited_.load(std::memory_order_relaxed); }
+
+  /// Has every call wait at its gates, also where it would run on its caller's thread; and the end of that. By Hold.
+  void hold(std::size_t max_waiting) noexcept;
+  void let_go(CallList& let_in) noexcept;
 
  private:
+  bool has_limit() const noexcept;
+
   Instance& instance_;
   const busbar_service* const c_service_;
   const busbar_service whole_service_;
@@ -65,8 +73,9 @@ class Endpoint final : public registry::LocalProvider {
   const std::string example_assigns_;
   const std::uint32_t default_timeout_ms_;
   Gate gate_;
-  const bool is_limited_;
+  std::atomic<bool> is_limited_;
   std::atomic<bool> inline_;
+  std::atomic<bool> too_slow_{false};
   InlineRecord inline_record_;
 };
 
@@ -74,6 +83,8 @@ struct InstanceFacts {
   std::string plugin;
   std::string version;
   std::uint64_t generation = 0;
+  /// Its number where threads say what they are inside of (Whereabouts); never 0.
+  std::uint32_t number() const noexcept { return static_cast<std::uint32_t>(generation) | (generation == 0); }
 };
 
 /// A created router with its services. Ownership: shared by the manager of plugins and by the registry's tables; the
@@ -99,6 +110,7 @@ class Instance {
   const Logger& log() const noexcept { return log_; }
   /// Of the limit of all its services together.
   Gate& gate() noexcept { return gate_; }
+  bool has_limit() const noexcept { return router_.max_running != 0; }
 
   /// A call goes in. In a read section of the registry, so that nobody enters after the withdrawal has returned.
   void enter() noexcept { entered_.fetch_add(1, std::memory_order_relaxed); }
@@ -107,6 +119,13 @@ class Instance {
   void expect_callback() noexcept { callbacks_.fetch_add(1, std::memory_order_relaxed); }
   void callback_ended() noexcept { callbacks_.fetch_sub(1, std::memory_order_release); }
   void count_error() noexcept { errors_.fetch_add(1, std::memory_order_relaxed); }
+  /// Of its first calls, how each has ended: whether in a fault of the plugin's own.
+  void note_first(bool faulty) noexcept {
+    if (first_calls_.load(std::memory_order_relaxed) >= kFirstCalls) [[likely]]
+      return;
+    first_calls_.fetch_add(1, std::memory_order_relaxed);  // first: no fault is counted for a call that is not
+    if (faulty) first_faults_.fetch_add(1, std::memory_order_release);
+  }
 
   /// Calls that are inside: queued, running, or to be answered later.
   std::uint64_t calls_inside() const noexcept {
@@ -118,6 +137,13 @@ class Instance {
   bool quiet() const noexcept { return calls_inside() == 0 && callbacks_.load(std::memory_order_acquire) == 0; }
   std::uint64_t calls_served() const noexcept { return left_.load(std::memory_order_relaxed); }
   std::uint64_t errors() const noexcept { return errors_.load(std::memory_order_relaxed); }
+  /// Whether its first calls all have ended, and each in a fault of its own.
+  bool began_with_faults() const noexcept {
+    const unsigned faults = first_faults_.load(std::memory_order_acquire);
+    return faults >= kFirstCalls && faults >= first_calls_.load(std::memory_order_relaxed);
+  }
+  static constexpr unsigned kFirstCalls = 5;
+  std::uint64_t callbacks_expected() const noexcept { return callbacks_.load(std::memory_order_acquire); }
 
  private:
   const InstanceFacts facts_;
@@ -132,6 +158,8 @@ class Instance {
   std::atomic<std::uint64_t> left_{0};
   std::atomic<std::uint64_t> callbacks_{0};
   std::atomic<std::uint64_t> errors_{0};
+  std::atomic<unsigned> first_calls_{0};
+  std::atomic<unsigned> first_faults_{0};
 };
 
 /// Somebody who has entered an instance and becomes a call; where that fails, it leaves again.

@@ -24,18 +24,6 @@ bool Dispatcher::serves_nodes() const {
   return any;
 }
 
-std::vector<EndedInside> Dispatcher::end_calls_inside(const Instance& instance, std::size_t most, std::size_t& count) {
-  std::vector<EndedInside> ended;
-  count = 0;
-  CallSlab::instance().for_each([&](Call& call) {
-    auto one = call.end_inside(instance, now_ns());
-    if (!one) return;
-    ++count;
-    if (ended.size() < most) ended.push_back(std::move(*one));
-  });
-  return ended;
-}
-
 bool Dispatcher::wait_for_requests(Nanos deadline) const {
   if (!client_calls_.wait_until_none(deadline)) return false;
   // Looks rather than counts, so that no request pays for it. Twice in a row: one that was just being read when the

@@ -11,7 +11,11 @@ thread_local constinit const PluginStep* innermost = nullptr;
 }  // namespace
 
 PluginStep::PluginStep(const Instance& instance, const char* function) noexcept
-    : instance_(instance), function_(function), around_(Call::current()), outer_(std::exchange(innermost, this)) {}
+    : instance_(instance),
+      function_(function),
+      around_(Call::current()),
+      outer_(std::exchange(innermost, this)),
+      inside_(instance.facts().number()) {}
 
 PluginStep::~PluginStep() { innermost = outer_; }
 

@@ -3,6 +3,7 @@
 
 #include "dispatch/call.hpp"
 #include "dispatch/instance.hpp"
+#include "dispatch/whereabouts.hpp"
 
 namespace busbar::host {
 
@@ -28,6 +29,7 @@ class PluginStep {
   const char* const function_;
   const Call* const around_;  // the call whose handler ran when it began
   const PluginStep* const outer_;
+  const InsidePlugin inside_;
 };
 
 }  // namespace busbar::host

@@ -8,6 +8,7 @@
 #include "dispatch/call.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/foreign_response.hpp"
+#include "dispatch/whereabouts.hpp"
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -90,7 +91,7 @@ bool Call::is_too_late() const noexcept {
 void Call::answer_as_late() noexcept {
   assigns_changed_ = false;
   try {
-    response_ = Response::service_timeout(endpoint_->service(), message_id(), timeout_ms_);
+    response_ = Response::service_timeout(endpoint()->service(), message_id(), timeout_ms_);
   } catch (const std::bad_alloc&) {
     response_ = Response::bad_rpc(badrpc::kTimeout, {});
   }
@@ -139,6 +140,8 @@ void Call::take_reply(const busbar_reply& reply) {
 
 void Call::serve() noexcept {
   const RunningHere here(*this);
+  const InsidePlugin inside(endpoint()->instance().facts().number());
+  progress_.store(CallRow::State::running, std::memory_order_relaxed);
   try {
     authorize_and_handle();
   } catch (...) {
@@ -177,10 +180,10 @@ void Call::say_who_calls(busbar_message& view) const noexcept {
 
 bool Call::authorize(const busbar_message& view) {
   dispatcher().emit(EventKind::checking_if_service_call_is_authorized, *this);
-  const busbar_router& router = endpoint_->instance().router();
+  const busbar_router& router = endpoint()->instance().router();
   const std::uint32_t verdict = router.authorize == nullptr
                                     ? static_cast<std::uint32_t>(BUSBAR_FORBIDDEN)
-                                    : router.authorize(router.self, &endpoint_->c_service(), this, &view);
+                                    : router.authorize(router.self, &endpoint()->c_service(), this, &view);
   if (verdict == BUSBAR_AUTHORIZED) return true;
   if (verdict == BUSBAR_FORBIDDEN) stage(Response::forbidden());
   if (!staged_) {
@@ -195,12 +198,12 @@ bool Call::authorize(const busbar_message& view) {
 
 // Asks the router where the call is to run (C-R6). False: not here, or it could not say; then that is staged.
 bool Call::chosen_here(const busbar_message& view) {
-  const busbar_router& router = endpoint_->instance().router();
+  const busbar_router& router = endpoint()->instance().router();
   if (router.choose_node == nullptr) return true;
   busbar_node_choice choice{};
   choice.struct_size = sizeof choice;
   // Compared where it comes back: a status that there is not must not become a variable of its type.
-  const bool said = router.choose_node(router.self, &endpoint_->c_service(), this, &view, &choice) == BUSBAR_DONE;
+  const bool said = router.choose_node(router.self, &endpoint()->c_service(), this, &view, &choice) == BUSBAR_DONE;
   if (staged_) return false;
   if (!said) {
     stage(Response::bad_rpc(badrpc::kExit, "choose_node failed without saying why"));
@@ -223,11 +226,11 @@ bool Call::chosen_here(const busbar_message& view) {
 }
 
 void Call::handle(const busbar_message& view) {
-  const busbar_router& router = endpoint_->instance().router();
+  const busbar_router& router = endpoint()->instance().router();
   const bool timed = dispatcher().wants(EventKind::execution_finished);
   const std::uint64_t begun = timed ? ticks() : 0;
   dispatcher().emit(EventKind::executing_service, *this);
-  const std::uint32_t handled = router.handle(router.self, &endpoint_->c_service(), this, &view);
+  const std::uint32_t handled = router.handle(router.self, &endpoint()->c_service(), this, &view);
   if (timed) dispatcher().emit(EventKind::execution_finished, *this, begun);
   if (handled != BUSBAR_NO_REPLY && (state_.load(std::memory_order_acquire) & kAnswered) == 0) {
     stage(Response::bad_rpc(badrpc::kBadReturn, "the handler said that it had answered, but gave no valid answer"));
@@ -235,8 +238,13 @@ void Call::handle(const busbar_message& view) {
 }
 
 void Call::settle() noexcept {
-  if (runs_inline_ && !staged_) can_be_ended(true);  // somebody else goes on with it
-  const std::uint32_t before = state_.fetch_and(~kRunning, std::memory_order_acq_rel);
+  if (!staged_) [[unlikely]] {
+    progress_.store(CallRow::State::deferred, std::memory_order_relaxed);
+    if (runs_inline_) show();  // somebody else goes on with it
+  }
+  const std::uint32_t before = state_.fetch_and(~(kRunning | kMadeUpFor), std::memory_order_acq_rel);
+  if ((before & kMadeUpFor) != 0) [[unlikely]]
+    dispatcher().end_making_up();
   // First: who hears the answer and calls again finds the place free.
   if ((before & kAnswered) != 0) leave_places();
   if (staged_) deliver();  // an answer from another thread has delivered itself

@@ -51,6 +51,7 @@ bool Waits::would_be_for_ever(const Call& call, const Gate& gate) {
 
 // Whether every place at the gate is kept busy by the call, or by one that waits at a gate which is stuck.
 bool Waits::all_wait(const Call& call, const Gate& gate) const {
+  if (gate.is_closed()) return false;  // not for long, whoever is inside
   std::size_t waiting = call.places_kept_at(gate);
   for (const Row& row : rows_) {
     if (std::find(stuck_.begin(), stuck_.end(), row.at) != stuck_.end()) waiting += row.call->places_kept_at(gate);

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLookAtLeaving{20};  // how often a draining generation is looked at
+constexpr std::chrono::milliseconds kLookAtLeaving{20};  // how often one that drains, or is on probation, is looked at
 
 WatchMode mode_of(const std::string& watch) {
   if (watch == "poll") return WatchMode::poll;
@@ -56,6 +56,7 @@ void PluginManager::wait_for_something() {
   const auto draining = [](const Leaving& leaving) { return leaving.plugin != nullptr; };
   auto until = std::min(next_health_, next_rescan_);
   if (std::any_of(leaving_.begin(), leaving_.end(), draining)) until = std::min(until, now + kLookAtLeaving);
+  if (is_on_probation()) until = std::min(until, now + kLookAtLeaving);
   if (const auto due = settling_.next_due()) until = std::min(until, *due);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, steady_clock::duration::zero()));
   pollfd descriptors[] = {{bell_.get(), POLLIN, 0}, {watch_->descriptor(), POLLIN, 0}};

@@ -43,14 +43,13 @@ bool is_mapped(const std::filesystem::path& file) {
 }  // namespace
 
 LoadedPlugin::LoadedPlugin(PrivateCopy copy, const busbar_descriptor& descriptor, std::uint64_t generation,
-                           const Payload& config, Dispatcher& dispatcher, Logger log)
+                           Dispatcher& dispatcher, Logger log)
     : copy_(std::move(copy)),
       library_(std::make_unique<boost::dll::shared_library>(map_library(copy_.path()))),
       instance_(std::make_shared<Instance>(InstanceFacts{descriptor.name, descriptor.version, generation}, dispatcher,
                                            std::move(log))) {
   try {
     create(descriptor);
-    start(config);
   } catch (...) {
     destroy();
     if (kKeepImages) keep(std::move(library_));
@@ -105,6 +104,66 @@ std::string LoadedPlugin::complaint() const {
   if (router.healthy(router.self, &error) == BUSBAR_DONE) return {};
   const std::string text = printable(text_of(error));
   return text.empty() ? "it does not say why" : text;
+}
+
+namespace {
+
+// Where a plugin writes its state.
+class StateBuffer {
+ public:
+  StateBuffer() noexcept : c_buffer_{} { c_buffer_.grow = &grow; }
+  busbar_buffer* c_buffer() noexcept { return &c_buffer_; }
+  /// Errors: PluginError where it says that it has written more than there is room for.
+  Payload take() {
+    if (c_buffer_.size > block_.capacity()) throw PluginError("its save_state wrote more than it had asked room for");
+    return c_buffer_.size == 0 ? Payload() : Payload::own(std::move(block_), c_buffer_.size);
+  }
+
+ private:
+  static constexpr std::size_t kMost = std::size_t{1} << 30;
+
+  static int grow(busbar_buffer* self, std::size_t capacity) {
+    Block& block = reinterpret_cast<StateBuffer*>(self)->block_;  // the buffer is its first member
+    if (capacity > kMost) return -1;
+    try {
+      if (capacity > block.capacity()) block.grow(capacity);
+    } catch (const std::bad_alloc&) {
+      return -1;
+    }
+    self->data = block.data();
+    self->capacity = block.capacity();
+    return 0;
+  }
+
+  busbar_buffer c_buffer_;
+  Block block_;
+};
+
+}  // namespace
+
+SavedState LoadedPlugin::save_state() const {
+  const busbar_router& router = instance_->router();
+  StateBuffer buffer;
+  busbar_state state{sizeof state, 0, buffer.c_buffer()};
+  busbar_error error{};
+  error.struct_size = sizeof error;
+  const PluginStep step(*instance_, "save_state");
+  if (router.save_state(router.self, &state, &error) != BUSBAR_DONE) {
+    throw PluginError("the state of version " + instance_->facts().version +
+                      " could not be saved: " + printable(text_of(error)));
+  }
+  return {state.version, buffer.take()};
+}
+
+void LoadedPlugin::restore_state(const SavedState& state) const {
+  const busbar_router& router = instance_->router();
+  busbar_error error{};
+  error.struct_size = sizeof error;
+  const auto bytes = state.bytes.bytes();
+  const PluginStep step(*instance_, "restore_state");
+  if (router.restore_state(router.self, state.version, {bytes.data(), bytes.size()}, &error) == BUSBAR_DONE) return;
+  throw PluginError("version " + instance_->facts().version +
+                    " did not take over the state: " + printable(text_of(error)));
 }
 
 void LoadedPlugin::stop() noexcept {

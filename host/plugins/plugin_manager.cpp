@@ -20,44 +20,11 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLookIfQuiet{1};       // how often calls are looked at when the host stops
 constexpr std::chrono::milliseconds kLookAtHealth{5'000};  // how often plugins are asked whether they can work
 constexpr std::size_t kMostNamed = 5;                      // calls that do not end, in one line
-constexpr int kCopyAttempts = 5;                           // of a file that changes while it is read
-constexpr std::chrono::milliseconds kCopyPause{50};
-
-void put_state(PluginRow& row, PluginState state, std::string reason = {}) {
-  row.state = state;
-  row.reason = std::move(reason);
-  row.since = std::chrono::system_clock::now();
-}
-
-std::vector<std::string> names_of(const std::vector<ServiceFacts>& services) {
-  std::vector<std::string> names;
-  for (const auto& service : services) names.push_back(service.name);
-  return names;
-}
 
 int make_bell() {
   const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (descriptor >= 0) return descriptor;
   throw std::system_error(errno, std::generic_category(), "cannot open a descriptor for the loader");
-}
-
-// A name or a service that another plugin has.
-class ClaimError : public PluginError {
- public:
-  using PluginError::PluginError;
-};
-
-// A copy of a file that does not change meanwhile. Errors: CopyError.
-PrivateCopy copy_when_quiet(const PluginCandidate& candidate, const std::filesystem::path& cache,
-                            std::uint64_t generation) {
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return make_private_copy(candidate.path, cache, candidate.path.stem().string(), generation);
-    } catch (const CopyError& error) {
-      if (!error.retry() || attempt == kCopyAttempts) throw;
-    }
-    std::this_thread::sleep_for(kCopyPause);
-  }
 }
 
 }  // namespace
@@ -70,7 +37,10 @@ PluginManager::PluginManager(PluginManagerOptions options, registry::Registry& r
       events_(events),
       log_(std::move(log)),
       plugin_log_(std::move(plugin_log)),
-      bell_(make_bell()) {}
+      marks_(options_.state, log_),
+      bell_(make_bell()) {
+  heed_last_crash();
+}
 
 PluginManager::~PluginManager() {
   if (thread_.joinable()) stop_loading();
@@ -93,6 +63,12 @@ void PluginManager::scan(std::function<void()> done) {
   const MutexLock lock(mutex_);
   scan_wanted_ = true;
   if (done) when_scanned_.push_back(std::move(done));
+  ring();
+}
+
+void PluginManager::order(Order order) {
+  const MutexLock lock(mutex_);
+  orders_.push_back(std::move(order));
   ring();
 }
 
@@ -123,10 +99,12 @@ void PluginManager::run() {
   while (const auto errand = next_errand()) {
     hear();
     if (errand->scan) scan_now();
+    carry_out_orders(std::move(errand->orders));
     const bool changed = look_at_changes();
     const bool left = tend_leaving();
     const bool health_changed = look_after_health();
-    if (changed || left || health_changed || errand->scan) publish_rows();
+    const bool went_back = look_after_newcomers();
+    if (changed || left || health_changed || went_back || errand->scan) publish_rows();
     for (const auto& tell : errand->tell) tell();
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
@@ -148,6 +126,7 @@ std::optional<PluginManager::Errand> PluginManager::next_errand() {
   if (ending_) return std::nullopt;
   Errand errand;
   errand.scan = std::exchange(scan_wanted_, false);
+  errand.orders = std::exchange(orders_, {});
   if (errand.scan) errand.tell = std::exchange(when_scanned_, {});
   return errand;
 }
@@ -193,6 +172,8 @@ bool PluginManager::forget_missing(const DirectoryListing& listing, const std::s
       continue;
     }
     forgotten = true;
+    unmark(it->first);
+    marks_.forget_previous(it->first);
     if (it->second.plugin) {
       registry_.withdraw_router(it->second.row.name);
       let_go(it->first, std::move(it->second.plugin), it->second.row);
@@ -206,6 +187,7 @@ void PluginManager::consider(const PluginCandidate& candidate) {
   Slot& slot = slots_[candidate.file_name];
   slot.looked_at = candidate.stamp;
   slot.claimed = false;
+  if (is_decided(slot, candidate)) return;
   if (slot.plugin && unchanged(slot, candidate)) {
     slot.row.reason.clear();  // a newer file that could not be taken is not there any more
     return;
@@ -216,11 +198,11 @@ void PluginManager::consider(const PluginCandidate& candidate) {
     put_state(slot.row, PluginState::loading);
     publish_rows();
   }
-  if (!candidate.usable()) {
+  if (candidate.usable()) {
+    load(slot, candidate);
+  } else {
     fail(slot, candidate.unusable);
-    return;
   }
-  load(slot, candidate);
 }
 
 // A touched file, or an identical rebuild, is no change.
@@ -234,101 +216,6 @@ bool PluginManager::unchanged(Slot& slot, const PluginCandidate& candidate) {
   }
   slot.stamp = candidate.stamp;
   return true;
-}
-
-void PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
-  PluginFile facts;
-  try {
-    put_into_service(candidate.file_name, slot, try_load(slot, candidate, facts));
-    slot.stamp = candidate.stamp;
-  } catch (const std::exception& error) {
-    if (stop_trials_.stop_requested()) return;  // that says nothing about the plugin
-    slot.claimed = dynamic_cast<const ClaimError*>(&error) != nullptr;
-    const auto* copy = dynamic_cast<const CopyError*>(&error);
-    if (copy != nullptr && copy->retry()) {
-      settling_.happened(candidate.file_name, Change::other, steady_clock::now());
-    }
-    if (!slot.plugin) {
-      slot.row.name = facts.name;
-      slot.row.version = facts.version;
-    }
-    fail(slot, error.what());
-  }
-}
-
-std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts) {
-  PrivateCopy copy = copy_when_quiet(candidate, options_.cache, ++copies_made_);
-  facts = inspect(copy.path());
-  if (!facts.ok()) throw PluginError(facts.reason());
-  for (const auto& warning : facts.warnings) {
-    log_.warn("plugin file has a flaw", {{"file", candidate.file_name}, {"flaw", warning}});
-  }
-  check_claims(candidate.file_name, facts.name, facts.router.value_or(RouterFacts{}).services);
-  const TrialReport trial =
-      try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout, stop_trials_.get_token());
-  if (!trial.ok()) {
-    if (!trial.said.empty()) log_.warn("a plugin on trial said", {{"file", candidate.file_name}, {"said", trial.said}});
-    throw PluginError(trial.reason);
-  }
-  check_claims(candidate.file_name, facts.name, trial.router.services);
-  const auto table = options_.tables.find(facts.name);
-  const Payload config = Payload::from_json(table == options_.tables.end() ? nlohmann::json::object() : table->second);
-  auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generations_ + 1, config,
-                                               dispatcher_, plugin_log_(facts.name));
-  ++generations_;
-  if (!slot.plugin) slot.row.services = names_of(trial.router.services);
-  return plugin;
-}
-
-// One plugin name belongs to one file, one service to one plugin. Errors: PluginError naming who holds it.
-void PluginManager::check_claims(const std::string& file, const std::string& name,
-                                 const std::vector<ServiceFacts>& services) const {
-  for (const auto& [other_file, other] : slots_) {
-    if (!other.plugin || other_file == file) continue;
-    if (other.row.name == name) throw ClaimError("name \"" + name + "\" held by " + other_file);
-    for (const auto& service : services) {
-      if (std::find(other.row.services.begin(), other.row.services.end(), service.name) == other.row.services.end()) {
-        continue;
-      }
-      throw ClaimError("service \"" + service.name + "\" of plugin \"" + name + "\" is offered by plugin \"" +
-                       other.row.name + "\" (" + other_file + ") already");
-    }
-  }
-}
-
-void PluginManager::put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next) {
-  const InstanceFacts& facts = next->instance().facts();
-  // One that could do nothing takes nobody's place. Where there is none to go on, it serves, and says what is wrong.
-  if (const std::string complaint = slot.plugin ? next->complaint() : std::string(); !complaint.empty()) {
-    next->stop();
-    next->unload();
-    throw PluginError("it says that it cannot do its work: " + complaint);
-  }
-  std::unique_ptr<LoadedPlugin> before = std::move(slot.plugin);
-  const PluginRow row_before = slot.row;
-  const auto services = next->services();
-  if (const auto conflict = registry_.register_router(facts.plugin, services)) {
-    slot.plugin = std::move(before);
-    next->stop();
-    next->unload();
-    throw PluginError("service \"" + conflict->service + "\" is offered by plugin \"" + conflict->held_by +
-                      "\" already");
-  }
-  if (before && row_before.name != facts.plugin) registry_.withdraw_router(row_before.name);
-  slot.row.name = facts.plugin;
-  slot.row.version = facts.version;
-  slot.row.generation = facts.generation;
-  slot.row.complaint.clear();
-  next_health_ = {};  // asked once this scan is over
-  slot.row.services.clear();
-  for (const auto& service : services) slot.row.services.push_back(service->service());
-  slot.row.instance = std::shared_ptr<const Instance>(services.front(), &next->instance());
-  put_state(slot.row, PluginState::serving);
-  slot.digest = next->copy().digest();
-  slot.plugin = std::move(next);
-  emit(EventKind::register_local_services, slot.row);
-  emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
-  if (before) let_go(file, std::move(before), row_before);
 }
 
 // A file that cannot be used. Where an older generation serves, it goes on, and the row says what happened to the

@@ -21,15 +21,36 @@
 
 #include "config/config.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/hold.hpp"
 #include "events/events.hpp"
 #include "plugins/file/directory.hpp"
 #include "plugins/file/inspect.hpp"
 #include "plugins/loaded_plugin.hpp"
+#include "plugins/marks/marks.hpp"
 #include "plugins/plugin_row.hpp"
 #include "plugins/watch/directory_watch.hpp"
 #include "plugins/watch/settling.hpp"
 
 namespace busbar::host {
+
+/// A plugin whose code is about to run.
+struct Entering {
+  std::uint32_t number = 0;  ///< by which threads say that they are inside it
+  std::string plugin;
+  std::string file;            ///< its name in the plugin directory
+  std::string digest;          ///< of that file
+  std::filesystem::path copy;  ///< what is mapped
+};
+
+/// What an operator wants of a plugin.
+struct Order {
+  enum class Kind : std::uint8_t { load, unload, reload, rollback };
+  Kind kind = Kind::reload;
+  std::string what;  ///< load: an absolute path; else the plugin's name, or its file's
+  /// Is called when that is done, on the loader's thread: `problem` says why it could not be, or is empty; `rows` are
+  /// those of the file.
+  std::function<void(const std::string& problem, const std::vector<PluginRow>& rows)> done;
+};
 
 struct PluginManagerOptions {
   std::filesystem::path directory;
@@ -37,6 +58,10 @@ struct PluginManagerOptions {
   std::filesystem::path trial_program;  ///< run as `PROGRAM --try-plugin FILE`
   Config::Plugins rules;
   std::map<std::string, nlohmann::json> tables;  ///< [plugin.NAME] by NAME
+  std::filesystem::path state;                   ///< what is decided about plugins is kept there
+  std::optional<Crash> crashed;  ///< what the host ended with when it ran last; at_s: when that is known
+  /// Is told of each plugin before its code runs, on the loader's thread. May be empty.
+  std::function<void(const Entering&)> entering{};
 };
 
 /// Loads on one thread of its own, so that loads, starts and stops never overlap.
@@ -54,6 +79,9 @@ class PluginManager {
   /// Has the whole directory looked at, and acted on at once; `done` is called on the loader's thread when that is
   /// over. Scans that are asked for while one waits to begin are one.
   void scan(std::function<void()> done = {});
+  /// Has it done after what has been asked for before. Marks are kept for it, so that neither a look at the directory
+  /// nor a restart undoes it, but a new file does. A host that stops first need not call `done`.
+  void order(Order order);
   bool ready() const;
   /// Has `tell` called when the first scan is over, on the loader's thread; at once if it is.
   void when_ready(std::function<void()> tell);
@@ -83,9 +111,12 @@ class PluginManager {
     FileStamp stamp;       // of what serves
     FileStamp looked_at;   // of what was last considered
     bool claimed = false;  // it could not be taken, as another plugin has its name or a service of it
-    std::string digest;    // of what was last tried
+    std::string digest;    // of what serves
+    Payload config;        // that it was started with
     PluginRow row;
     std::unique_ptr<LoadedPlugin> plugin;  // null: not serving
+    // Until then a version that has taken another's place may be taken back.
+    std::chrono::steady_clock::time_point on_probation_until;
   };
   // A generation that was replaced or withdrawn.
   struct Leaving {
@@ -99,7 +130,10 @@ class PluginManager {
   struct Errand {
     bool scan = false;
     std::vector<std::function<void()>> tell;  // when it is over
+    std::vector<Order> orders;
   };
+  // How long each part of a load took, in its log line.
+  struct Stopwatch;
 
   void run();
   std::optional<Errand> next_errand();
@@ -116,10 +150,42 @@ class PluginManager {
   bool forget_missing(const DirectoryListing& listing, const std::set<std::string>* among);
   void consider(const PluginCandidate& candidate);
   bool unchanged(Slot& slot, const PluginCandidate& candidate);
-  void load(Slot& slot, const PluginCandidate& candidate);
-  std::unique_ptr<LoadedPlugin> try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts);
+  bool load(Slot& slot, const PluginCandidate& candidate);
+  std::unique_ptr<LoadedPlugin> try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts,
+                                         Stopwatch& watch);
+  Payload config_of(const std::string& plugin) const;
   void check_claims(const std::string& file, const std::string& name, const std::vector<ServiceFacts>& services) const;
-  void put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next);
+  void put_into_service(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next, Payload config);
+  void start_and_check(LoadedPlugin& next, const Payload& config, bool must_be_well) const;
+  void publish(const Slot& slot, LoadedPlugin& next) const;
+  void takes_place(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next, Payload config);
+
+  // handover.cpp
+  static bool must_wait(const Slot& slot, const LoadedPlugin& next);
+  void hand_over(const std::string& file, Slot& slot, std::unique_ptr<LoadedPlugin> next, Payload config);
+  void take_over(const std::string& file, Slot& slot, LoadedPlugin& next, const Payload& config, Hold& hold);
+  void start_again(const std::string& file, Slot& slot, const std::optional<SavedState>& state, Hold& hold,
+                   const std::string& why);
+
+  // orders.cpp
+  void carry_out_orders(std::vector<Order> orders);
+  void carry_out(const Order& order);
+  void obey(const Order& order, std::string& file);
+  void load_file(const std::filesystem::path& path, const std::string& file);
+  void unload(const std::string& file);
+  void reload(const std::string& file);
+  void rollback(const std::string& file);
+  std::string file_of(const std::string& what) const;
+  bool must_wait_for_others(const Order& order) const;
+  std::string digest_in_directory(const std::string& file) const;
+  void go_back(const std::string& file, Slot& slot, const std::string& why);
+  bool is_decided(Slot& slot, const PluginCandidate& candidate);
+  void unmark(const std::string& file);
+
+  // probation.cpp
+  void heed_last_crash();
+  bool look_after_newcomers();
+  bool is_on_probation() const;
   void fail(Slot& slot, const std::string& reason);
   void let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
@@ -149,11 +215,15 @@ class PluginManager {
   std::vector<std::string> directory_warnings_;
   std::minstd_rand random_{std::random_device{}()};
 
+  Marks marks_;
+  std::chrono::steady_clock::time_point next_look_at_newcomers_;
+
   std::stop_source stop_trials_;  // by withdraw: a file on trial may hang
 
   const DescriptorGuard bell_;  // an eventfd
   mutable Mutex mutex_;
   bool scan_wanted_ BUSBAR_GUARDED_BY(mutex_) = false;
+  std::vector<Order> orders_ BUSBAR_GUARDED_BY(mutex_);
   bool ending_ BUSBAR_GUARDED_BY(mutex_) = false;
   bool ready_ BUSBAR_GUARDED_BY(mutex_) = false;
   std::vector<std::function<void()>> when_scanned_ BUSBAR_GUARDED_BY(mutex_);

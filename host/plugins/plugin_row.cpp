@@ -20,8 +20,16 @@ std::string_view name_of(PluginState state) noexcept {
       return "retired";
     case PluginState::failed:
       return "failed";
+    case PluginState::unloaded:
+      return "unloaded";
   }
   return "unknown";
+}
+
+void put_state(PluginRow& row, PluginState state, std::string reason) {
+  row.state = state;
+  row.reason = std::move(reason);
+  row.since = std::chrono::system_clock::now();
 }
 
 nlohmann::json to_json(const PluginRow& row) {

@@ -13,7 +13,7 @@
 
 namespace busbar::host {
 
-enum class PluginState : std::uint8_t { loading, serving, draining, stuck, retired, failed };
+enum class PluginState : std::uint8_t { loading, serving, draining, stuck, retired, failed, unloaded };
 
 std::string_view name_of(PluginState state) noexcept;
 
@@ -30,6 +30,9 @@ struct PluginRow {
   std::chrono::system_clock::time_point since;  ///< of the state
   std::shared_ptr<const Instance> instance;     ///< for the counters; null where nothing is loaded
 };
+
+/// Puts a row into a state, from now on.
+void put_state(PluginRow& row, PluginState state, std::string reason = {});
 
 /// {"name","version","generation","state","file","reason","services","calls_running","calls_served","errors","since",
 /// "healthy"}; the reason of one that is not healthy is its own. Of one that is loaded and limits the calls of all its

@@ -52,6 +52,9 @@ std::size_t Pool::longest_queue() const noexcept { return state_->longest_queue(
 
 PoolStats Pool::stats() const noexcept { return state_->stats(); }
 
+bool Pool::begin_making_up() noexcept { return state_->begin_blocking(); }
+void Pool::end_making_up() noexcept { state_->end_blocking(); }
+
 YieldGuard& Pool::yield_guard() noexcept { return state_->yield_guard(); }
 
 }  // namespace busbar::host

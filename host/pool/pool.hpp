@@ -101,6 +101,11 @@ class Pool {
   // busy, workers on another one may go on yielding (0.58 of the time that one guard for both sides takes, measured).
   YieldGuard& yield_guard() noexcept;
 
+  // The same as begin_blocking() and end_blocking() in the name of one of its threads, whose task is not expected to
+  // end. From any thread.
+  bool begin_making_up() noexcept;
+  void end_making_up() noexcept;
+
   // Whether the calling thread is a worker of any pool.
   static bool on_worker() noexcept;
 

@@ -4,6 +4,7 @@
 #include <busbar/plugin.hpp>
 #include <busbar/registry/registry.hpp>
 
+#include <algorithm>
 #include <future>
 #include <memory>
 #include <string>
@@ -61,6 +62,13 @@ class Hub {
   host::Instance& add(const std::string& name, CRouter& router) { return add(name, router.c_router()); }
   host::Instance& add(const std::string& name, const busbar_router& router) {
     return publish(name, make_instance(name), router, nullptr);
+  }
+
+  /// The last router of that name, shared with the registry.
+  std::shared_ptr<host::Instance> instance(const std::string& name) const {
+    const auto found =
+        std::find_if(plugins_.rbegin(), plugins_.rend(), [&](const auto& one) { return one.name == name; });
+    return found == plugins_.rend() ? nullptr : found->instance;
   }
 
   /// Dispatches and waits, whatever the form.

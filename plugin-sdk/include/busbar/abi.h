@@ -20,7 +20,9 @@
  *   [worker]       a pool thread of the host, or for an inline service the caller's thread: many at once
  *   [any]          thread-safe; the host may call it, or may be called, from any thread
  *
- * Life of a plugin: entry → create → start → (authorize, choose_node, handle, healthy)* → stop → destroy. `create`
+ * Life of a plugin: entry → create → start → (authorize, choose_node, handle, healthy)* → stop → destroy. When another
+ * version takes its place that one is created and started beside it, unless one of them says BUSBAR_ROUTER_EXCLUSIVE;
+ * then this one is stopped first, and started again should the other fail. `create`
  * makes the object and names its services, without any effect on the world: it also runs in a child process that tries
  * the library, and at build time. `start` may open files and connections. After `stop` has returned no thread, timer or
  * callback of the plugin may be left; `destroy` frees the object, and then the library may be unmapped. Each
@@ -39,7 +41,8 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 4 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs; 4: callers */
+#define BUSBAR_ABI_MINOR 5 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs; 4: callers; */
+                           /* 5: state that is handed over, plugins that are alone */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -308,6 +311,15 @@ typedef enum busbar_handled {
   BUSBAR_NO_REPLY = 1 /* somebody who retained the call will answer */
 } busbar_handled;
 
+#define BUSBAR_ROUTER_EXCLUSIVE 1u /* holds what it cannot share with another version of itself: a port, a lock */
+
+/* What a version of a plugin hands over to the next. Made by the host, which owns the buffer. */
+typedef struct busbar_state {
+  uint32_t struct_size;
+  uint32_t version; /* the author's own, for what the bytes are */
+  busbar_buffer* bytes;
+} busbar_state;
+
 /* A plugin's object. Owned by the plugin, valid from `create` until `destroy`. */
 typedef struct busbar_router {
   uint32_t struct_size;
@@ -343,6 +355,19 @@ typedef struct busbar_router {
   /* Of all its services together, as in busbar_service; inline ones do not count. Since minor 2. */
   uint32_t max_running;
   uint32_t max_queued;
+
+  /* Since minor 5. */
+  uint32_t flags; /* BUSBAR_ROUTER_… */
+  uint32_t reserved;
+
+  /* Writes what the version that takes this one's place is to go on with, and its version. Both versions must have
+   * their half of it; then new calls wait meanwhile, and none is inside. Failing it leaves this one serving. May be
+   * null: nothing is handed over. [loader] */
+  busbar_status (*save_state)(void* self, busbar_state* state, busbar_error* error);
+
+  /* Takes over what the version before has saved: after `start`, before the first call. Failing it, as for a version of
+   * the state that it does not know, leaves the other one serving. May be null. [loader] */
+  busbar_status (*restore_state)(void* self, uint32_t version, busbar_bytes state, busbar_error* error);
 } busbar_router;
 
 /* ------------------------------------------------------------------------------ the descriptor and the ELF note */

@@ -38,6 +38,8 @@ struct RouterBinding {
           binding->router_->host_ = host;
           binding->describe();
           if constexpr (chooses_node<Plugin>()) binding->c_router_.choose_node = &choose_node;
+          if constexpr (saves_state<Plugin>()) binding->c_router_.save_state = &save_state;
+          if constexpr (restores_state<Plugin>()) binding->c_router_.restore_state = &restore_state;
           return &binding.release()->c_router_;
         },
         nullptr);
@@ -59,6 +61,7 @@ struct RouterBinding {
     c_router_.destroy = &destroy;
     c_router_.max_running = router_->max_running_;
     c_router_.max_queued = router_->max_queued_;
+    c_router_.flags = router_->exclusive_ ? BUSBAR_ROUTER_EXCLUSIVE : 0;
   }
 
   /// Whether a router has a `choose_node` of its own: others are not asked, which saves each of their calls the
@@ -67,6 +70,24 @@ struct RouterBinding {
   static constexpr bool chooses_node() {
     if constexpr (requires { &Plugin::choose_node; }) {
       return !std::is_same_v<decltype(&Plugin::choose_node), std::string (Router::*)(const Message&)>;
+    } else {
+      return true;
+    }
+  }
+
+  /// The same of the two halves of what is handed over: without one of its own a version has nothing to hand over.
+  template <class Plugin>
+  static constexpr bool saves_state() {
+    if constexpr (requires { &Plugin::save_state; }) {
+      return !std::is_same_v<decltype(&Plugin::save_state), State (Router::*)()>;
+    } else {
+      return true;
+    }
+  }
+  template <class Plugin>
+  static constexpr bool restores_state() {
+    if constexpr (requires { &Plugin::restore_state; }) {
+      return !std::is_same_v<decltype(&Plugin::restore_state), void (Router::*)(const State&)>;
     } else {
       return true;
     }
@@ -133,6 +154,34 @@ struct RouterBinding {
           if (health.is_good()) return BUSBAR_DONE;
           explain(error, health.reason());
           return BUSBAR_FAILED;
+        },
+        BUSBAR_FAILED);
+  }
+
+  static busbar_status save_state(void* self, busbar_state* out, busbar_error* error) {
+    return barrier(
+        error,
+        [&] {
+          const State state = of(self).router_->save_state();
+          const auto bytes = state.value.bytes();
+          if (out->bytes->grow(out->bytes, bytes.size()) != 0) {
+            explain(error, "the host has no room for its " + std::to_string(bytes.size()) + " bytes of state");
+            return BUSBAR_NO_MEMORY;
+          }
+          if (!bytes.empty()) std::memcpy(out->bytes->data, bytes.data(), bytes.size());
+          out->bytes->size = bytes.size();
+          out->version = state.version;
+          return BUSBAR_DONE;
+        },
+        BUSBAR_FAILED);
+  }
+
+  static busbar_status restore_state(void* self, std::uint32_t version, busbar_bytes state, busbar_error* error) {
+    return barrier(
+        error,
+        [&] {
+          of(self).router_->restore_state({version, Payload::borrow({state.data, state.size})});
+          return BUSBAR_DONE;
         },
         BUSBAR_FAILED);
   }

@@ -69,6 +69,12 @@ class Health {
   std::string reason_;
 };
 
+/// What a version of a plugin hands over to the one that takes its place.
+struct State {
+  std::uint32_t version = 1;  ///< the author's own, for what the value is
+  Payload value;              ///< Payload::of(anything that can be mapped)
+};
+
 class Router;
 
 /// One declared service; what `Router::service` returns, so that its properties can be chained.
@@ -277,6 +283,15 @@ class Router {
   /// Whether the plugin can do its work. Threads: any.
   virtual Health healthy() { return Health::good(); }
 
+  /// What the version that takes this one's place is to go on with. Asked for when no call is inside and new ones wait,
+  /// which they do for as long as this takes; only where that version has a `restore_state`. Override it publicly.
+  /// What it throws leaves this version serving. Threads: one, the loader's; those of the plugin's own go on.
+  virtual State save_state() { return {}; }
+  /// Takes over what the version before has saved, after `start` and before the first call. Throw for what it cannot
+  /// go on with, as `unknown_state(state)` for a version that it does not know: then the other one serves on.
+  /// Override it publicly. Threads: the loader's.
+  virtual void restore_state(const State& state) { (void)state; }
+
  protected:
   Router() = default;
 
@@ -306,6 +321,16 @@ class Router {
     max_queued_ = max_queued;
   }
 
+  /// It holds what another version of it cannot have at the same time: a port, a lock, a file. One version is stopped
+  /// before the other starts, and calls wait meanwhile; should the new one not start, the old one is started again, so
+  /// that `start` must be possible after `stop`. In the constructor.
+  void exclusive() noexcept { exclusive_ = true; }
+
+  /// What `restore_state` throws for a version that it does not know.
+  static std::runtime_error unknown_state(const State& state) {
+    return std::runtime_error("it does not know version " + std::to_string(state.version) + " of the state");
+  }
+
   /// Dispatching and logging outside any call, from a thread of the plugin's own. From `start` on.
   Dispatching host() const noexcept { return Dispatching(*host_, nullptr); }
   Logger log() const noexcept { return Logger(*host_, nullptr); }
@@ -327,6 +352,7 @@ class Router {
   const busbar_host* host_ = nullptr;
   std::uint32_t max_running_ = 0;
   std::uint32_t max_queued_ = 0;
+  bool exclusive_ = false;
   std::deque<ServiceDeclaration> services_;  // a deque: declarations are referred to while more are added
 };
 

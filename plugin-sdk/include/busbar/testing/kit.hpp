@@ -12,6 +12,7 @@
 
 #include <busbar/plugin.hpp>
 #include <busbar/testing/detail/host_table.hpp>
+#include <busbar/testing/detail/state_buffer.hpp>
 
 #include <chrono>
 #include <initializer_list>
@@ -161,6 +162,26 @@ class Host {
     busbar_error error{};
     if (router_->healthy(router_->self, &error) == BUSBAR_DONE) return Health::good();
     return Health::bad({error.text, error.size});
+  }
+
+  /// What the router hands over to the version that takes its place; for the `restore_state` of another host, which
+  /// holds that version. Errors: std::runtime_error with what it threw; std::logic_error where it has no `save_state`.
+  State save_state() {
+    if (running().router_->save_state == nullptr) throw std::logic_error("the router has no save_state of its own");
+    detail::StateBuffer buffer;
+    busbar_state state{sizeof state, 0, buffer.c_buffer()};
+    busbar_error error{};
+    if (router_->save_state(router_->self, &state, &error) != BUSBAR_DONE) fail("save_state failed", error);
+    return {state.version, Payload::copy({buffer.bytes().data, buffer.bytes().size})};
+  }
+  /// Errors: likewise.
+  void restore_state(const State& state) {
+    if (running().router_->restore_state == nullptr)
+      throw std::logic_error("the router has no restore_state of its own");
+    const auto bytes = state.value.bytes();
+    busbar_error error{};
+    if (router_->restore_state(router_->self, state.version, {bytes.data(), bytes.size()}, &error) != BUSBAR_DONE)
+      fail("restore_state failed", error);
   }
 
   /// Stops the router, as the destructor does otherwise; it cannot be called afterwards. What it asked of others is

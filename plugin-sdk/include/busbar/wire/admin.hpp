@@ -46,6 +46,11 @@ inline constexpr std::string_view kPlugins = "plugins";
 inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
 inline constexpr std::string_view kEvents = "events";
+inline constexpr std::string_view kCalls = "calls";
+inline constexpr std::string_view kLoad = "load";
+inline constexpr std::string_view kUnload = "unload";
+inline constexpr std::string_view kReload = "reload";
+inline constexpr std::string_view kRollback = "rollback";
 }  // namespace admin_verb
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.
@@ -54,6 +59,7 @@ inline constexpr std::string_view kProtocol = "protocol";   ///< the two sides d
 inline constexpr std::string_view kStopping = "stopping";   ///< the host is about to end
 inline constexpr std::string_view kInternal = "internal";   ///< the host could not make an answer
 inline constexpr std::string_view kTooLarge = "too_large";  ///< the answer is larger than what the asker accepts
+inline constexpr std::string_view kNotDone = "not_done";    ///< what was asked for could not be done, and is not
 }  // namespace admin_code
 
 struct AdminRequest {
@@ -76,11 +82,15 @@ struct AdminRequest {
   // for events: what the answer before gave as "next"; absent: the last ones
   std::optional<Item> after;
 
+  // for load: the file's absolute path; for unload, reload, rollback: the plugin's name, or its file's
+  std::optional<std::string> plugin;
+
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
-            CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key), CEREAL_NVP(after));
+            CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key), CEREAL_NVP(after),
+            CEREAL_NVP(plugin));
   }
 };
 

@@ -292,6 +292,10 @@ class AdminServerTest : public ::testing::Test {
       const std::lock_guard lock(mutex_);
       scanned_ = std::move(done);
     };
+    hooks.calls = [] { return nlohmann::json{{"calls", {{{"service", "echo"}}}}}; };
+    hooks.order = [](std::string_view verb, const std::string& plugin, auto done) {
+      done(plugin == "nobody" ? "there is no such plugin" : "", {{"plugins", {{{"name", plugin}, {"done", verb}}}}});
+    };
     hooks.ready = [this] { return ready; };
     hooks.when_ready = [this](std::function<void()> tell) { tell_ = std::move(tell); };
     return hooks;

@@ -1,0 +1,168 @@
+// A call as others see it who hold no part of it: what goes on, and the end of what does not.
+#include <sched.h>
+
+#include <algorithm>
+
+#include "dispatch/call.hpp"
+#include "dispatch/call_slab.hpp"
+#include "dispatch/dispatcher.hpp"
+
+namespace busbar::host {
+
+// Either who pins the slot sees that there is nothing to look at, or who hides it sees that it is pinned, and waits: of
+// two stores and the loads behind them, in one order for all threads, one is seen.
+class Call::Pin {
+ public:
+  explicit Pin(Call& call) noexcept : call_(call) {
+    while (call_.pinned_.exchange(true, std::memory_order_seq_cst)) sched_yield();
+    inside_ = call_.inside_.load(std::memory_order_seq_cst);
+  }
+  ~Pin() { call_.pinned_.store(false, std::memory_order_release); }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+
+  /// Null: it is hidden, and nothing of it may be read.
+  const Instance* inside() const noexcept { return inside_; }
+
+  /// Takes a reference to the call, if it has not ended.
+  bool retain() const noexcept {
+    std::uint32_t references = call_.references_.load(std::memory_order_relaxed);
+    while (references != 0) {
+      if (call_.references_.compare_exchange_weak(references, references + 1, std::memory_order_acq_rel)) return true;
+    }
+    return false;
+  }
+
+ private:
+  Call& call_;
+  const Instance* inside_;
+};
+
+void Call::hide() noexcept {
+  if (inside_.load(std::memory_order_relaxed) == nullptr) return;
+  inside_.store(nullptr, std::memory_order_seq_cst);
+  while (pinned_.load(std::memory_order_seq_cst)) sched_yield();
+}
+
+// ---------------------------------------------------------------------------------------------------------- ending it
+
+std::optional<EndedInside> Call::end_inside(const Instance& instance, Nanos now) {
+  if (inside_.load(std::memory_order_relaxed) != &instance) return std::nullopt;
+  {
+    const Pin pin(*this);
+    if (pin.inside() != &instance || !pin.retain()) return std::nullopt;
+  }
+  std::optional<EndedInside> ended;
+  if (claim_answer()) {  // from here on the message stays until it is delivered
+    const Nanos begun = deadline_ - Nanos{timeout_ms_} * kMillisecond;
+    const auto progress = progress_.load(std::memory_order_relaxed);
+    ended = {endpoint()->service(), std::string(message_id()), std::max<Nanos>(now - begun, 0),
+             progress == CallRow::State::deferred};
+    response_ = Response::bad_rpc(badrpc::kUnloaded, "plugin \"" + instance.facts().plugin +
+                                                         "\" was replaced or taken away, and its service \"" +
+                                                         ended->service + "\" has not answered since");
+    assigns_changed_ = false;
+    if (progress == CallRow::State::running && !runs_inline_) make_up_for();
+    if ((state_.load(std::memory_order_acquire) & kRunning) == 0) leave_places();
+    deliver();
+  }
+  release();
+  return ended;
+}
+
+// First the thread, then the mark: who ends the handler takes back what is marked.
+void Call::make_up_for() noexcept {
+  if (!dispatcher().begin_making_up()) return;
+  if ((state_.fetch_or(kMadeUpFor, std::memory_order_acq_rel) & kRunning) == 0) dispatcher().end_making_up();
+}
+
+std::vector<EndedInside> Dispatcher::end_calls_inside(const Instance& instance, std::size_t most, std::size_t& count) {
+  std::vector<EndedInside> ended;
+  count = 0;
+  CallSlab::instance().for_each([&](Call& call) {
+    auto one = call.end_inside(instance, now_ns());
+    if (!one) return;
+    ++count;
+    if (ended.size() < most) ended.push_back(std::move(*one));
+  });
+  return ended;
+}
+
+// ------------------------------------------------------------------------------------------------------ looking at it
+
+std::string_view name_of(CallRow::State state) noexcept {
+  switch (state) {
+    case CallRow::State::queued:
+      return "queued";
+    case CallRow::State::running:
+      return "running";
+    case CallRow::State::deferred:
+      return "deferred";
+    case CallRow::State::sent:
+      return "sent";
+  }
+  return "unknown";
+}
+
+std::optional<CallRow> Call::look(const Dispatcher& whose, Nanos now) {
+  if (dispatcher_.load(std::memory_order_relaxed) != &whose) return std::nullopt;
+  if (is_number(attempt_.load(std::memory_order_relaxed))) return look_elsewhere(whose, now);
+  if (inside_.load(std::memory_order_relaxed) == nullptr) return std::nullopt;
+  const Pin pin(*this);
+  if (pin.inside() == nullptr || dispatcher_.load(std::memory_order_relaxed) != &whose) return std::nullopt;
+  return look_here(now);
+}
+
+std::optional<CallRow> Call::look_here(Nanos now) const {
+  CallRow row = this->row(now);
+  row.state = progress_.load(std::memory_order_relaxed);
+  row.service = endpoint()->service();
+  row.node = dispatcher().node();
+  row.caller_gone = caller_gone();
+  return row;
+}
+
+// Who ends the attempt, or gives it up, waits until this is over; and the call does not end before.
+std::optional<CallRow> Call::look_elsewhere(const Dispatcher& whose, Nanos now) {
+  std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
+  if (!is_number(attempt) || !attempt_.compare_exchange_strong(attempt, kMoving, std::memory_order_seq_cst)) {
+    return std::nullopt;
+  }
+  std::optional<CallRow> found;
+  try {
+    if (purpose_ != Purpose::query && dispatcher_.load(std::memory_order_relaxed) == &whose) {
+      found = row(now);
+      found->state = CallRow::State::sent;
+      found->service = message_->service_name();
+      found->node = moved_to_ ? moved_to_->name() : peer_->name();
+      found->caller_gone = (state_.load(std::memory_order_acquire) & kGone) != 0;
+    }
+  } catch (...) {
+    attempt_.store(attempt, std::memory_order_seq_cst);
+    throw;
+  }
+  attempt_.store(attempt, std::memory_order_seq_cst);
+  return found;
+}
+
+CallRow Call::row(Nanos now) const {
+  CallRow row;
+  row.message_id = message_id();
+  row.correlation_id = correlation_id();
+  const Requester* caller = ending_ == Ending::requester ? requester_.get() : wishes_.client();
+  row.caller = caller != nullptr ? std::string(caller->name()) : "local";
+  row.age = std::max<Nanos>(now - (deadline_ - Nanos{timeout_ms_} * kMillisecond), 0);
+  row.left = std::max<Nanos>(deadline_ - now, 0);
+  return row;
+}
+
+std::vector<CallRow> Dispatcher::calls() const {
+  std::vector<CallRow> rows;
+  CallSlab::instance().for_each([&](Call& call) {
+    if (auto row = call.look(*this, now_ns())) rows.push_back(std::move(*row));
+  });
+  std::sort(rows.begin(), rows.end(), [](const CallRow& a, const CallRow& b) { return a.age > b.age; });
+  return rows;
+}
+
+}  // namespace busbar::host
