@@ -18,13 +18,12 @@ bool is_program(const fs::path& path) {
   return fs::is_regular_file(path, unknown) && ::access(path.c_str(), X_OK) == 0;
 }
 
-/// The directory of this program, empty where the kernel does not tell.
+}  // namespace
+
 fs::path own_directory() {
   std::error_code unknown;
   return fs::read_symlink("/proc/self/exe", unknown).parent_path();
 }
-
-}  // namespace
 
 std::optional<fs::path> find_busbard(const fs::path& beside, const std::string& path) {
   if (!beside.empty() && is_program(beside / "busbard")) return beside / "busbard";

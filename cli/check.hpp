@@ -13,6 +13,9 @@ namespace busbar::cli {
 /// Where `busbard` is: in `beside`, else in the first directory of `path` (as in $PATH) that has it.
 std::optional<std::filesystem::path> find_busbard(const std::filesystem::path& beside, const std::string& path);
 
+/// The directory of this program, empty where the kernel does not tell.
+std::filesystem::path own_directory();
+
 /// The arguments that `busbard` is given, its name first.
 std::vector<std::string> check_arguments(const std::filesystem::path& busbard, const Command& command);
 

@@ -37,6 +37,7 @@ Examples:
   busbar call greet @request.json --timeout 500 --json
   busbar --connect tcp://10.0.0.7:7100 nodes
   busbar new my-plugin
+  busbar dev my-plugin
 
 "busbar VERB --help" tells more of each verb.)";
 
@@ -177,6 +178,18 @@ what their names cannot have.
 Example:
   busbar new my-plugin && cat my-plugin/README.md)";
 
+constexpr const char* kDevFooter = R"(
+Builds the CMake project in DIR, as "busbar new" writes one, in DIR/build/dev, and serves the plugins that come from it with
+a host of its own, whose directories are gone at the end. Every save is built, and what has become another is loaded in
+place of what serves, without losing a call. Where a build fails its errors are shown, and what was built before goes on.
+The host's log and its calls are shown as well. Ctrl-C ends it, with exit status 0.
+
+At first the project is configured for debuggers (CMAKE_BUILD_TYPE=Debug); what you say to CMake about DIR/build/dev stays.
+
+Examples:
+  busbar new my-plugin && busbar dev my-plugin
+  busbar dev --config busbar.toml --run-dir /tmp/dev)";
+
 constexpr const char* kKeygenFooter = R"(
 Writes NAME.key, the private key, which nobody but its owner may read, and NAME.pub, the public one. Who holds the first
 is let in by every host that has the second in its security.authorized directory, as NAME and in the role that the file
@@ -279,6 +292,9 @@ void add_verbs(CLI::App& app, Command& command) {
   CLI::App& new_project = add_verb(app, "new", "Write a plugin project to begin with", kNewFooter);
   new_project.add_option("NAME", command.plugin, "the plugin's name")->type_name("")->required();
   new_project.add_option("--directory", command.directory, "where to make it (default: here)")->option_text("DIR");
+  CLI::App& dev = add_verb(app, "dev", "Build and serve a plugin project, again at every save", kDevFooter);
+  dev.add_option("DIR", command.directory, "the project's directory (default: here)")->type_name("");
+  dev.add_option("--config", command.config, "the host's configuration file (default: none)")->option_text("FILE");
   CLI::App& keygen = add_verb(app, "keygen", "Make a pair of keys for a host, or for who calls one", kKeygenFooter);
   keygen.add_option("NAME", command.owner, "whose key it is")->type_name("")->required();
   keygen.add_option("--role", command.role, "what its owner may do: client (the default), deployer, node")
@@ -484,6 +500,7 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
   if (command.dry_run == "true") command.dry_run = "yes";  // what CLI11 gives a flag without a value
   check(app, command);
   check_connect(app, command);
+  if (command.json && app.got_subcommand("dev")) refuse(app, "--json: what \"dev\" shows is for people");
   if (app.count("--run-dir") != 0 && run_dir.empty()) refuse(app, "--run-dir: expected a directory, found \"\"");
   command.verb = app.get_subcommands().front()->get_name();
   for (const char* option : kHostOptions) {
@@ -491,6 +508,7 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
       command.host_options += std::string(option) + " " + shell_word(app.get_option(option)->as<std::string>()) + " ";
     }
   }
+  command.is_run_dir_given = !run_dir.empty();
   command.run_dir = run_dir.empty() ? default_run_dir(variables) : std::filesystem::path(run_dir);
   return command;
 }

@@ -18,6 +18,7 @@ struct Command {
   std::string verb;
   bool json = false;
   std::filesystem::path run_dir;
+  bool is_run_dir_given = false;   // else it is where a host is looked for
   std::string connect;             // the host's address on the call plane; empty: by its run directory
   std::string cluster = "busbar";  // that the host must belong to, with `connect`
   std::string key;                 // with `connect`: the file of the private key that it is asked with; empty: without
@@ -37,7 +38,9 @@ struct Command {
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check
   std::string plugin;              // new: its name; load: its file; unload, reload, rollback: its name or its file's
-  std::string directory;           // new, keygen: where the project's directory, or the files, are made; empty: here
+  std::string directory;           // new, keygen: where the project's directory, or the files, are made; dev: the
+                                   // project's directory; empty: here
+  std::string config;              // dev: the host's configuration file; empty: none
   std::string owner;               // keygen: the name of whose key it is
   std::string role = "client";     // keygen: what its owner may do
   std::string label;               // keygen: goes into the files' names; empty: nothing does

@@ -10,6 +10,7 @@
 #include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "dev/verb.hpp"
 #include "events.hpp"
 #include "follow.hpp"
 #include "keygen.hpp"
@@ -48,6 +49,7 @@ ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams
   const Command command = parse_command_line(arguments, variable);
   if (command.verb == "check") become_check(command, variable);
   if (command.verb == "new") return make_project(command, streams);
+  if (command.verb == "dev") return develop(command, variable, streams);
   if (command.verb == "keygen") return make_keys(command, streams);
   if (command.verb == "events") return show_events(command, streams);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/new.sh [BUILD_DIR]: what `busbar new` promises. Installs a build (default: build/dev) into a scratch directory, has it
 # write a project in an empty directory, types what it says, then the commands of its README, section by section: a host is
-# started, the plugin called, changed and replaced. Exit status 0 if all of it worked. Needs the build to be complete:
+# started, the plugin called, changed and replaced; then all of that by `busbar dev`. Exit status 0 if all of it worked. Needs the build to be complete:
 # cmake --build BUILD_DIR.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,6 +20,21 @@ unset CMAKE_PREFIX_PATH busbar_DIR XDG_RUNTIME_DIR
 busbar_json() { busbar --json "$@"; }  # where XDG_RUNTIME_DIR says, as the README has it
 
 fails() { ! "$@"; }
+
+# comes WHAT PATTERN COMMAND…: the command says something that matches, sooner or later.
+comes() {
+  local what=$1 pattern=$2
+  shift 2
+  for _ in $(seq 600); do
+    if "$@" 2>&1 | grep -Eq -- "$pattern"; then
+      step "$what: ok"
+      return
+    fi
+    kill -0 "$host_pid"
+    sleep 0.1
+  done
+  expect "$what, within a minute" "$pattern" "$@"
+}
 
 # sh_blocks SECTION: the commands that the README shows there.
 sh_blocks() {
@@ -70,4 +85,25 @@ expect "a rescan after that" '^nothing has changed' busbar rescan
 expect "a call after that" '"value":\{"text":"Servus, Ada!"\}' busbar_json call "${service}_greet" '{"name": "Ada"}'
 
 stop_host
+
+# What was broken on purpose is broken still.
+$(sh_blocks Develop) >"$scratch/host.log" 2>&1 &
+host_pid=$!
+comes "busbar dev, of what cannot be built" 'nothing yet that could be served' cat "$scratch/host.log"
+run_dir=$(sed -n 's/.* busbar --run-dir \([^ ]*\) call .*/\1/p' "$scratch/host.log")
+call() { busbar --run-dir "$run_dir" --json call "${service}_greet" '{"name": "Ada"}'; }
+sed -i '/broken on purpose/d' router.cpp
+comes "the project as it is mended and saved" '"value":\{"text":"Servus, Ada!"\}' call
+sed -i 's/"Servus"/"Moin"/' router.hpp
+comes "a save" '"value":\{"text":"Moin, Ada!"\}' call
+sed -i 's/"Moin"/Hello/' router.hpp
+comes "what the compiler says of a save that does not build" 'router\.hpp:[0-9]+:[0-9]+: error: ' cat "$scratch/host.log"
+comes "what busbar dev says of it" 'what was built before goes on' cat "$scratch/host.log"
+expect "a call after that" '"value":\{"text":"Moin, Ada!"\}' call
+sed -i -E 's/\bHello\b/"Hello"/' router.hpp
+comes "the save that mends it" '"value":\{"text":"Hello, Ada!"\}' call
+expect "a call in what is shown" " service_responded  ${service}_greet " cat "$scratch/host.log"
+stop_host
+expect "its last words" '^dev: the host has ended in order' tail -n 1 "$scratch/host.log"
+expect "what is left of it" '^0$' sh -c "ls -d $TMPDIR/busbar-dev-* 2>/dev/null | wc -l"
 step "all of it works"
