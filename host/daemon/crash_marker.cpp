@@ -108,7 +108,12 @@ Content& make(const fs::path& file) {
   fs::path next = file;
   next += ".new";
   const DescriptorGuard descriptor(::open(next.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (descriptor.get() < 0 || ::ftruncate(descriptor.get(), sizeof(Content)) != 0) fail("make", next);
+  if (descriptor.get() < 0) fail("make", next);
+  // All of it, now: a page that there is no room for would end the host when it is written to.
+  if (const int error = ::posix_fallocate(descriptor.get(), 0, sizeof(Content)); error != 0) {
+    errno = error;
+    fail("make", next);
+  }
   void* const memory = ::mmap(nullptr, sizeof(Content), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
   if (memory == MAP_FAILED) fail("map", next);
   auto& content = *static_cast<Content*>(memory);  // all of it is zero, as it should be
@@ -129,13 +134,19 @@ void note_exit() noexcept {
 CrashMarker::CrashMarker(const fs::path& state_directory) {
   const fs::path file = state_directory / "crash-marker";
   last_end_ = read(file);
-  Content& content = make(file);
-  Whereabouts::keep_in(content.places);
-  if (current.exchange(&content) == nullptr) std::atexit(&note_exit);
+  try {
+    Content& content = make(file);
+    Whereabouts::keep_in(content.places);
+    if (current.exchange(&content) == nullptr) std::atexit(&note_exit);
+  } catch (const std::system_error& failure) {
+    problem_ = failure.what();
+  }
 }
 
 void CrashMarker::enters(const Entering& plugin) noexcept {
-  PluginEntry& entry = current.load()->plugins[plugin.number % kPlugins];
+  Content* const content = current.load();
+  if (content == nullptr) return;
+  PluginEntry& entry = content->plugins[plugin.number % kPlugins];
   entry.number = 0;
   put(entry.plugin, plugin.plugin);
   put(entry.file, plugin.file);
@@ -144,7 +155,9 @@ void CrashMarker::enters(const Entering& plugin) noexcept {
   entry.number = plugin.number;
 }
 
-void CrashMarker::ended_in_order() noexcept { current.load()->ended = 1; }
+void CrashMarker::ended_in_order() noexcept {
+  if (Content* const content = current.load()) content->ended = 1;
+}
 
 void CrashMarker::note_crash(std::string_view what, std::string_view code) noexcept {
   Content* const content = current.load();

@@ -25,9 +25,12 @@ struct LastEnd {
 /// until their end. Threads: one, but for what is said to be for signal handlers.
 class CrashMarker {
  public:
-  /// Reads what the host before has left, and makes the file anew. Errors: std::system_error.
+  /// Reads what the host before has left, and makes the file anew. Where that cannot be done, `problem` says why, and
+  /// nothing is left for the host after this one.
   explicit CrashMarker(const std::filesystem::path& state_directory);
 
+  /// Empty: all is well.
+  const std::string& problem() const noexcept { return problem_; }
   /// Nothing: there was none, or it ended in order.
   const std::optional<LastEnd>& last_end() const noexcept { return last_end_; }
 
@@ -42,6 +45,7 @@ class CrashMarker {
 
  private:
   std::optional<LastEnd> last_end_;
+  std::string problem_;
 };
 
 }  // namespace busbar::host

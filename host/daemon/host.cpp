@@ -172,6 +172,9 @@ Host::~Host() { stop(); }
 
 // A crash inside a plugin is told by who remembers them (PluginManager).
 void Host::tell_of_last_end() const {
+  if (!marker_.problem().empty()) {
+    log_.warn("should this host crash, nobody will know in which plugin", {{"reason", marker_.problem()}});
+  }
   const auto& end = marker_.last_end();
   if (!end || end->crash) return;
   if (!end->what.empty()) {

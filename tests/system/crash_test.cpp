@@ -17,6 +17,7 @@ class Crash : public SystemTest {
   void SetUp() override {
     if (under_any_sanitizer()) GTEST_SKIP() << "sanitizers write reports of their own";
     host.add("crashes");
+    host.configure("[plugins]\nmax_crashes = 100\n");  // it is to be loaded again
   }
 
   /// How the host has ended, which must be by this signal. It may be started again.

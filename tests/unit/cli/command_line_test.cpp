@@ -110,7 +110,12 @@ TEST(CommandLine, AServiceMayHaveTheNameOfAVerb) {
 }
 
 TEST(CommandLine, EveryVerbIsKnown) {
-  for (const char* verb : {"services", "nodes", "plugins", "status", "rescan"}) EXPECT_EQ(parse({verb}).verb, verb);
+  for (const char* verb : {"services", "nodes", "plugins", "status", "rescan", "calls"}) EXPECT_EQ(parse({verb}).verb, verb);
+  for (const char* verb : {"load", "unload", "reload", "rollback"}) {
+    EXPECT_EQ(parse({verb, "greeter"}).verb, verb);
+    EXPECT_EQ(parse({verb, "greeter"}).plugin, "greeter");
+    EXPECT_EQ(refusal({verb}).status(), ExitStatus::usage);
+  }
   for (const char* verb : {"call", "validate", "authorized", "discover", "describe"})
     EXPECT_EQ(parse({verb, "echo"}).verb, verb);
   EXPECT_EQ(parse({"check", "a.so", "b.so"}).files, (std::vector<std::string>{"a.so", "b.so"}));
@@ -153,6 +158,7 @@ TEST(CommandLine, VerbsForAHostItselfDoNot) {
     EXPECT_THAT(failure.what(), HasSubstr("answers \"" + std::string(verb) + "\" only on its own machine"));
   }
   EXPECT_EQ(refusal({"--connect", "tcp://10.0.0.7:7100", "check", "a.so"}).status(), ExitStatus::usage);
+  EXPECT_EQ(refusal({"--connect", "tcp://10.0.0.7:7100", "unload", "greeter"}).status(), ExitStatus::usage);
 }
 
 TEST(CommandLine, ACallMayNameItsNode) {

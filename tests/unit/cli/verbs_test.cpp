@@ -242,6 +242,23 @@ TEST_F(VerbsTest, DocumentsAreShownAsTheyAre) {
   EXPECT_EQ(out, "no plugins\n");
 }
 
+TEST_F(VerbsTest, AnOrderNamesItsPluginAndAFileItsWholePath) {
+  EXPECT_EQ(run({"unload", "greeter"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(asked.plugin, "greeter");
+  EXPECT_EQ(run({"load", "some/../greeter.so"}, documented({{"plugins", json::array()}})), 0);
+  EXPECT_EQ(asked.plugin, std::filesystem::current_path() / "greeter.so");
+}
+
+TEST_F(VerbsTest, CallsThatGoOnAreATable) {
+  const json call = {{"service", "slow"},      {"node", "a"},         {"state", "running"}, {"age_ms", 1200},
+                     {"left_ms", 3800},        {"caller", "local"},   {"caller_gone", true}, {"message_id", "m"},
+                     {"correlation_id", "c"}};
+  EXPECT_EQ(run({"calls"}, documented({{"calls", {call}}})), 0);
+  EXPECT_THAT(out, HasSubstr("slow     a     running  1200 ms  caller gone  local   m        c"));
+  EXPECT_EQ(run({"calls"}, documented({{"calls", json::array()}})), 0);
+  EXPECT_EQ(out, "no calls\n");
+}
+
 TEST_F(VerbsTest, ARescanSaysWhatItHasDone) {
   const json row = {{"file", "g.so"}, {"name", "greeter"}, {"version", "1.0.0"}, {"state", "serving"}};
   answers["plugins"] = documented({{"plugins", json::array()}});

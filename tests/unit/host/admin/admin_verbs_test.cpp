@@ -197,6 +197,22 @@ TEST_F(AdminVerbsTest, RescanAnswersWhenTheScanIsOver) {
   EXPECT_EQ(json_of(client.receive()->document), json({{"plugins", {"new"}}}));
 }
 
+TEST_F(AdminVerbsTest, AnOrderIsAnsweredWithWhatHasBecomeOfItsPluginOrWhyNot) {
+  serve();
+  TestClient client = connect();
+  for (const std::string_view name : {verb::kUnload, verb::kReload, verb::kRollback}) {
+    auto request = request_of(name, 3);
+    request.plugin = "greeter";
+    EXPECT_EQ(json_of(client.ask(request).document)["plugins"][0]["done"], name);
+    request.plugin = "nobody";
+    const auto refused = client.ask(request);
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->code, "not_done");
+    EXPECT_EQ(refused.error->text, "could not " + std::string(name) + " \"nobody\": there is no such plugin");
+  }
+  EXPECT_EQ(json_of(client.ask(request_of(verb::kCalls)).document)["calls"][0]["service"], "echo");
+}
+
 // --------------------------------------------------------------------------------------------- what is malformed
 
 class MalformedRequestTest : public AdminServerTest {
@@ -210,6 +226,13 @@ class MalformedRequestTest : public AdminServerTest {
     EXPECT_THAT(answer.error->text, HasSubstr(part));
   }
 };
+
+TEST_F(MalformedRequestTest, AnOrderForNobodyAndAFileWithoutItsWholePath) {
+  expect_malformed(request_of(verb::kUnload, 3), "\"plugin\"");
+  auto load = request_of(verb::kLoad, 4);
+  load.plugin = "greeter.so";
+  expect_malformed(load, "absolute path");
+}
 
 TEST_F(MalformedRequestTest, AVerbThatNobodyKnows) { expect_malformed(request_of("dance", 3), "\"dance\""); }
 

@@ -98,8 +98,11 @@ TEST_F(QueryServerTest, PrivateServicesAreNotShownToOthers) {
 }
 
 TEST_F(QueryServerTest, RefusesVerbsThatInspectOrChangeTheHostInWords) {
-  for (const std::string_view name : {verb::kPlugins, verb::kStatus, verb::kRescan}) {
-    const auto answer = ask(request_of(name, 5));
+  for (const std::string_view name : {verb::kPlugins, verb::kStatus, verb::kRescan, verb::kCalls, verb::kLoad,
+                                      verb::kUnload, verb::kReload, verb::kRollback}) {
+    auto request = request_of(name, 5);
+    request.plugin = "/greeter.so";
+    const auto answer = ask(request);
     ASSERT_TRUE(answer.error) << name;
     EXPECT_EQ(answer.error->code, code::kForbidden);
     EXPECT_EQ(answer.seq, 5u);
