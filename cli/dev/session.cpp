@@ -120,9 +120,9 @@ void Session::begin_build() {
     build_->end_group();
     build_.reset();
   }
+  say(first_save_ ? "saved; building" : "building");
   first_save_.reset();
   build_begun_ = Clock::now();
-  say(has_plugins_ ? "saved; building" : "building");
   begin_step(must_configure_ || !project_.is_configured() ? Step::configure : Step::build);
 }
 
