@@ -10,7 +10,7 @@ packages=(g++ cmake ninja-build pkg-config binutils
   libzmq3-dev nlohmann-json3-dev)
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
-    gcc-aarch64-linux-gnu iproute2 libc6-dev-arm64-cross libfaketime lld mount python3-cbor2 python3-jsonschema
+    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld mount python3-cbor2 python3-jsonschema
     python3-zmq rsync)
 fi
 if [[ "${1:-}" == --bench ]]; then
