@@ -271,23 +271,42 @@ void ElfFile::for_each_symbol(const std::function<void(const ElfSymbol&)>& visit
   Elf_Data* versions = versions_section == nullptr ? nullptr : data_of(versions_section);
   const std::vector<std::string_view> names = version_names();
 
-  GElf_Sym symbol;
-  for (int i = 1; gelf_getsym(data, i, &symbol) != nullptr; ++i) {
-    ElfSymbol out;
-    out.name = text_at(header.sh_link, symbol.st_name);
-    if (out.name.empty()) continue;
+  ElfSymbol symbol;
+  for (int i = 1; read_symbol(data, i, header, symbol); ++i) {
+    if (symbol.name.empty()) continue;
+    symbol.version = {};
     GElf_Versym version = 0;
     if (versions != nullptr && gelf_getversym(versions, i, &version) != nullptr) {
       const std::size_t index = version & 0x7fff;  // the highest bit hides the symbol from links, not from lookups
-      if (index < names.size()) out.version = names[index];
+      if (index < names.size()) symbol.version = names[index];
     }
-    out.binding = GELF_ST_BIND(symbol.st_info);
-    out.type = GELF_ST_TYPE(symbol.st_info);
-    out.visibility = GELF_ST_VISIBILITY(symbol.st_other);
-    out.section = symbol.st_shndx;
-    out.value = symbol.st_value;
-    visit(out);
+    visit(symbol);
   }
+}
+
+void ElfFile::for_each_linker_symbol(const std::function<void(const ElfSymbol&)>& visit) const {
+  GElf_Shdr header;
+  Elf_Scn* section = find_section(SHT_SYMTAB, header);
+  if (section == nullptr) return;
+  Elf_Data* data = data_of(section);
+  ElfSymbol symbol;
+  for (int i = 1; read_symbol(data, i, header, symbol); ++i) {
+    if (!symbol.name.empty()) visit(symbol);
+  }
+}
+
+// False: there is none of that index.
+bool ElfFile::read_symbol(Elf_Data* data, int index, const GElf_Shdr& table, ElfSymbol& out) const {
+  GElf_Sym symbol;
+  if (gelf_getsym(data, index, &symbol) == nullptr) return false;
+  out.name = text_at(table.sh_link, symbol.st_name);
+  out.binding = GELF_ST_BIND(symbol.st_info);
+  out.type = GELF_ST_TYPE(symbol.st_info);
+  out.visibility = GELF_ST_VISIBILITY(symbol.st_other);
+  out.section = symbol.st_shndx;
+  out.value = symbol.st_value;
+  out.size = symbol.st_size;
+  return true;
 }
 
 namespace {

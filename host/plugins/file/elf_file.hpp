@@ -48,6 +48,7 @@ struct ElfSymbol {
   unsigned char visibility = STV_DEFAULT;
   std::uint16_t section = SHN_UNDEF;
   std::uint64_t value = 0;
+  std::uint64_t size = 0;
 
   bool defined() const { return section != SHN_UNDEF; }
 };
@@ -77,6 +78,9 @@ class ElfFile {
 
   /// Calls `visit` for each dynamic symbol that has a name.
   void for_each_symbol(const std::function<void(const ElfSymbol&)>& visit) const;
+  /// The same of the linker's table, which has local ones too, and is not there in a file that was stripped. Without
+  /// versions.
+  void for_each_linker_symbol(const std::function<void(const ElfSymbol&)>& visit) const;
   /// The versions that the library defines; empty: it knows no versions, and any will do.
   std::vector<std::string> defined_versions() const;
   std::vector<VersionNeed> needed_versions() const;
@@ -99,6 +103,7 @@ class ElfFile {
   void check_inside(std::uint64_t offset, std::uint64_t size, const std::string& what) const;
   Elf_Scn* find_section(std::uint32_t type, GElf_Shdr& header) const;
   Elf_Data* data_of(Elf_Scn* section) const;
+  bool read_symbol(Elf_Data* data, int index, const GElf_Shdr& table, ElfSymbol& out) const;
   std::string_view text_at(std::size_t string_section, std::size_t offset, std::size_t at_most = 64 * 1024) const;
   std::vector<std::string_view> version_names() const;
 
