@@ -1,5 +1,8 @@
 #include "plugins/file/dependencies.hpp"
 
+#include <dlfcn.h>
+#include <link.h>
+
 #include <cstdlib>
 #include <deque>
 #include <set>
@@ -141,6 +144,18 @@ std::vector<MissingLibrary> visit_dependencies(
     }
   }
   return missing;
+}
+
+std::optional<std::filesystem::path> mapped_instead(const std::string& soname, const std::filesystem::path& found) {
+  void* handle = dlopen(soname.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+  if (handle == nullptr) return std::nullopt;
+  const link_map* image = nullptr;
+  std::filesystem::path mapped;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, &image) == 0) mapped = image->l_name;
+  dlclose(handle);
+  std::error_code error;
+  if (mapped.empty() || std::filesystem::equivalent(mapped, found, error)) return std::nullopt;
+  return mapped;
 }
 
 }  // namespace busbar::host

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +24,9 @@ struct MissingLibrary {
 /// Returns what is missing.
 std::vector<MissingLibrary> visit_dependencies(
     const ElfFile& root, const std::function<void(const std::string& soname, const ElfFile& library)>& visit);
+
+/// The file that a library of this soname is mapped from in this process already, if that is another than `found`: the
+/// system's loader takes that one, whoever needs it.
+std::optional<std::filesystem::path> mapped_instead(const std::string& soname, const std::filesystem::path& found);
 
 }  // namespace busbar::host

@@ -174,8 +174,14 @@ void Inspection::judge_segments() {
 void Inspection::judge_dependencies() {
   const std::uint32_t flags = out_.descriptor ? out_.descriptor->build_flags : 0;
   SymbolDemand demand(elf_, flags != 0);
-  const auto missing = visit_dependencies(
-      elf_, [&](const std::string& soname, const ElfFile& library) { demand.offer(soname, library); });
+  const auto missing = visit_dependencies(elf_, [&](const std::string& soname, const ElfFile& library) {
+    demand.offer(soname, library);
+    if (const auto mapped = mapped_instead(soname, library.path())) {
+      warn("needs " + in_quotes(soname) + ", which is mapped from " + in_quotes(mapped->string()) +
+           " already: " + in_quotes(library.path().string()) +
+           " is not used, as the system's loader has one library of a name; link one of them statically");
+    }
+  });
   for (const MissingLibrary& library : missing) {
     problem("needs library " + in_quotes(library.soname) +
             (library.needed_by.empty() ? "" : " (needed by " + in_quotes(library.needed_by) + ")") +
