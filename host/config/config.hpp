@@ -59,6 +59,7 @@ struct Config {
     std::chrono::milliseconds handover_timeout{1'000};
     unsigned max_crashes = 3;
     bool auto_rollback = true;
+    unsigned max_retired = 20;
     bool allow_world_writable = false;
     std::string watch = "auto"; /* or "inotify", or "poll" */
   } plugins;

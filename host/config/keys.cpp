@@ -138,6 +138,8 @@ constexpr auto kKeys = std::to_array<Key>({
      "how often a plugin may crash the host within 10 minutes before it is not loaded any more", 1, kMostCrashes},
     {"plugins", "auto_rollback", [](Config& c) -> bool& { return c.plugins.auto_rollback; },
      "whether the version before comes back when a new one fails from its first call on"},
+    {"plugins", "max_retired", [](Config& c) -> unsigned& { return c.plugins.max_retired; },
+     "libraries of replaced plugins that could not be unloaded and are kept; then nothing more is replaced", 1, 10'000},
     {"plugins", "allow_world_writable", [](Config& c) -> bool& { return c.plugins.allow_world_writable; },
      "whether to load from a directory into which everybody can write"},
     {"plugins",

@@ -53,10 +53,11 @@ void PluginManager::ring() noexcept { ::eventfd_write(bell_.get(), 1); }
 
 void PluginManager::wait_for_something() {
   const auto now = steady_clock::now();
-  const auto draining = [](const Leaving& leaving) { return leaving.plugin != nullptr; };
+  const auto draining = [](const Leaving& leaving) { return leaving.row.state != PluginState::retired; };
   auto until = std::min(next_health_, next_rescan_);
   if (std::any_of(leaving_.begin(), leaving_.end(), draining)) until = std::min(until, now + kLookAtLeaving);
   if (is_on_probation()) until = std::min(until, now + kLookAtLeaving);
+  if (!leaving_.empty()) until = std::min(until, next_look_at_retired_);
   if (const auto due = settling_.next_due()) until = std::min(until, *due);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, steady_clock::duration::zero()));
   pollfd descriptors[] = {{bell_.get(), POLLIN, 0}, {watch_->descriptor(), POLLIN, 0}};

@@ -49,8 +49,7 @@ void PluginManager::hand_over(const std::string& file, Slot& slot, std::unique_p
     take_over(file, slot, *next, config, hold);
     hold.move_to(next->instance());
   } catch (...) {
-    next->stop();
-    next->unload();
+    discard(file, std::move(next));
     throw;
   }
   takes_place(file, slot, std::move(next), std::move(config));

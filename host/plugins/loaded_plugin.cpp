@@ -3,11 +3,14 @@
 #include <busbar/thread_safety.hpp>
 
 #include <algorithm>
-#include <fstream>
+#include <atomic>
 #include <vector>
 
 #include "dispatch/plugin_step.hpp"
 #include "plugins/file/router_check.hpp"
+#include "plugins/pins/loader_reasons.hpp"
+#include "plugins/pins/pins.hpp"
+#include "plugins/pins/threads.hpp"
 
 namespace busbar::host {
 
@@ -32,30 +35,43 @@ std::string text_of(const busbar_error& error) {
   return {error.text, std::min<std::size_t>(error.size, sizeof error.text)};
 }
 
-bool is_mapped(const std::filesystem::path& file) {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.ends_with(file.native())) return true;
-  }
-  return false;
+std::atomic<std::size_t> kept_of_failed{0};
+
+// Why it must not be closed; empty: it may be.
+std::string why_not_closed(const std::filesystem::path& library) {
+  if (!watches_threads()) return "this program does not see who starts threads, so that any may run its code";
+  return in_one_line(pins_of(library));
 }
 
 }  // namespace
 
 LoadedPlugin::LoadedPlugin(PrivateCopy copy, const busbar_descriptor& descriptor, std::uint64_t generation,
                            Dispatcher& dispatcher, Logger log)
-    : copy_(std::move(copy)),
+    : facts_{descriptor.name, descriptor.version, generation},
+      copy_(std::move(copy)),
       library_(std::make_unique<boost::dll::shared_library>(map_library(copy_.path()))),
-      instance_(std::make_shared<Instance>(InstanceFacts{descriptor.name, descriptor.version, generation}, dispatcher,
-                                           std::move(log))) {
+      instance_(std::make_shared<Instance>(facts_, dispatcher, std::move(log))) {
   try {
     create(descriptor);
   } catch (...) {
     destroy();
     if (kKeepImages) keep(std::move(library_));
+    if (const std::string why = library_ ? why_not_closed(copy_.path()) : std::string(); !why.empty()) {
+      instance_->log().warn("the library of a plugin that could not be started is kept for ever", {{"reason", why}});
+      static auto& instances = *new std::vector<std::shared_ptr<Instance>>;  // its threads may still ask their host
+      instances.push_back(instance_);
+      keep(std::move(library_));
+      ++kept_of_failed;
+    }
     throw;
   }
 }
+
+LoadedPlugin::~LoadedPlugin() {
+  if (library_) keep(std::move(library_));
+}
+
+std::size_t LoadedPlugin::left_behind() noexcept { return kept_of_failed; }
 
 void LoadedPlugin::create(const busbar_descriptor& descriptor) {
   const PluginStep step(*instance_, "create");
@@ -184,17 +200,23 @@ void LoadedPlugin::destroy() noexcept {
 
 Unloaded LoadedPlugin::unload() {
   destroy();
-  instance_.reset();
   if (kKeepImages) {
-    keep(std::move(library_));
-    return {false, "images are kept in a build with sanitizers"};
+    instance_.reset();
+    if (library_) keep(std::move(library_));
+    return {false, "images are kept in a build with sanitizers", true, false};
   }
   const std::filesystem::path file = copy_.path();
-  library_.reset();
-  if (!is_mapped(file)) return {true, {}};
-  return {false,
-          "the system's loader keeps it mapped: it defines unique symbols, is marked as not to be deleted, or a "
-          "thread that lives still has thread-local objects of it"};
+  if (library_) {
+    // The instance stays as well: a thread of the plugin's may still ask its host for something.
+    if (std::string why = why_not_closed(file); !why.empty()) return {false, std::move(why)};
+    instance_.reset();
+    library_.reset();
+    if (!is_mapped(file)) return {true, {}};
+  } else if (!is_kept_after_another_look(file)) {
+    return {true, {}};
+  }
+  auto [reason, for_ever] = why_loader_keeps(file);
+  return {false, std::move(reason), for_ever};
 }
 
 }  // namespace busbar::host

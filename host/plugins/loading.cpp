@@ -6,6 +6,7 @@
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
 #include "plugins/plugin_manager.hpp"
+#include "plugins/retiring.hpp"
 
 namespace busbar::host {
 
@@ -64,6 +65,7 @@ bool PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
   PluginFile facts;
   Stopwatch watch;
   try {
+    check_room(slot);
     std::unique_ptr<LoadedPlugin> next = try_load(slot, candidate, facts, watch);
     Payload config = config_of(facts.name);
     if (must_wait(slot, *next)) {
@@ -86,6 +88,7 @@ bool PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
   } catch (const std::exception& error) {
     if (stop_trials_.stop_requested()) return false;  // that says nothing about the plugin
     slot.claimed = dynamic_cast<const ClaimError*>(&error) != nullptr;
+    slot.waits_for_room = dynamic_cast<const NoRoom*>(&error) != nullptr;
     const auto* copy = dynamic_cast<const CopyError*>(&error);
     if (copy != nullptr && copy->retry()) {
       settling_.happened(candidate.file_name, Change::other, steady_clock::now());
@@ -169,8 +172,7 @@ void PluginManager::put_into_service(const std::string& file, Slot& slot, std::u
     start_and_check(*next, config, slot.plugin != nullptr);
     publish(slot, *next);
   } catch (...) {
-    next->stop();
-    next->unload();
+    discard(file, std::move(next));
     throw;
   }
   takes_place(file, slot, std::move(next), std::move(config));

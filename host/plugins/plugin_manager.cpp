@@ -9,6 +9,7 @@
 #include "config/nearest.hpp"
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
+#include "plugins/retiring.hpp"
 #include "pool/alternate_stack.hpp"
 
 namespace busbar::host {
@@ -186,7 +187,7 @@ bool PluginManager::forget_missing(const DirectoryListing& listing, const std::s
 void PluginManager::consider(const PluginCandidate& candidate) {
   Slot& slot = slots_[candidate.file_name];
   slot.looked_at = candidate.stamp;
-  slot.claimed = false;
+  slot.claimed = slot.waits_for_room = false;
   if (is_decided(slot, candidate)) return;
   if (slot.plugin && unchanged(slot, candidate)) {
     slot.row.reason.clear();  // a newer file that could not be taken is not there any more
@@ -238,11 +239,11 @@ void PluginManager::let_go(const std::string& file, std::unique_ptr<LoadedPlugin
 bool PluginManager::tend_leaving() {
   bool changed = false;
   for (auto it = leaving_.begin(); it != leaving_.end();) {
-    if (!it->plugin) {
+    if (it->row.state == PluginState::retired) {
       ++it;
       continue;
     }
-    if (!it->plugin->instance().quiet()) {
+    if (!it->plugin->quiet()) {
       if (it->row.state == PluginState::draining && steady_clock::now() >= it->stuck_at) {
         give_up_on(*it);
         changed = true;
@@ -250,32 +251,19 @@ bool PluginManager::tend_leaving() {
       ++it;
       continue;
     }
-    it->plugin->stop();
-    const Unloaded unloaded = it->plugin->unload();
-    it->plugin.reset();
     changed = true;
-    emit(EventKind::plugin_unloaded, it->row, unloaded.reason);
-    if (unloaded.unmapped) {
-      it = leaving_.erase(it);
-    } else {
-      put_state(it->row, PluginState::retired, unloaded.reason);
-      ++it;
-    }
+    const bool gone = unload(*it);
+    emit(EventKind::plugin_unloaded, it->row, it->unloaded.reason);
+    it = gone ? leaving_.erase(it) : std::next(it);
   }
-  return changed;
+  return look_at_retired() || changed;
 }
 
 // Its callers are told, and wait no more. What runs there goes on: nothing of the plugin may be ended before it.
 void PluginManager::give_up_on(Leaving& leaving) {
   std::size_t count = 0;
   const auto calls = dispatcher_.end_calls_inside(leaving.plugin->instance(), kMostNamed, count);
-  std::string reason =
-      std::to_string(leaving.plugin->instance().calls_inside()) + " calls have not ended within plugins.drain_timeout";
-  for (const EndedInside& call : calls) {
-    const std::string age = std::to_string(call.age / kSecond) + " s";
-    reason +=
-        (&call == &calls.front() ? ": " : ", ") + call.service + " (message " + call.message_id + ", " + age + ")";
-  }
+  const std::string reason = reason_of_stuck(leaving.plugin->instance(), calls);
   put_state(leaving.row, PluginState::stuck, reason);
   log_.warn("a withdrawn plugin has calls that do not end: their callers were told badrpc(unloaded)",
             {{"plugin", leaving.row.name}, {"file", leaving.row.file}, {"callers", count}, {"calls", reason}});
@@ -334,7 +322,7 @@ void PluginManager::stop_loading() {
 
 // Handlers that have returned without an answer (C-R4): their plugins are stopped when it is given, as by a reload.
 void PluginManager::wait_until_quiet(Nanos deadline) const {
-  const auto is_quiet = [](const auto& row) { return row.plugin == nullptr || row.plugin->instance().quiet(); };
+  const auto is_quiet = [](const auto& row) { return row.plugin == nullptr || row.plugin->quiet(); };
   const auto all_quiet = [&] {
     return std::all_of(slots_.begin(), slots_.end(), [&](const auto& slot) { return is_quiet(slot.second); }) &&
            std::all_of(leaving_.begin(), leaving_.end(), is_quiet);
@@ -351,20 +339,19 @@ std::size_t PluginManager::stop_all(Nanos deadline) {
   for (auto& [file, slot] : slots_) plugins.push_back(&slot.plugin);
   for (auto& leaving : leaving_) plugins.push_back(&leaving.plugin);
   std::erase_if(plugins, [](const auto* plugin) { return *plugin == nullptr; });
-  const auto generation = [](const auto* plugin) { return (*plugin)->instance().facts().generation; };
+  const auto generation = [](const auto* plugin) { return (*plugin)->facts().generation; };
   std::sort(plugins.begin(), plugins.end(), [&](auto* a, auto* b) { return generation(a) > generation(b); });
   std::size_t left = 0;
   for (auto* plugin : plugins) {
     (*plugin)->stop();
-    if (!(*plugin)->instance().quiet()) {
+    if (!(*plugin)->quiet()) {
       log_.warn("a plugin has calls that did not end in time: it is not destroyed",
-                {{"plugin", (*plugin)->instance().facts().plugin}, {"calls", (*plugin)->instance().calls_inside()}});
+                {{"plugin", (*plugin)->facts().plugin}, {"calls", (*plugin)->instance().calls_inside()}});
       static_cast<void>(plugin->release());
       ++left;
       continue;
     }
-    (*plugin)->unload();
-    plugin->reset();
+    if (!unload_at_the_end(*plugin)) ++left;
   }
   return left;
 }

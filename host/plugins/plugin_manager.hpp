@@ -108,11 +108,12 @@ class PluginManager {
  private:
   // What is known of one file name.
   struct Slot {
-    FileStamp stamp;       // of what serves
-    FileStamp looked_at;   // of what was last considered
-    bool claimed = false;  // it could not be taken, as another plugin has its name or a service of it
-    std::string digest;    // of what serves
-    Payload config;        // that it was started with
+    FileStamp stamp;              // of what serves
+    FileStamp looked_at;          // of what was last considered
+    bool claimed = false;         // it could not be taken, as another plugin has its name or a service of it
+    bool waits_for_room = false;  // it could not be taken, as too many images are kept
+    std::string digest;           // of what serves
+    Payload config;               // that it was started with
     PluginRow row;
     std::unique_ptr<LoadedPlugin> plugin;  // null: not serving
     // Until then a version that has taken another's place may be taken back.
@@ -122,8 +123,9 @@ class PluginManager {
   struct Leaving {
     std::string file;
     PluginRow row;
-    std::unique_ptr<LoadedPlugin> plugin;  // null: retired
+    std::unique_ptr<LoadedPlugin> plugin;
     std::chrono::steady_clock::time_point stuck_at;
+    Unloaded unloaded{};  // retired: what came of it
   };
 
   // What the loader's thread does next.
@@ -190,6 +192,14 @@ class PluginManager {
   void let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row);
   bool tend_leaving();
   void give_up_on(Leaving& leaving);
+  bool unload(Leaving& leaving);
+  bool look_at_retired();
+  void discard(const std::string& file, std::unique_ptr<LoadedPlugin> plugin);
+  std::size_t retired() const;
+  void warn_of_retired() const;
+  void check_room(const Slot& slot) const;
+  void room_was_made();
+  bool unload_at_the_end(std::unique_ptr<LoadedPlugin>& plugin) const;
   bool look_after_health();
   void wait_until_quiet(Nanos deadline) const;
   void look_for_stray_tables() const;
@@ -209,6 +219,7 @@ class PluginManager {
   std::uint64_t copies_made_ = 0;  // each has a name of its own, whether it could be loaded or not
   std::uint64_t generations_ = 0;  // loads
   std::chrono::steady_clock::time_point next_health_;
+  std::chrono::steady_clock::time_point next_look_at_retired_;
   std::unique_ptr<DirectoryWatch> watch_;
   Settling settling_;
   std::chrono::steady_clock::time_point next_rescan_;

@@ -80,6 +80,7 @@ TEST_F(ConfigTest, HasDefaultsForEverything) {
   EXPECT_EQ(config.paths.cache, "/home/ada/.local/state/busbar/cache");
   EXPECT_EQ(config.plugins.trial_timeout, seconds(5));
   EXPECT_EQ(config.plugins.drain_timeout, seconds(30));
+  EXPECT_EQ(config.plugins.max_retired, 20U);
   EXPECT_FALSE(config.plugins.allow_world_writable);
   EXPECT_EQ(config.pool.threads, 4U);
   EXPECT_EQ(config.pool.max_threads, 256U);
