@@ -28,6 +28,31 @@ TEST_F(AcrossNodes, C_R1_APrivateServiceIsRefusedToAPeerThatAsksForItByName) {
   EXPECT_EQ(cluster["a"].ask({"authorized", "kept_private"}).status, 3);
 }
 
+TEST_F(AcrossNodes, ACallThatGoesOnIsShownByWhoHasSentItAndByWhoServesIt) {
+  start_two({"behaviours"}, "sleeps");
+  Process caller = cluster["a"].start_busbar({"--json", "call", "sleeps", R"({"ms":1500})", "--timeout", "20000"});
+  const auto only_call = [&](const char* node, const char* state) {
+    Json found;
+    EXPECT_TRUE(eventually([&] {
+      const Json calls = cluster[node].ask({"calls"}).json["calls"];
+      if (calls.size() == 1) found = calls[0];
+      return found["state"] == state;
+    })) << found;
+    return found;
+  };
+  const Json served = only_call("b", "running"), sent = only_call("a", "sent");
+  EXPECT_EQ(served["service"], "sleeps");
+  EXPECT_EQ(served["caller"], "a");
+  EXPECT_EQ(served["node"], "b");
+  EXPECT_EQ(sent["node"], "b");
+  EXPECT_EQ(sent["caller"], "local");
+  EXPECT_EQ(sent["message_id"], served["message_id"]);
+  const auto ended = caller.wait();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 0) << ended->out;
+  EXPECT_TRUE(eventually([&] { return cluster["a"].ask({"calls"}).json["calls"].empty(); }));
+}
+
 TEST_F(AcrossNodes, C_R3_TheProviderAuthorizesAndSeesTheAssigns) {
   start_two({"behaviours"}, "needs_assign");
   const TestHost& a = cluster["a"];

@@ -498,6 +498,7 @@ TEST_F(Life, CallersOfAPluginThatDoesNotEndAreToldSo) {
   EXPECT_TRUE(eventually([&] { return state_of("behaviours.so") == "stuck"; }));
   EXPECT_THAT(host.plugin("behaviours.so")["reason"].get<std::string>(), HasSubstr("never_returns (message "));
   EXPECT_EQ(host.plugin("behaviours.so")["calls_running"], 1) << "it is left alone";
+  EXPECT_EQ(host.ask({"status"}).json["pool"]["blocked"], 1) << "its thread is made up for";
 }
 
 TEST_F(Life, AnUnloadedPluginLeavesTheProcess) {
