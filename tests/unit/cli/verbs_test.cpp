@@ -250,9 +250,9 @@ TEST_F(VerbsTest, AnOrderNamesItsPluginAndAFileItsWholePath) {
 }
 
 TEST_F(VerbsTest, CallsThatGoOnAreATable) {
-  const json call = {{"service", "slow"},      {"node", "a"},         {"state", "running"}, {"age_ms", 1200},
-                     {"left_ms", 3800},        {"caller", "local"},   {"caller_gone", true}, {"message_id", "m"},
-                     {"correlation_id", "c"}};
+  const json call = {{"service", "slow"},   {"node", "a"},       {"state", "running"},
+                     {"age_ms", 1200},      {"left_ms", 3800},   {"caller", "local"},
+                     {"caller_gone", true}, {"message_id", "m"}, {"correlation_id", "c"}};
   EXPECT_EQ(run({"calls"}, documented({{"calls", {call}}})), 0);
   EXPECT_THAT(out, HasSubstr("slow     a     running  1200 ms  caller gone  local   m        c"));
   EXPECT_EQ(run({"calls"}, documented({{"calls", json::array()}})), 0);
