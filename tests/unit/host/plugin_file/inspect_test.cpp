@@ -1,6 +1,8 @@
 // What is found in plugins as compilers and linkers make them, good and faulty. Damaged files: damage_test.cpp.
 #include "plugins/file/inspect.hpp"
 
+#include <dlfcn.h>
+
 #include "support.hpp"
 
 namespace busbar::host {
@@ -120,6 +122,16 @@ TEST(InspectPlugin, WarnsOfNoDelete) {
   EXPECT_TRUE(file.ok()) << file.reason();
   EXPECT_FALSE(file.unloadable);
   EXPECT_THAT(file.warnings, ElementsAre(HasSubstr("-z nodelete")));
+}
+
+TEST(InspectPlugin, WarnsOfALibraryThatIsMappedFromAnotherFile) {
+  EXPECT_THAT(inspect(fixture("helped_2")).warnings, IsEmpty());
+  void* other = dlopen(fixture("helped_1").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(other, nullptr) << dlerror();
+  EXPECT_THAT(inspect(fixture("helped_1")).warnings, IsEmpty());
+  EXPECT_THAT(inspect(fixture("helped_2")).warnings,
+              ElementsAre(::testing::AllOf(HasSubstr("libbusbar_tests_helper.so"), HasSubstr("is not used"))));
+  dlclose(other);
 }
 
 // A4
