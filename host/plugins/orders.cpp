@@ -250,8 +250,7 @@ bool PluginManager::is_decided(Slot& slot, const PluginCandidate& candidate) {
     unmark(candidate.file_name);  // then rather the newer one
     return false;
   }
-  if (slot.plugin) return true;
-  slot.row = {};
+  if (slot.plugin || slot.row.reason == mark->reason) return true;  // that is known by now
   slot.row.file = printable(candidate.file_name);
   slot.row.name = mark->plugin;
   put_state(slot.row, mark->kind == Mark::Kind::unloaded ? PluginState::unloaded : PluginState::failed, mark->reason);
