@@ -90,7 +90,9 @@ class Reloading : public ClusterTest {
     TestHost& a = cluster.make("a");
     a.add("versioned");
     // As many threads as it will ever have, as one that comes later would look like one that was left behind.
-    a.variables = {{"BUSBAR_POOL__THREADS", "4"}, {"BUSBAR_POOL__MAX_THREADS", "4"}};
+    a.variables = {{"BUSBAR_POOL__THREADS", "4"},
+                   {"BUSBAR_POOL__MAX_THREADS", "4"},
+                   {"BUSBAR_PLUGINS__TRIAL_TIMEOUT", "60s"}};  // busy machines are slow with sanitizers
     cluster.start("a");
     cluster.add("b");
     node = join(cluster, milliseconds(std::chrono::minutes(1)));
