@@ -1,4 +1,4 @@
-// A `busbard` with three example plugins, in directories of its own.
+// A `busbard`, most often with three example plugins, in directories of its own.
 #pragma once
 
 #include <busbar/wire/admin.hpp>
@@ -25,6 +25,7 @@ class ClusterDirectory {
 
   // Makes the directory of one host, its plugins in it.
   std::filesystem::path add(const std::string& node) const;
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
@@ -33,7 +34,7 @@ class ClusterDirectory {
 // Ends with -9.
 class Daemon {
  public:
-  // `directory`: as ClusterDirectory::add has made it. `more`: flags of busbard.
+  // `directory`: as ClusterDirectory::add has made it, or with other plugins. `more`: flags of busbard.
   Daemon(const std::string& node, std::filesystem::path directory, const std::vector<std::string>& more);
 
   pid_t pid() const { return process_.pid(); }
