@@ -37,13 +37,15 @@ static const busbar_router* create(const busbar_host* host, busbar_error* error)
 BUSBAR_PLUGIN_ENTRY(create, FIXTURE_NAME, "1.0.0");
 )";
 
-std::string description(const std::string& more = {}) {
+std::string description(const std::string& more = {}, const std::string& name = "number") {
   return R"(cmake_minimum_required(VERSION 3.25)
 project(number LANGUAGES C)
-add_library(number MODULE src/number.c)
-set_target_properties(number PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden)
-target_compile_definitions(number PRIVATE FIXTURE_NAME="number")
-target_include_directories(number PRIVATE ")" BUSBAR_SDK_INCLUDE R"(" ")" BUSBAR_FIXTURE_SOURCES R"(")
+set(name )" +
+         name + R"()
+add_library(${name} MODULE src/number.c)
+set_target_properties(${name} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden)
+target_compile_definitions(${name} PRIVATE FIXTURE_NAME="number")
+target_include_directories(${name} PRIVATE ")" BUSBAR_SDK_INCLUDE R"(" ")" BUSBAR_FIXTURE_SOURCES R"(")
 add_executable(unbuildable unbuildable.c) # as a test is that does not fit any more
 )" + more;
 }
@@ -210,10 +212,22 @@ TEST_F(DevServes, NothingAnewWhereTheBytesAreTheSame) {
 TEST_F(DevServes, WhatIsCalledOtherwiseNowUnderThatNameAlone) {
   start();
   ASSERT_TRUE(answers(1)) << out();
-  write_file(project / "CMakeLists.txt", description("set_target_properties(number PROPERTIES OUTPUT_NAME digit)\n"));
+  write_file(project / "CMakeLists.txt", description({}, "digit"));
   ASSERT_TRUE(says("taken from the host: number.so")) << out();
   EXPECT_TRUE(eventually([&] { return host.plugin("digit.so")["state"] == "serving"; })) << out();
   EXPECT_TRUE(eventually([&] { return host.plugin("number.so").is_null(); }));
+  EXPECT_THAT(out(), Not(HasSubstr("unknown target"))) << "the target of before was not to be built";
+}
+
+// What the project is made of may stand in any file: that it has changed is found by the build alone.
+TEST_F(DevServes, WhatAFileHasNamedThatCMakeReads) {
+  write_file(project / "names.txt", "");
+  write_file(project / "CMakeLists.txt", description("include(names.txt)\n"));
+  start();
+  ASSERT_TRUE(answers(1)) << out();
+  write_file(project / "names.txt", "set_target_properties(number PROPERTIES OUTPUT_NAME digit)\n");
+  ASSERT_TRUE(says("taken from the host: number.so")) << out();
+  EXPECT_TRUE(eventually([&] { return host.plugin("digit.so")["state"] == "serving"; })) << out();
 }
 
 TEST_F(DevServes, WithAConfigurationThatItIsGiven) {
