@@ -110,7 +110,8 @@ TEST(CommandLine, AServiceMayHaveTheNameOfAVerb) {
 }
 
 TEST(CommandLine, EveryVerbIsKnown) {
-  for (const char* verb : {"services", "nodes", "plugins", "status", "rescan", "calls"}) EXPECT_EQ(parse({verb}).verb, verb);
+  for (const char* verb : {"services", "nodes", "plugins", "status", "rescan", "calls"})
+    EXPECT_EQ(parse({verb}).verb, verb);
   for (const char* verb : {"load", "unload", "reload", "rollback"}) {
     EXPECT_EQ(parse({verb, "greeter"}).verb, verb);
     EXPECT_EQ(parse({verb, "greeter"}).plugin, "greeter");
