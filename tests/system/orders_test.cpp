@@ -144,6 +144,17 @@ TEST_F(Orders, AVersionThatOnlyFailsFromItsFirstCallOnGoesByItself) {
   EXPECT_EQ(version_of("good.so"), "1.0.0");
 }
 
+TEST_F(Orders, AndSoDoesOneThatSoonSaysThatItCannotWork) {
+  const fs::path sick = host.root() / "sick";
+  start({"good"}, "[plugin.unhealthy]\nsick_while = \"" + sick.string() + "\"\n");
+  host.add("unhealthy", "good.so");
+  ASSERT_TRUE(eventually([&] { return host.plugin("good.so")["name"] == "unhealthy"; })) << host.log();
+  write_file(sick, "");
+  EXPECT_TRUE(eventually([&] { return host.plugin("good.so")["name"] == "good"; })) << host.log();
+  EXPECT_THAT(host.plugin("good.so")["reason"].get<std::string>(), HasSubstr("the database is gone"));
+  EXPECT_EQ(host.call("good").status, 0);
+}
+
 TEST_F(Orders, UnlessItIsToldNotTo) {
   start({"good"}, "[plugins]\nauto_rollback = false\n");
   replace("always_throws", "3.0.0");
