@@ -216,7 +216,7 @@ TEST_F(DevServes, WhatIsCalledOtherwiseNowUnderThatNameAlone) {
   ASSERT_TRUE(says("taken from the host: number.so")) << out();
   EXPECT_TRUE(eventually([&] { return host.plugin("digit.so")["state"] == "serving"; })) << out();
   EXPECT_TRUE(eventually([&] { return host.plugin("number.so").is_null(); }));
-  EXPECT_THAT(out(), Not(HasSubstr("unknown target"))) << "the target of before was not to be built";
+  EXPECT_THAT(out() + dev_->err(), Not(HasSubstr("unknown target"))) << "the target of before was not to be built";
 }
 
 // What the project is made of may stand in any file: that it has changed is found by the build alone.
