@@ -21,7 +21,7 @@ namespace busbar::host {
 
 namespace {
 
-constexpr int kMostFrames = 64;
+[[maybe_unused]] constexpr int kMostFrames = 64;
 constexpr std::size_t kMostOrigins = 32;
 
 // Code on whose behalf a thread was started: its start routine, and the return addresses of who created it.
@@ -125,8 +125,8 @@ void* run_thread(void* argument) {
 }
 
 // Takes what is to run out of `wanted`. As pthread_create.
-int start(pthread_t* id, const pthread_attr_t* attributes, const Thread& wanted, void* const* frames,
-          int count) noexcept {
+[[maybe_unused]] int start(pthread_t* id, const pthread_attr_t* attributes, const Thread& wanted, void* const* frames,
+                           int count) noexcept {
   using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static Create* const create = system_function<Create>("pthread_create");
   auto* thread = new (std::nothrow) Thread;
