@@ -26,8 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<char, 8> kMagic = {'B', 'U', 'S', 'B', 'M', 'R', 'K', '1'};
-constexpr std::size_t kPlugins = 128;  // the last that were loaded, by their number
-constexpr std::size_t kPlaces = 1536;  // more than a pool has threads
+constexpr std::size_t kPlugins = 128;  // that were loaded, the last two of each file
+constexpr std::size_t kPlaces = 1536;  // threads beyond that are told of only where they crash themselves
 
 template <std::size_t kSize>
 void put(std::array<char, kSize>& to, std::string_view text) noexcept {
@@ -52,6 +52,7 @@ struct Content {
   std::uint32_t ended;    // in order
   std::uint32_t crashed;  // what follows counts
   std::uint32_t crashed_in;
+  std::int32_t pid;
   std::int64_t crashed_at_s;
   std::array<char, 200> what;
   std::array<char, 400> code;
@@ -62,8 +63,24 @@ struct Content {
 std::atomic<Content*> current{nullptr};
 
 const PluginEntry* find(const Content& content, std::uint32_t number) {
-  const PluginEntry& entry = content.plugins[number % kPlugins];
-  return number != 0 && entry.number == number ? &entry : nullptr;
+  const auto found = std::find_if(content.plugins.begin(), content.plugins.end(),
+                                  [&](const PluginEntry& entry) { return entry.number == number; });
+  return number == 0 || found == content.plugins.end() ? nullptr : &*found;
+}
+
+// Where one more of that file is written: in the place of the one before the last of it; else where nothing is, or what
+// is oldest.
+PluginEntry& room_for(Content& content, const std::string& file) {
+  PluginEntry* oldest = &content.plugins.front();
+  PluginEntry* oldest_of_file = nullptr;
+  int of_file = 0;
+  for (PluginEntry& entry : content.plugins) {
+    if (entry.number < oldest->number) oldest = &entry;
+    if (entry.number == 0 || text_of(entry.file) != file) continue;
+    ++of_file;
+    if (oldest_of_file == nullptr || entry.number < oldest_of_file->number) oldest_of_file = &entry;
+  }
+  return of_file >= 2 ? *oldest_of_file : *oldest;
 }
 
 // By whose code it was: of a thread of a plugin's own nothing else is known.
@@ -118,6 +135,7 @@ Content& make(const fs::path& file) {
   if (memory == MAP_FAILED) fail("map", next);
   auto& content = *static_cast<Content*>(memory);  // all of it is zero, as it should be
   content.magic = kMagic;
+  content.pid = ::getpid();
   if (::rename(next.c_str(), file.c_str()) != 0) fail("make", file);
   return content;
 }
@@ -125,8 +143,8 @@ Content& make(const fs::path& file) {
 // A plugin that ends the process by exit() is not told apart from a crash by anybody else.
 void note_exit() noexcept {
   const Content* const content = current.load();
-  if (content == nullptr || content->ended != 0 || content->crashed != 0) return;
-  if (Whereabouts::of_this_thread().load(std::memory_order_relaxed) != 0) CrashMarker::note_crash("exit", {});
+  if (content == nullptr || content->ended != 0) return;
+  if (Whereabouts::number_here() != 0) CrashMarker::note_crash("exit", {});
 }
 
 }  // namespace
@@ -146,7 +164,7 @@ CrashMarker::CrashMarker(const fs::path& state_directory) {
 void CrashMarker::enters(const Entering& plugin) noexcept {
   Content* const content = current.load();
   if (content == nullptr) return;
-  PluginEntry& entry = content->plugins[plugin.number % kPlugins];
+  PluginEntry& entry = room_for(*content, plugin.file);
   entry.number = 0;
   put(entry.plugin, plugin.plugin);
   put(entry.file, plugin.file);
@@ -161,10 +179,11 @@ void CrashMarker::ended_in_order() noexcept {
 
 void CrashMarker::note_crash(std::string_view what, std::string_view code) noexcept {
   Content* const content = current.load();
-  if (content == nullptr || content->crashed != 0) return;
+  // A child that a plugin has forked writes to the same memory, and is not the host.
+  if (content == nullptr || content->crashed != 0 || content->pid != ::getpid()) return;
   put(content->what, what);
   put(content->code, code);
-  content->crashed_in = Whereabouts::of_this_thread().load(std::memory_order_relaxed);
+  content->crashed_in = Whereabouts::number_here();
   content->crashed_at_s = ::time(nullptr);
   content->crashed = 1;
 }

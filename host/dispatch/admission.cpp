@@ -14,6 +14,7 @@ namespace {
 std::string why_not(Gate::Entry entry, Call::Place place, const Endpoint& endpoint, const Gate& gate) {
   const std::string whose =
       place == Call::Place::service ? "service \"" + endpoint.service() : "plugin \"" + endpoint.router();
+  if (gate.is_closed()) return whose + "\" is being replaced, and as many calls as the pool lets wait do so already";
   const std::string running =
       whose + "\" has its " + std::to_string(gate.max_running()) + " calls running (max_running)";
   if (entry == Gate::Entry::kStuck) return running + ", and they wait for what causes this one";

@@ -142,6 +142,7 @@ bool Call::give_up_waiting() noexcept {
 Message Call::take_message() {
   // A deferred answer may come while the handler still runs, and reads.
   if (message_ != &owned_message_ || (state_.load(std::memory_order_acquire) & kRunning) != 0) return *message_;
+  hide();  // not before: who ran the handler may have shown it meanwhile
   return std::move(owned_message_);
 }
 

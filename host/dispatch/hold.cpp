@@ -11,6 +11,7 @@ namespace busbar::host {
 namespace {
 
 constexpr std::chrono::microseconds kLookAgain{100};
+constexpr Nanos kMostToWait = kSecond;  // without anybody who arrives
 
 Endpoint* find(Instance& instance, std::string_view service) noexcept {
   auto& endpoints = instance.endpoints();
@@ -61,16 +62,22 @@ bool Hold::wait_until_quiet(Nanos deadline) const {
 }
 
 // Until nobody is left who has entered before the services were another's: somebody may just be on his way to a gate.
+// Who was refused may stay inside for longer, where another node is asked or its answer is kept; so it is not waited
+// for those for ever. Should anybody have been on his way for that long, he is told when the plugin's time to drain is
+// over.
 template <class Do>
 void Hold::empty(Do&& with_each) noexcept {
   over_ = true;
+  Nanos until = now_ns() + kMostToWait;
   for (;;) {
     CallList taken;
     for (Endpoint& endpoint : instance_->endpoints()) endpoint.gate().take_waiting(taken);
     instance_->gate().take_waiting(taken);
     if (taken.empty()) {
-      if (instance_->calls_inside() == 0) return;
+      if (instance_->calls_inside() == 0 || now_ns() >= until) return;
       std::this_thread::sleep_for(kLookAgain);
+    } else {
+      until = now_ns() + kMostToWait;
     }
     while (Call* const call = taken.pop()) {
       instance_->dispatcher().waits().end(*call);

@@ -48,19 +48,24 @@ void Call::hide() noexcept {
 
 std::optional<EndedInside> Call::end_inside(const Instance& instance, Nanos now) {
   if (inside_.load(std::memory_order_relaxed) != &instance) return std::nullopt;
+  std::optional<EndedInside> ended;
+  Response response;  // made before it is claimed: there may be no memory for it
+  const auto progress = progress_.load(std::memory_order_relaxed);
   {
     const Pin pin(*this);
-    if (pin.inside() != &instance || !pin.retain()) return std::nullopt;
-  }
-  std::optional<EndedInside> ended;
-  if (claim_answer()) {  // from here on the message stays until it is delivered
+    if (pin.inside() != &instance) return std::nullopt;
     const Nanos begun = deadline_ - Nanos{timeout_ms_} * kMillisecond;
-    const auto progress = progress_.load(std::memory_order_relaxed);
     ended = {endpoint()->service(), std::string(message_id()), std::max<Nanos>(now - begun, 0),
              progress == CallRow::State::deferred};
-    response_ = Response::bad_rpc(badrpc::kUnloaded, "plugin \"" + instance.facts().plugin +
-                                                         "\" was replaced or taken away, and its service \"" +
-                                                         ended->service + "\" has not answered since");
+    response = Response::bad_rpc(badrpc::kUnloaded, "plugin \"" + instance.facts().plugin +
+                                                        "\" was replaced or taken away, and its service \"" +
+                                                        ended->service + "\" has not answered since");
+    if (!pin.retain()) return std::nullopt;
+  }
+  if (!claim_answer()) {
+    ended.reset();
+  } else {
+    response_ = std::move(response);
     assigns_changed_ = false;
     if (progress == CallRow::State::running && !runs_inline_) make_up_for();
     if ((state_.load(std::memory_order_acquire) & kRunning) == 0) leave_places();

@@ -87,6 +87,8 @@ void PluginManager::start_again(const std::string& file, Slot& slot, const std::
     registry_.withdraw_router(slot.row.name);
     hold.refuse_all("plugin \"" + slot.row.name + "\" does not serve any more: " + both);
     let_go(file, std::move(slot.plugin), slot.row);
+    slot.row.instance.reset();
+    slot.row.services.clear();
     throw PluginError(both);
   }
 }

@@ -210,8 +210,7 @@ void PluginManager::takes_place(const std::string& file, Slot& slot, std::unique
   emit(EventKind::register_local_services, slot.row);
   emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
   if (!before) return;
-  const bool goes_back = marks_.find(file) != nullptr;
-  if (!goes_back && marks_.keep_previous(file, before->copy().path())) {
+  if (!goes_back_ && marks_.keep_previous(file, before->copy().path())) {
     slot.on_probation_until = steady_clock::now() + kProbation;
   }
   let_go(file, std::move(before), row_before);

@@ -22,6 +22,8 @@ class Incoming {
     std::error_code error;
     fs::copy_file(from, path_, fs::copy_options::overwrite_existing, error);
     if (error) fail("copy \"" + from.string() + "\" into the plugin directory", error.message());
+    const DescriptorGuard written(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    if (written.get() < 0 || ::fsync(written.get()) != 0) fail("write \"" + path_.string() + "\"", error_text(errno));
   }
   ~Incoming() {
     std::error_code ignored;
@@ -32,9 +34,7 @@ class Incoming {
 
   const fs::path& path() const { return path_; }
 
-  void put_at(const fs::path& target) {
-    const DescriptorGuard file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0 || ::fsync(file.get()) != 0) fail("write \"" + path_.string() + "\"", error_text(errno));
+  void put_at(const fs::path& target) const {
     std::error_code error;
     fs::rename(path_, target, error);
     if (error) fail("put the file in place as \"" + target.string() + "\"", error.message());
@@ -47,6 +47,8 @@ class Incoming {
   const fs::path path_;
 };
 
+std::optional<Mark> copy_of(const Mark* mark) { return mark == nullptr ? std::nullopt : std::optional(*mark); }
+
 std::string how_to_end(const std::string& plugin) {
   return "; \"busbar reload " + plugin + "\" or another file ends that";
 }
@@ -55,14 +57,30 @@ std::string how_to_end(const std::string& plugin) {
 
 // ------------------------------------------------------------------------------------------------------- being asked
 
+// One that waits is looked at again as soon as those who drain are; what is said of the same plugin after it waits,
+// too.
 void PluginManager::carry_out_orders(std::vector<Order> orders) {
+  std::vector<Order> waiting;
   for (Order& order : orders) {
-    if (!must_wait_for_others(order)) {
+    const bool is_behind = std::any_of(waiting.begin(), waiting.end(), [&](const Order& before) {
+      return file_if_known(before) == file_if_known(order);
+    });
+    if (is_behind || must_wait_for_others(order)) {
+      waiting.push_back(std::move(order));
+    } else {
       carry_out(order);
-      continue;
     }
-    const MutexLock lock(mutex_);
-    orders_.push_back(std::move(order));  // looked at again as soon as those who drain are
+  }
+  const MutexLock lock(mutex_);
+  orders_.insert(orders_.begin(), std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end()));
+}
+
+std::string PluginManager::file_if_known(const Order& order) const {
+  if (order.kind == Order::Kind::load) return fs::path(order.what).filename();
+  try {
+    return file_of(order.what);
+  } catch (const PluginError&) {
+    return order.what;
   }
 }
 
@@ -148,7 +166,13 @@ void PluginManager::load_file(const fs::path& path, const std::string& file) {
     }
   }
   unmark(file);
-  incoming.put_at(target);
+  try {
+    incoming.put_at(target);
+  } catch (...) {
+    slot.stamp = slot.looked_at = {};  // what is in the directory is another, and counts
+    slot.digest.clear();
+    throw;
+  }
   slot.row.reason.clear();
   const auto listing = list();
   const PluginCandidate* const candidate = listing ? listing->find(file) : nullptr;
@@ -179,16 +203,18 @@ void PluginManager::reload(const std::string& file) {
   const auto listing = list();
   const PluginCandidate* const candidate = listing ? listing->find(file) : nullptr;
   if (candidate == nullptr) throw PluginError("there is no file " + in_quotes(file) + " in the plugin directory");
+  const std::optional<Mark> mark = copy_of(marks_.find(file));
   unmark(file);
-  marks_.forget_crashes(file);
   Slot& slot = slots_[file];
   const std::uint64_t generation = slot.row.generation;
   const std::string digest = std::exchange(slot.digest, {});  // also where the file is what it was
   slot.stamp = {};
   consider(*candidate);
-  if (slot.plugin && slot.row.generation != generation) return;
+  if (slot.plugin && slot.row.generation != generation) return marks_.forget_crashes(file);
   slot.digest = digest;
-  throw PluginError(slot.row.reason);
+  const std::string reason = slot.row.reason;
+  if (slot.plugin) mark_again(file, mark);  // what serves on is what was decided to
+  throw PluginError(reason);
 }
 
 void PluginManager::rollback(const std::string& file) {
@@ -205,13 +231,22 @@ void PluginManager::rollback(const std::string& file) {
   go_back(file, slot, "by hand");
 }
 
+// What serves then has been there before: it is not on probation, and what it replaces is not kept.
+bool PluginManager::load_previous(Slot& slot, const std::string& file, const FileStamp& stamp) {
+  goes_back_ = true;
+  const bool serves = load(slot, {file, marks_.previous_of(file), stamp, {}});
+  goes_back_ = false;
+  return serves;
+}
+
 // Errors: PluginError; then what serves goes on.
 void PluginManager::go_back(const std::string& file, Slot& slot, const std::string& why) {
   const std::string from = slot.row.version;
   slot.on_probation_until = {};
+  const std::optional<Mark> before = copy_of(marks_.find(file));
   marks_.put(file, {Mark::Kind::rolled_back, digest_in_directory(file), slot.row.name, why});
-  if (!load(slot, {file, marks_.previous_of(file), slot.looked_at, {}})) {
-    unmark(file);
+  if (!load_previous(slot, file, slot.looked_at)) {
+    mark_again(file, before);
     throw PluginError("could not go back to the version before: " + slot.row.reason);
   }
   slot.row.reason = "went back from version " + from + ": " + why + how_to_end(slot.row.name);
@@ -243,11 +278,13 @@ bool PluginManager::is_decided(Slot& slot, const PluginCandidate& candidate) {
     slot.row = {};
     slot.row.file = printable(candidate.file_name);
     const std::string why = mark->reason;
-    if (load(slot, {candidate.file_name, marks_.previous_of(candidate.file_name), candidate.stamp, {}})) {
+    if (load_previous(slot, candidate.file_name, candidate.stamp)) {
       slot.row.reason = "went back to this version: " + why + how_to_end(slot.row.name);
       return true;
     }
-    unmark(candidate.file_name);  // then rather the newer one
+    std::error_code ignored;
+    if (fs::exists(marks_.previous_of(candidate.file_name), ignored)) return true;  // its row says what is wrong
+    unmark(candidate.file_name);  // there is none to go back to any more
     return false;
   }
   if (slot.plugin || slot.row.reason == mark->reason) return true;  // that is known by now
@@ -255,6 +292,15 @@ bool PluginManager::is_decided(Slot& slot, const PluginCandidate& candidate) {
   slot.row.name = mark->plugin;
   put_state(slot.row, mark->kind == Mark::Kind::unloaded ? PluginState::unloaded : PluginState::failed, mark->reason);
   return true;
+}
+
+void PluginManager::mark_again(const std::string& file, const std::optional<Mark>& before) {
+  if (!before) return unmark(file);
+  try {
+    marks_.put(file, *before);
+  } catch (const std::exception& failure) {
+    log_.warn("what was decided about a plugin could not be kept", {{"file", file}, {"reason", failure.what()}});
+  }
 }
 
 void PluginManager::unmark(const std::string& file) {

@@ -179,8 +179,11 @@ class PluginManager {
   void rollback(const std::string& file);
   std::string file_of(const std::string& what) const;
   bool must_wait_for_others(const Order& order) const;
+  std::string file_if_known(const Order& order) const;
   std::string digest_in_directory(const std::string& file) const;
   void go_back(const std::string& file, Slot& slot, const std::string& why);
+  bool load_previous(Slot& slot, const std::string& file, const FileStamp& stamp);
+  void mark_again(const std::string& file, const std::optional<Mark>& before);
   bool is_decided(Slot& slot, const PluginCandidate& candidate);
   void unmark(const std::string& file);
 
@@ -228,6 +231,7 @@ class PluginManager {
 
   Marks marks_;
   std::chrono::steady_clock::time_point next_look_at_newcomers_;
+  bool goes_back_ = false;  // what is being loaded is an earlier version
 
   std::stop_source stop_trials_;  // by withdraw: a file on trial may hang
 

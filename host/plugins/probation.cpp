@@ -28,7 +28,11 @@ void PluginManager::heed_last_crash() {
     const std::string reason = "quarantined: it has crashed this host " + std::to_string(count) +
                                " times within 10 minutes (plugins.max_crashes), the last time with " + crash.what +
                                "; another file, or \"busbar reload " + crash.plugin + "\", has it tried again";
-    marks_.put(crash.file, {Mark::Kind::quarantined, crash.digest, crash.plugin, reason});
+    // A version that the host had gone back to is not the one in the directory, whose digest counts.
+    const Mark* const before = marks_.find(crash.file);
+    const bool is_previous = before != nullptr && before->kind == Mark::Kind::rolled_back;
+    const std::string digest = is_previous ? before->digest : crash.digest;
+    marks_.put(crash.file, {Mark::Kind::quarantined, digest, crash.plugin, reason});
     log_.error("a plugin is quarantined", {{"plugin", crash.plugin}, {"file", crash.file}, {"reason", reason}});
   } catch (const std::exception& failure) {
     log_.error("could not keep in mind that a plugin has crashed the host",

@@ -163,6 +163,57 @@ TEST_F(Orders, UnlessItIsToldNotTo) {
   EXPECT_EQ(version_of("good.so"), "3.0.0");
 }
 
+TEST_F(Orders, WhatFailsLeavesWhatWasDecidedBefore) {
+  start({"good"});
+  replace("good_again", "2.0.0");
+  obeys({"unload", "good"});
+  write_file(host.state() / "previous" / "good.so", "no library");
+  EXPECT_THAT(refuses({"rollback", "good"}), HasSubstr("ELF"));
+  EXPECT_EQ(host.ask({"rescan"}).status, 0);
+  EXPECT_EQ(host.call("good").status, 3);
+  restart();
+  EXPECT_EQ(state_of("good.so"), "unloaded");
+}
+
+TEST_F(Orders, AFailedReloadLeavesTheVersionBeforeServingAlsoAfterARestart) {
+  const fs::path sick = host.root() / "sick";
+  start({"good"}, "[plugin.unhealthy]\nsick_while = \"" + sick.string() + "\"\n");
+  host.add("unhealthy", "good.so");
+  ASSERT_TRUE(eventually([&] { return host.plugin("good.so")["name"] == "unhealthy"; })) << host.log();
+  obeys({"rollback", "unhealthy"});
+  write_file(sick, "");
+  EXPECT_THAT(refuses({"reload", "good"}), HasSubstr("the database is gone"));
+  EXPECT_EQ(host.call("good").status, 0);
+  fs::remove(sick);
+  EXPECT_EQ(host.ask({"rescan"}).status, 0);
+  EXPECT_EQ(host.plugin("good.so")["name"], "good");
+  restart();
+  EXPECT_EQ(host.plugin("good.so")["name"], "good");
+}
+
+TEST_F(Orders, OrdersAboutOnePluginAreDoneInTheirOrder) {
+  start({"behaviours"});
+  Process caller = host.start_busbar({"call", "sleeps", R"({"ms":1500})", "--timeout", "20000"});
+  ASSERT_TRUE(eventually([&] { return host.plugin("behaviours.so")["calls_running"] == 1; }));
+  obeys({"reload", "behaviours"});  // the version before has a call to end
+  const RawClient client(host.socket());
+  wire::AdminRequest order;
+  for (const char* verb : {"reload", "unload"}) {
+    ++order.seq;
+    order.verb = verb;
+    order.plugin = order.seq == 1 ? "behaviours.so" : "behaviours";
+    client.send(wire::frame_of(order));
+  }
+  for (const std::uint64_t seq : {1U, 2U}) {
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->seq, seq);
+    EXPECT_FALSE(answer->error) << answer->error->text;
+  }
+  EXPECT_EQ(state_of("behaviours.so"), "unloaded");
+  ASSERT_TRUE(caller.wait());
+}
+
 TEST_F(Orders, MarksThatCannotBeReadAreToldOfAndPutAside) {
   start({"good"});
   host.stop();

@@ -134,7 +134,14 @@ void Marks::put(const std::string& file, Mark mark) {
 }
 
 void Marks::remove(const std::string& file) {
-  if (marks_.erase(key_of(file)) != 0) write();
+  const auto before = marks_;
+  if (marks_.erase(key_of(file)) == 0) return;
+  try {
+    write();
+  } catch (...) {
+    marks_ = before;
+    throw;
+  }
 }
 
 std::size_t Marks::note(const Crash& crash, std::chrono::seconds within) {

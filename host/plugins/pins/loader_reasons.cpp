@@ -57,7 +57,7 @@ KeptByLoader why_loader_keeps(const std::filesystem::path& library) {
 bool is_mapped(const std::filesystem::path& library) {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
-    if (line.ends_with(library.native())) return true;
+    if (line.find(library.native()) != std::string::npos) return true;  // " (deleted)" may stand behind it
   }
   return false;
 }
