@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 
 #include "config/nearest.hpp"
@@ -97,7 +98,7 @@ std::vector<PluginRow> PluginManager::rows() const {
 // ---------------------------------------------------------------------------------------------- the loader's thread
 
 void PluginManager::run() {
-  while (const auto errand = next_errand()) {
+  while (auto errand = next_errand()) {
     hear();
     if (errand->scan) scan_now();
     carry_out_orders(std::move(errand->orders));
@@ -106,7 +107,10 @@ void PluginManager::run() {
     const bool health_changed = look_after_health();
     const bool went_back = look_after_newcomers();
     if (changed || left || health_changed || went_back || errand->scan) publish_rows();
-    for (const auto& tell : errand->tell) tell();
+    std::move(errand->tell.begin(), errand->tell.end(), std::back_inserter(when_scan_is_over_));
+    if (!when_scan_is_over_.empty() && scan_is_over()) {
+      for (const auto& tell : std::exchange(when_scan_is_over_, {})) tell();
+    }
     if (!errand->scan) continue;
     std::vector<std::function<void()>> tell;
     bool first = false;
@@ -140,8 +144,22 @@ void PluginManager::scan_now() {
   forget_missing(*listing, nullptr);
   for (const auto& candidate : listing->candidates) {
     if (stop_trials_.stop_requested()) return;  // the host is stopping
-    consider(candidate);
+    const auto slot = slots_.find(candidate.file_name);
+    const bool serves = slot != slots_.end() && slot->second.plugin && slot->second.stamp == candidate.stamp;
+    if (serves || !is_draining(candidate.file_name)) {
+      consider(candidate);
+      continue;
+    }
+    settling_.happened(candidate.file_name, Change::finished, steady_clock::now());  // a third version waits
+    waits_in_scan_.insert(candidate.file_name);
   }
+}
+
+// Whether all that the last scan has found had its turn.
+bool PluginManager::scan_is_over() {
+  std::erase_if(waits_in_scan_,
+                [this](const std::string& file) { return !settling_.waits_for(file) && !is_draining(file); });
+  return waits_in_scan_.empty();
 }
 
 // Tells of settings for plugins that are not there: most often a name is mistyped.

@@ -76,8 +76,9 @@ class PluginManager {
 
   /// Begins with a first scan, after which `ready` holds; from then on what changes in the directory is acted on.
   void start();
-  /// Has the whole directory looked at, and acted on at once; `done` is called on the loader's thread when that is
-  /// over. Scans that are asked for while one waits to begin are one.
+  /// Has the whole directory looked at, and acted on at once, but for a file of which one version still ends its calls
+  /// while another serves: that waits until those are over. `done` is called on the loader's thread when that is over.
+  /// Scans that are asked for while one waits to begin are one.
   void scan(std::function<void()> done = {});
   /// Has it done after what has been asked for before. Marks are kept for it, so that neither a look at the directory
   /// nor a restart undoes it, but a new file does. A host that stops first need not call `done`.
@@ -143,6 +144,7 @@ class PluginManager {
   void wait_for_something();
   void ring() noexcept;
   void scan_now();
+  bool scan_is_over();
   void hear();
   bool look_at_changes();
   void look_for_changes(const DirectoryListing& listing);
@@ -227,6 +229,8 @@ class PluginManager {
   Settling settling_;
   std::chrono::steady_clock::time_point next_rescan_;
   std::vector<std::string> directory_warnings_;
+  std::set<std::string> waits_in_scan_;  // files whose version before has to end its calls first
+  std::vector<std::function<void()>> when_scan_is_over_;
   std::minstd_rand random_{std::random_device{}()};
 
   Marks marks_;

@@ -486,6 +486,23 @@ TEST_F(Life, APluginThatDoesNotEndIsShownAsStuckAndTheHostStillStops) {
   EXPECT_EQ(host.plugin("behaviours.so")["calls_running"], 1);
 }
 
+TEST_F(Life, AThirdVersionWaitsUntilTheFirstHasEndedItsCallsAndTheLastOneIsTaken) {
+  start({"behaviours"});
+  Process caller = host.start_busbar({"call", "sleeps", R"({"ms":1500})", "--timeout", "20000"});
+  ASSERT_TRUE(eventually([&] { return host.plugin("behaviours.so")["calls_running"] == 1; }));
+  host.add("good", "behaviours.so");
+  rescan();
+  EXPECT_EQ(host.plugin("behaviours.so")["name"], "good");
+  const int generation = host.plugin("behaviours.so")["generation"];
+  host.add("good_again", "behaviours.so");
+  Process by_hand = host.start_busbar({"rescan"});
+  host.add("greeter", "behaviours.so");
+  ASSERT_TRUE(by_hand.wait());
+  ASSERT_TRUE(caller.wait());
+  EXPECT_TRUE(eventually([&] { return host.plugin("behaviours.so")["name"] == "greeter"; })) << host.log();
+  EXPECT_LE(host.plugin("behaviours.so")["generation"], generation + 1) << "the one in between was never loaded";
+}
+
 TEST_F(Life, CallersOfAPluginThatDoesNotEndAreToldSo) {
   start({"behaviours"}, "[plugins]\ndrain_timeout = \"50ms\"\n[shutdown]\ntimeout = \"500ms\"\n");
   Process caller = host.start_busbar({"--json", "call", "never_returns", "{}", "--timeout", "600000"});
