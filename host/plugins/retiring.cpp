@@ -37,12 +37,13 @@ bool PluginManager::unload(Leaving& leaving) {
     return true;
   }
   put_state(leaving.row, PluginState::retired, leaving.unloaded.reason);
+  if (!leaving.unloaded.counts) return false;
   log_.warn("the library of a plugin that was replaced or taken away could not be unloaded, and is kept",
             {{"plugin", leaving.row.name},
              {"version", leaving.row.version},
              {"file", leaving.row.file},
              {"reason", leaving.unloaded.reason}});
-  if (leaving.unloaded.counts) warn_of_retired();
+  warn_of_retired();
   return false;
 }
 

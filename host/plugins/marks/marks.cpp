@@ -166,10 +166,8 @@ bool Marks::keep_previous(const std::string& file, const fs::path& copy) noexcep
     const fs::path kept = previous_of(file);
     fs::path next = kept;
     next += ".new";
-    std::error_code error;
-    fs::remove(next, error);
-    fs::create_hard_link(copy, next, error);  // costs nothing; elsewhere than on another file system
-    if (error) fs::copy_file(copy, next);
+    // Not a link: who wrote to that would write to what is mapped.
+    fs::copy_file(copy, next, fs::copy_options::overwrite_existing);
     fs::rename(next, kept);
     return true;
   } catch (const std::exception& failure) {
