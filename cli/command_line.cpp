@@ -106,7 +106,8 @@ Example:
   until busbar status --json | jq -e .ready; do sleep 0.1; done)";
 
 constexpr const char* kRescanFooter = R"(
-The host watches the directory anyway. Returns when the scan is over. Says what was loaded, replaced, unloaded, kept as its
+The host watches the directory anyway. Returns when the scan is over; a file of which a version that was replaced still
+ends its calls has to wait for that. Says what was loaded, replaced, unloaded, kept as its
 newer file is refused, or refused meanwhile, and shows all plugins as they are then.
 
 Example:

@@ -2,7 +2,6 @@
 
 #include <sched.h>
 
-#include <algorithm>
 #include <functional>
 #include <new>
 #include <string_view>

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "dispatch/instance.hpp"
 #include "pool/clock.hpp"

@@ -12,12 +12,12 @@ namespace {
 constexpr std::size_t kMostNamed = 5;  // calls that do not end, in one line
 
 // The calls that a handover has waited for in vain.
-std::string what_runs(const Instance& instance, const Dispatcher& dispatcher) {
+std::string what_runs(Instance& instance, const Dispatcher& dispatcher) {
   std::string list;
   std::size_t count = 0;
   for (const CallRow& call : dispatcher.calls()) {
     const bool inside = call.state == CallRow::State::running || call.state == CallRow::State::deferred;
-    const auto& endpoints = const_cast<Instance&>(instance).endpoints();
+    const auto& endpoints = instance.endpoints();
     const bool of_it = std::any_of(endpoints.begin(), endpoints.end(),
                                    [&](const Endpoint& endpoint) { return endpoint.service() == call.service; });
     if (!inside || !of_it || ++count > kMostNamed) continue;

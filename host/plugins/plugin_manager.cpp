@@ -9,7 +9,6 @@
 
 #include "config/nearest.hpp"
 #include "plugins/file/router_check.hpp"
-#include "plugins/file/trial.hpp"
 #include "plugins/retiring.hpp"
 #include "pool/alternate_stack.hpp"
 

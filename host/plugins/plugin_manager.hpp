@@ -76,8 +76,8 @@ class PluginManager {
 
   /// Begins with a first scan, after which `ready` holds; from then on what changes in the directory is acted on.
   void start();
-  /// Has the whole directory looked at, and acted on at once, but for a file of which one version still ends its calls
-  /// while another serves: that waits until those are over. `done` is called on the loader's thread when that is over.
+  /// Has the whole directory looked at, and acted on at once, but for a file of which a version still ends its calls:
+  /// that waits until those are over. `done` is called on the loader's thread when all of that is over.
   /// Scans that are asked for while one waits to begin are one.
   void scan(std::function<void()> done = {});
   /// Has it done after what has been asked for before. Marks are kept for it, so that neither a look at the directory
