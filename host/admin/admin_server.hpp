@@ -43,6 +43,9 @@ struct AdminHooks {
   /// {"calls": […]}: what goes on, the oldest first.
   std::function<nlohmann::json()> calls;
 
+  /// What was counted of calls, and what there is now (admin/stats_document.hpp); with {"plugins": […]} in it.
+  std::function<nlohmann::json()> stats;
+
   /// Has a plugin loaded, unloaded, reloaded or rolled back (`verb`), and then calls `done`, once and from any thread:
   /// with why it could not be, or with nothing and {"plugins": […]} of that file. A host that stops first need not.
   std::function<void(std::string_view verb, const std::string& plugin,

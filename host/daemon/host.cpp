@@ -6,6 +6,7 @@
 #include <map>
 
 #include "admin/node_documents.hpp"
+#include "admin/stats_document.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -231,6 +232,7 @@ AdminHooks Host::admin_hooks() {
     plugins_.scan([this, done = std::move(done)] { done(plugin_list()); });
   };
   hooks.calls = [this] { return calls_document(calls()); };
+  hooks.stats = [this] { return stats(); };
   hooks.order = [this](std::string_view verb, const std::string& plugin,
                        std::function<void(const std::string&, nlohmann::json)> done) {
     order({order_of(verb), plugin, [done = std::move(done)](const std::string& problem, const auto& rows) {
@@ -246,6 +248,12 @@ AdminHooks Host::admin_hooks() {
 nlohmann::json Host::plugin_list() const {
   nlohmann::json document = plugins_document(plugins_.rows());
   if (const std::string problem = plugins_.directory_problem(); !problem.empty()) document["problem"] = problem;
+  return document;
+}
+
+nlohmann::json Host::stats() {
+  nlohmann::json document = stats_document(node_, started_);
+  document["plugins"] = plugin_list()["plugins"];
   return document;
 }
 

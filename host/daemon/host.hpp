@@ -66,6 +66,7 @@ class Host {
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
+  nlohmann::json stats();
   bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
   void when_ready(std::function<void()> tell);
 

@@ -38,6 +38,7 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   staged_ = false;
   outcome_taken_ = false;
   progress_.store(CallRow::State::queued, std::memory_order_relaxed);
+  started_.store(0, std::memory_order_relaxed);
   attempt_open_.store(false, std::memory_order_relaxed);
   state_.store(kRunning, std::memory_order_relaxed);
   references_.store(endpoint == nullptr ? 1 : 2, std::memory_order_relaxed);

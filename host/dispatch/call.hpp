@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dispatch/callback.hpp"
@@ -145,6 +146,8 @@ class Call final : public busbar_call, public Task {
   /// When the attempt was begun, in ticks: for observers.
   void begun_at(std::uint64_t ticks) noexcept { begun_.store(ticks, std::memory_order_relaxed); }
   std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
+  /// When its handler was started here, in ticks; 0: it has not been, or runs on its caller's thread.
+  std::uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
 
   /// For the seat of an attempt at another node.
   Waiter& waiter() noexcept { return waiter_; }
@@ -186,6 +189,9 @@ class Call final : public busbar_call, public Task {
   /// What the call is, if it goes on and is one of this dispatcher's. By any thread, for any slot. Calls of inline
   /// services are not seen while they run: they are over in no time.
   std::optional<CallRow> look(const Dispatcher& whose, Nanos now);
+  /// Whose counters it will be counted in and what becomes of it, if it is served here for this dispatcher and can be
+  /// looked at; else null. By any thread, for any slot.
+  std::pair<const CallStats*, CallRow::State> stand(const Dispatcher& whose) noexcept;
   /// Others may look at it from now on: nothing of it but its answer changes until `hide`. By the runner.
   void show() noexcept { inside_.store(&endpoint()->instance(), std::memory_order_release); }
   /// Nobody looks at it any more. By who is about to change what is looked at: its message, or all of it.
@@ -247,6 +253,8 @@ class Call final : public busbar_call, public Task {
   /// No provider is left: the response becomes what that means.
   void no_provider_left();
   std::string_view only_node() const noexcept { return wishes_.node(); }
+  /// The peer that the last attempt was at, or who was to answer it; null: it was here.
+  Peer* last_peer() const noexcept { return moved_to_ ? moved_to_.get() : peer_.get(); }
   /// The node that the last attempt was at; empty: it was here.
   std::string_view last_node() const noexcept {
     if (!answered_at_.empty()) return answered_at_.view();
@@ -419,7 +427,8 @@ class Call final : public busbar_call, public Task {
   Message owned_message_;
   Callback callback_;
   std::atomic<bool> attempt_open_{false};
-  std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at it
+  std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at them
+  std::atomic<std::uint64_t> started_{0};
   std::atomic<Ids> ids_{Ids::with_message};
   Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;

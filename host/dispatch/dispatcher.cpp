@@ -107,6 +107,7 @@ void Dispatcher::settle_unserved(Message& message, std::string_view only_node) c
                                                           " bytes) does not match " + std::string(kServiceNameRule)));
     return;
   }
+  unserved_.fetch_add(1, std::memory_order_relaxed);
   emit(EventKind::service_not_found, message);
   message.respond(Response::service_unavailable(name));
 }
@@ -158,14 +159,15 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   call.begun_at(start.at_ticks);
   entered.taken_over();
   call.heed_borrowed(options);
-  run_here(call, start);
+  const std::uint64_t ended = run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
-    count_end(call, call.response());
+    count_run(call, call.response(), start.at_ticks, ended);
     call.put_outcome(message);
     report_end(call, message, message.response());
     call.end_alone();
     return;
   }
+  note_run(call, start.at_ticks, ended);
   call.settle();
   // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all
   // the same: the call has been started, so that `overloaded` would send it to another node a second time.
@@ -173,16 +175,19 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   finish_blocking(call, message, call.wait(pool_.yield_guard(), supervisor_));
 }
 
-// Runs an inline service on this thread, and sees to it that it is short.
-void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
+// Runs an inline service on this thread, and sees to it that it is short. Returns when it ended, in ticks.
+std::uint64_t Dispatcher::run_here(Call& call, const Start& start) const noexcept {
   InlineRun run(call.endpoint()->inline_record(), start.at_ticks);
   {
     const InlineDepth depth;
     call.serve();
   }
-  if (!run.may_have_broken_promise()) return;
+  const std::uint64_t ended = ticks();
+  if (!run.may_have_broken_promise(ended)) [[likely]]
+    return ended;
   const Nanos took = run.took();
   if (run.broke_promise(took)) report_slow_run(call, start.at_ticks);
+  return ended;
 }
 
 void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
@@ -298,7 +303,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   } else if (inline_depth >= kMaxInlineDepth) {
     call.refuse(Response::error(code::kOverloaded, "inline services call each other without end"));
   } else {
-    run_here(call, start);
+    note_run(call, start.at_ticks, run_here(call, start));
     // Only now, and only if somebody is to answer later: no timeout holds while it runs (C-D17).
     if (call.watch()) supervisor_.wake_at(budget.deadline);
     call.settle();
@@ -413,11 +418,40 @@ void Dispatcher::report_end(const Call& call, const Message& message, const Resp
   events_.emit(event);
 }
 
-void Dispatcher::count_end(const Call& call, const Response& response) noexcept {
-  if (call.endpoint() == nullptr || !call.last_node().empty() || call.purpose() != Purpose::serve) return;
+void Dispatcher::count_end(const Call& call, const Response& response) const noexcept {
+  if (call.purpose() != Purpose::serve) return;
+  Peer* const peer = call.last_peer();
+  CallStats* stats = nullptr;
+  if (peer != nullptr) {
+    if (counts_calls_) stats = &peer->stats();
+  } else if (call.endpoint() != nullptr) {
+    note_end(call, response);
+    stats = call.endpoint()->stats();
+  }
+  if (stats != nullptr && !call.forwards()) {
+    stats->ended(outcome_of(response), counted_nanos(call.begun(), ticks()));
+  }
+}
+
+// The same for one that did no more than run on this thread, from then to then, in ticks.
+void Dispatcher::count_run(const Call& call, const Response& response, std::uint64_t from, std::uint64_t to) noexcept {
+  note_end(call, response);
+  if (CallStats* stats = call.endpoint()->stats()) stats->ran_inline(outcome_of(response), counted_nanos(from, to));
+}
+
+// The handler of an inline service has returned, of a call that is not over with that, or not this node's own.
+void Dispatcher::note_run(const Call& call, std::uint64_t from, std::uint64_t to) noexcept {
+  if (CallStats* stats = call.endpoint()->stats()) stats->ran(0, counted_nanos(from, to));
+}
+
+void Dispatcher::note_end(const Call& call, const Response& response) noexcept {
   Instance& instance = call.endpoint()->instance();
   if (!response.succeeded() && !call.forwards()) instance.count_error();
   instance.note_first(is_fault(response));
+}
+
+std::shared_ptr<CallStats> Dispatcher::stats_of(const std::string& service, const InstanceFacts& plugin) {
+  return counts_calls_ ? stats_.of({service, plugin.plugin, plugin.version}) : nullptr;
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept {

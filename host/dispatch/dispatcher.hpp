@@ -25,6 +25,7 @@
 #include "events/events.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
+#include "stats/stats_book.hpp"
 
 namespace busbar::host {
 
@@ -42,6 +43,15 @@ struct Provider {
 struct AuthorizationAnswer {
   enum class Kind { yes, no, service_unavailable, failed } kind = Kind::failed;
   Response response;  ///< no: the refusal · failed: the badrpc
+};
+
+/// What was counted of a service of a plugin's version, and what goes on of it.
+struct ServiceStats {
+  StatsBook::Key key;
+  CallCounts counts;
+  std::uint32_t queued = 0;    ///< calls that wait their turn
+  std::uint32_t running = 0;   ///< whose handlers run; those of inline services are over too soon to be seen
+  std::uint32_t deferred = 0;  ///< whose handlers have returned, and that somebody is to answer
 };
 
 /// Threads: every function may be called from any thread, and from inside a handler (C-D14).
@@ -114,6 +124,15 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Waits until other nodes and clients have all their answers, also those that are given later and those of other
   /// nodes, or the time has come. After `refuse_requests`. False: the time came.
   bool wait_for_requests(Nanos deadline) const;
+  /// Whether the calls of services that are loaded from now on, and those to other nodes, are counted: by default they
+  /// are. Before the first.
+  void count_calls(bool count) noexcept { counts_calls_ = count; }
+  /// Where calls of that service of a plugin are counted; null: they are not.
+  std::shared_ptr<CallStats> stats_of(const std::string& service, const InstanceFacts& plugin);
+  /// What was counted of each service that is loaded, and what there is of it now.
+  std::vector<ServiceStats> service_stats() const;
+  /// How many calls found nobody who provides their service.
+  std::uint64_t calls_unserved() const noexcept { return unserved_.load(std::memory_order_relaxed); }
   /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -153,8 +172,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
   /// Tells the observers that an attempt of a call has been answered, and with what.
   void report_end(const Call& call, const Message& message, const Response& response) const noexcept;
-  /// Counts an attempt here that failed.
-  static void count_end(const Call& call, const Response& response) noexcept;
+  /// Counts an attempt that has ended: here, of its service; elsewhere, of the node.
+  void count_end(const Call& call, const Response& response) const noexcept;
 
  private:
   struct Start;
@@ -177,7 +196,10 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   static void conclude(Call& call, Message& message, bool in_time);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                const DispatchOptions& options, bool cancellable);
-  void run_here(Call& call, const Start& start) const noexcept;
+  std::uint64_t run_here(Call& call, const Start& start) const noexcept;
+  static void count_run(const Call& call, const Response& response, std::uint64_t from, std::uint64_t to) noexcept;
+  static void note_run(const Call& call, std::uint64_t from, std::uint64_t to) noexcept;
+  static void note_end(const Call& call, const Response& response) noexcept;
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void report_start(const Call& call, const Peer& peer) const noexcept;
@@ -195,6 +217,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   bool ask_others(Call& call);
   bool try_next(Call& call) noexcept;
   AttemptSent next_attempt(Call& call, Seat* seat, Candidate candidate);
+  void end_elsewhere(const Call& call, const Message& message, const Response& response) const noexcept;
   void report_unsent(const Call& call, AttemptSent sent) const noexcept;
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
@@ -229,6 +252,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   unsigned peer_calls_ = kUsualPeerCalls;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
+  bool counts_calls_ = true;
+  StatsBook stats_;
+  mutable std::atomic<std::uint64_t> unserved_{0};
 };
 
 }  // namespace busbar::host

@@ -45,8 +45,10 @@ class InlineRun {
       : record_(record), measured_(record.under_watch()), begun_(begun) {
     if (measured_) before_ = read();
   }
-  /// After the run: whether it may have been too long; if so, `took` and `broke_promise` tell.
-  bool may_have_broken_promise() const noexcept { return ticks() - begun_ > kTicksBelowAMillisecond || measured_; }
+  /// After the run, at `now` in ticks: whether it may have been too long; if so, `took` and `broke_promise` tell.
+  bool may_have_broken_promise(std::uint64_t now) const noexcept {
+    return now - begun_ > kTicksBelowAMillisecond || measured_;
+  }
   Nanos took() const noexcept { return since(begun_); }
   bool broke_promise(Nanos wall) noexcept;
 

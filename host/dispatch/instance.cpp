@@ -44,7 +44,8 @@ Endpoint::Endpoint(Instance& instance, const busbar_service& service, std::strin
       example_assigns_(to_string(whole_service_.example_assigns)),
       default_timeout_ms_(service.timeout_ms != 0 ? service.timeout_ms : kUsualTimeoutMs),
       is_limited_(has_limit()),
-      inline_(declared().is_inline) {
+      inline_(declared().is_inline),
+      stats_(instance.dispatcher().stats_of(this->service(), instance.facts())) {
   gate_.set(whole_service_.max_running, instance.dispatcher().most_waiting(whole_service_.max_queued));
 }
 

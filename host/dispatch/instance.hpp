@@ -13,6 +13,7 @@
 #include "dispatch/gate.hpp"
 #include "dispatch/inline_watch.hpp"
 #include "log/log.hpp"
+#include "stats/call_stats.hpp"
 
 namespace busbar::host {
 
@@ -50,6 +51,8 @@ class Endpoint final : public registry::LocalProvider {
     inline_.store(false, std::memory_order_relaxed);
   }
   InlineRecord& inline_record() noexcept { return inline_record_; }
+  /// Where its calls are counted; null: they are not (Dispatcher::count_calls).
+  CallStats* stats() const noexcept { return stats_.get(); }
 
   /// Of its own limit. Its calls pass it, and then that of the instance.
   Gate& gate() noexcept { return gate_; }
@@ -77,6 +80,7 @@ class Endpoint final : public registry::LocalProvider {
   std::atomic<bool> inline_;
   std::atomic<bool> too_slow_{false};
   InlineRecord inline_record_;
+  const std::shared_ptr<CallStats> stats_;
 };
 
 struct InstanceFacts {

@@ -2,6 +2,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
 #include "dispatch/call.hpp"
 #include "dispatch/call_slab.hpp"
@@ -118,6 +120,14 @@ std::optional<CallRow> Call::look(const Dispatcher& whose, Nanos now) {
   return look_here(now);
 }
 
+std::pair<const CallStats*, CallRow::State> Call::stand(const Dispatcher& whose) noexcept {
+  const auto nowhere = std::pair<const CallStats*, CallRow::State>{nullptr, CallRow::State::queued};
+  if (inside_.load(std::memory_order_relaxed) == nullptr) return nowhere;
+  const Pin pin(*this);
+  if (pin.inside() == nullptr || dispatcher_.load(std::memory_order_relaxed) != &whose) return nowhere;
+  return {endpoint()->stats(), progress_.load(std::memory_order_relaxed)};
+}
+
 std::optional<CallRow> Call::look_here(Nanos now) const {
   CallRow row = this->row(now);
   row.state = progress_.load(std::memory_order_relaxed);
@@ -159,6 +169,25 @@ CallRow Call::row(Nanos now) const {
   row.age = std::max<Nanos>(now - (deadline_ - Nanos{timeout_ms_} * kMillisecond), 0);
   row.left = std::max<Nanos>(deadline_ - now, 0);
   return row;
+}
+
+std::vector<ServiceStats> Dispatcher::service_stats() const {
+  std::vector<ServiceStats> all;
+  std::unordered_map<const CallStats*, std::size_t> place;
+  for (StatsBook::Row& row : stats_.rows()) {
+    place.emplace(row.stats.get(), all.size());
+    all.push_back({std::move(row.key), row.stats->read()});
+  }
+  CallSlab::instance().for_each([&](Call& call) {
+    const auto [stats, state] = call.stand(*this);
+    const auto found = place.find(stats);
+    if (found == place.end()) return;
+    ServiceStats& of = all[found->second];
+    if (state == CallRow::State::queued) ++of.queued;
+    if (state == CallRow::State::running) ++of.running;
+    if (state == CallRow::State::deferred) ++of.deferred;
+  });
+  return all;
 }
 
 std::vector<CallRow> Dispatcher::calls() const {

@@ -14,6 +14,7 @@
 
 #include "pool/clock.hpp"
 #include "pool/waiter.hpp"
+#include "stats/call_stats.hpp"
 
 namespace busbar::host {
 
@@ -77,7 +78,12 @@ class Peer : public registry::RemoteNode {
   void pending_begins() noexcept { pending_.fetch_add(1, std::memory_order_relaxed); }
   void pending_ends() noexcept { pending_.fetch_sub(1, std::memory_order_relaxed); }
 
+  /// Of the attempts of this node's calls there, how they ended and how long they took.
+  CallStats& stats() noexcept { return stats_; }
+  const CallStats& stats() const noexcept { return stats_; }
+
  private:
+  CallStats stats_;
   alignas(64) std::atomic<std::uint32_t> pending_{0};  // not beside what each lookup reads
 };
 

@@ -80,13 +80,14 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
     if (candidate.peer == nullptr) {
       call.no_provider_left();
       if (call.response().kind() == Response::Kind::service_unavailable) {
+        unserved_.fetch_add(1, std::memory_order_relaxed);
         emit(EventKind::service_not_found, call.message());
       }
       return AttemptSent::kRefused;
     }
     const Nanos now = now_ns();
     if (now >= call.deadline()) return AttemptSent::kOver;
-    if (wants(EventKind::service_responded)) call.begun_at(ticks());
+    call.begun_at(ticks());
     report_start(call, *candidate.peer);
     call.begin_attempt();
     const AttemptSent sent = call.attempt_at(std::exchange(candidate.peer, nullptr), candidate.idempotent, seat, now);
@@ -96,10 +97,16 @@ AttemptSent Dispatcher::next_attempt(Call& call, Seat* seat, Candidate candidate
   }
 }
 
+// An attempt at another node has ended.
+void Dispatcher::end_elsewhere(const Call& call, const Message& message, const Response& response) const noexcept {
+  report_end(call, message, response);
+  count_end(call, response);
+}
+
 // Of an attempt that came to nothing. One that was cancelled has no end (C-D8).
 void Dispatcher::report_unsent(const Call& call, AttemptSent sent) const noexcept {
-  if (sent == AttemptSent::kRefused) return report_end(call, call.message(), call.response());
-  if (now_ns() >= call.deadline()) report_end(call, call.message(), timed_out());
+  if (sent == AttemptSent::kRefused) return end_elsewhere(call, call.message(), call.response());
+  if (now_ns() >= call.deadline()) end_elsewhere(call, call.message(), timed_out());
 }
 
 // For a caller that waits on this thread, and whose last attempt asks for another. False: its time is over.
@@ -111,7 +118,7 @@ bool Dispatcher::ask_others(Call& call) {
     if (sent == AttemptSent::kRefused) return true;
     if (sent == AttemptSent::kOver) return false;
     const bool in_time = call.wait_at_peer(seat);
-    report_end(call, call.message(), in_time ? call.response() : timed_out());
+    end_elsewhere(call, call.message(), in_time ? call.response() : timed_out());
     if (!in_time) return false;
   }
   return true;
@@ -132,7 +139,7 @@ void Dispatcher::serve_remotely(const Candidate& first, Message& message, const 
     in_time = sent == AttemptSent::kRefused;
     if (sent == AttemptSent::kUnderWay) {
       in_time = call.wait_at_peer(seat);
-      report_end(call, message, in_time ? call.response() : timed_out());
+      end_elsewhere(call, message, in_time ? call.response() : timed_out());
     }
     if (in_time && sent == AttemptSent::kUnderWay && call.asks_for_another()) [[unlikely]]
       in_time = ask_others(call);
@@ -170,8 +177,7 @@ void Dispatcher::go_on(Call& call) noexcept {
   const bool goes_on = call.asks_for_another();
   if (goes_on ? !call.pause_watch() : !call.unwatch()) return;
   call.end_attempt();
-  report_end(call, call.message(), call.response());
-  count_end(call, call.response());
+  end_elsewhere(call, call.message(), call.response());
   if (goes_on && (!try_next(call) || !call.unwatch())) return;
   call.finish_callback();
 }

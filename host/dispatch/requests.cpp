@@ -265,6 +265,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
+  call.begun_at(start.at_ticks);
   entered.taken_over();
   counted.taken_over();
   call.answer_to(std::move(requester), attempt);
@@ -274,7 +275,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
     call.own_message(std::move(*owned));
     return call.admit(start.now);
   }
-  run_here(call, start);
+  note_run(call, start.at_ticks, run_here(call, start));
   if (!call.answered_alone()) call.own_copy(borrowed);  // somebody goes on with it
   call.settle();
 }

@@ -142,12 +142,16 @@ void Call::serve() noexcept {
   const RunningHere here(*this);
   const InsidePlugin inside(endpoint()->instance().facts().number());
   progress_.store(CallRow::State::running, std::memory_order_relaxed);
+  if (!runs_inline_) started_.store(ticks(), std::memory_order_relaxed);
   try {
     authorize_and_handle();
   } catch (...) {
     // The C++ SDK lets none through; a plugin in another language may. Nothing of it is kept: its type may be unmapped.
     stage(Response::bad_rpc(badrpc::kExit, "an exception left the plugin's handler"));
   }
+  CallStats* const stats = endpoint()->stats();
+  if (runs_inline_ || stats == nullptr || purpose_ != Purpose::serve) return;
+  stats->ran(counted_nanos(begun(), started()), counted_nanos(started(), ticks()));
 }
 
 void Call::authorize_and_handle() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "pool/clock.hpp"
@@ -58,6 +59,26 @@ inline double nanos_per_tick() noexcept {
 inline Nanos since(std::uint64_t from) noexcept {
   const std::uint64_t now = ticks();
   return static_cast<Nanos>(static_cast<double>(now - from) * nanos_per_tick());
+}
+
+namespace detail {
+/// What `nanos_per_tick` was when somebody last looked; 0: nobody has. Counters run evenly: it hardly changes.
+inline std::atomic<double> known_nanos_per_tick{0};
+inline double learn_nanos_per_tick() noexcept {
+  const double length = nanos_per_tick();
+  known_nanos_per_tick.store(length, std::memory_order_relaxed);
+  return length;
+}
+}  // namespace detail
+
+/// How long so many ticks are, without reading the clock; 0 also for a reading before `from`, as two processors' may
+/// be.
+inline Nanos counted_nanos(std::uint64_t from, std::uint64_t to) noexcept {
+  if (to <= from) return 0;
+  double length = detail::known_nanos_per_tick.load(std::memory_order_relaxed);
+  if (length == 0) [[unlikely]]
+    length = detail::learn_nanos_per_tick();
+  return static_cast<Nanos>(static_cast<double>(to - from) * length);
 }
 
 /// From one reading to a later one; at least 1 ns, also where two processors' counters differ. Reads the clock.

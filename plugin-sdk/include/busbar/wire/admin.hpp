@@ -47,6 +47,7 @@ inline constexpr std::string_view kStatus = "status";
 inline constexpr std::string_view kRescan = "rescan";
 inline constexpr std::string_view kEvents = "events";
 inline constexpr std::string_view kCalls = "calls";
+inline constexpr std::string_view kStats = "stats";
 inline constexpr std::string_view kLoad = "load";
 inline constexpr std::string_view kUnload = "unload";
 inline constexpr std::string_view kReload = "reload";

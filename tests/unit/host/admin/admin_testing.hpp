@@ -293,6 +293,7 @@ class AdminServerTest : public ::testing::Test {
       scanned_ = std::move(done);
     };
     hooks.calls = [] { return nlohmann::json{{"calls", {{{"service", "echo"}}}}}; };
+    hooks.stats = [] { return nlohmann::json{{"unserved", 7}}; };
     hooks.order = [](std::string_view verb, const std::string& plugin, auto done) {
       done(plugin == "nobody" ? "there is no such plugin" : "", {{"plugins", {{{"name", plugin}, {"done", verb}}}}});
     };

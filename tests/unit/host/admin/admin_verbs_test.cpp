@@ -211,6 +211,7 @@ TEST_F(AdminVerbsTest, AnOrderIsAnsweredWithWhatHasBecomeOfItsPluginOrWhyNot) {
     EXPECT_EQ(refused.error->text, "could not " + std::string(name) + " \"nobody\": there is no such plugin");
   }
   EXPECT_EQ(json_of(client.ask(request_of(verb::kCalls)).document)["calls"][0]["service"], "echo");
+  EXPECT_EQ(json_of(client.ask(request_of(verb::kStats)).document)["unserved"], 7);
 }
 
 // --------------------------------------------------------------------------------------------- what is malformed

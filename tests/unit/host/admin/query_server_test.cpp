@@ -98,8 +98,8 @@ TEST_F(QueryServerTest, PrivateServicesAreNotShownToOthers) {
 }
 
 TEST_F(QueryServerTest, RefusesVerbsThatInspectOrChangeTheHostInWords) {
-  for (const std::string_view name : {verb::kPlugins, verb::kStatus, verb::kRescan, verb::kCalls, verb::kLoad,
-                                      verb::kUnload, verb::kReload, verb::kRollback}) {
+  for (const std::string_view name : {verb::kPlugins, verb::kStatus, verb::kRescan, verb::kCalls, verb::kStats,
+                                      verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback}) {
     auto request = request_of(name, 5);
     request.plugin = "/greeter.so";
     const auto answer = ask(request);

@@ -227,7 +227,7 @@ TEST(InlineWatch, CountsAMeasuredRunThatUsedTheProcessor) {
   record.count();
   InlineRun run(record, host::ticks());
   work_too_long();
-  EXPECT_TRUE(run.may_have_broken_promise());
+  EXPECT_TRUE(run.may_have_broken_promise(host::ticks()));
   EXPECT_TRUE(run.broke_promise(4 * kMillisecond));
 }
 
