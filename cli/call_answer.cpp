@@ -86,6 +86,7 @@ wire::Envelope call_envelope(const wire::AdminRequest& request, std::uint64_t at
   out.only_node = text(request.node);
   out.strategy = static_cast<std::uint8_t>(strategy_of(text(request.strategy)));
   out.sticky_key = text(request.sticky_key);
+  out.traceparent = text(request.traceparent);
   out.raw_request = bytes_of(request.request);
   out.assigns = bytes_of(request.assigns);
   return out;

@@ -2,6 +2,7 @@
 
 #include <busbar/cbor/text.hpp>
 #include <busbar/names.hpp>
+#include <busbar/trace.hpp>
 #include <busbar/wire/event_names.hpp>
 
 #include <CLI/CLI.hpp>
@@ -42,12 +43,17 @@ Examples:
 "busbar VERB --help" tells more of each verb.)";
 
 constexpr const char* kCallFooter = R"(
+With --explain, and where the call has timed out, a table follows the answer: for each hop how long it took, was on the
+wire, queued and running, and what of that was its own rather than spent waiting for the hops below it. What of a call
+still goes on is shown as well.
+
 Examples:
   busbar call greet '{"name": "Ada"}'
   echo '{"name": "Ada"}' | busbar call greet -
   busbar call import @rows.json --timeout 60000 --assign 'user="ada"'
   busbar call transfer @transfer.json --dry-run=verbose --json
   busbar call greet '{"name": "Ada"}' --node warehouse-2
+  busbar call transfer @transfer.json --explain
   busbar call forecast '{"town": "Graz"}' --sticky Graz)";
 
 constexpr const char* kValidateFooter = R"(
@@ -252,6 +258,8 @@ void add_verbs(CLI::App& app, Command& command) {
       ->option_text("NAME");
   call.add_option("--sticky", command.sticky_key, "calls with the same key go to the same node, as long as it is there")
       ->option_text("KEY");
+  call.add_flag("--explain", command.explain, "show where the time went: hop by hop, nested calls included");
+  call.add_option("--traceparent", command.traceparent, "the W3C trace that the call belongs to")->option_text("TEXT");
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);
   add_dry_run(validate, command);
@@ -418,6 +426,12 @@ void check_choice_of_node(const CLI::App& app, const CLI::App& verb, Command& co
     refuse(app, "--node: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.node));
   }
   if (given("--strategy")) check_choice(app, "--strategy", command.strategy, "random", "least_pending");
+  if (given("--traceparent") && !TraceParent::parse(command.traceparent)) {
+    refuse(app,
+           "--traceparent: expected 00-, 32 hexadecimal digits, -, 16, -, 2, in small letters, as W3C Trace Context "
+           "has it, found " +
+               in_quotes(command.traceparent));
+  }
   if (!given("--sticky")) return;
   const std::string& key = command.sticky_key;
   if (key.empty()) refuse(app, "--sticky: expected a key, found \"\"");

@@ -33,6 +33,8 @@ struct Command {
   std::string node;                         // call: who must serve it; empty: anybody
   std::string strategy;                     // call: how one of several is picked; empty: as the service says
   std::string sticky_key;                   // call: with the strategy "sticky"
+  bool explain = false;                     // call: show where its time went
+  std::string traceparent;                  // call: the W3C trace that it belongs to; empty: none
 
   bool views = false;              // nodes: what each of them says
   std::string visibility = "all";  // services: public, private, all

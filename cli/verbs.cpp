@@ -1,5 +1,8 @@
 #include "verbs.hpp"
 
+#include <busbar/message_id.hpp>
+#include <busbar/trace.hpp>
+
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -11,6 +14,7 @@
 #include "response_json.hpp"
 #include "similar.hpp"
 #include "text.hpp"
+#include "trail/trail.hpp"
 #include "views.hpp"
 
 namespace busbar::cli {
@@ -40,6 +44,7 @@ class Run {
     if (!command_.assigns.empty()) request.assigns = read_assigns(command_.assigns);
     request.timeout_ms = command_.timeout_ms;
     request.dry_run = command_.dry_run;
+    put_trace(request);
     return request;
   }
 
@@ -68,6 +73,17 @@ class Run {
   }
 
  private:
+  /// Hosts remember the hops of a call whose trace is recorded: one that is to be explained says so.
+  void put_trace(wire::AdminRequest& request) const {
+    if (!command_.traceparent.empty()) request.traceparent = command_.traceparent;
+    if (!command_.explain) return;
+    request.id = std::string(new_message_id().view());
+    auto trace = request.traceparent ? TraceParent::parse(*request.traceparent) : std::nullopt;
+    if (!trace) trace = trace_of(*request.id, *request.id);
+    trace->flags |= TraceParent::kSampled;
+    request.traceparent = trace->text();
+  }
+
   /// Which plugin; of `load` the file, as the host finds it, whose current directory is another.
   std::string plugin() const {
     if (command_.verb != verb::kLoad) return command_.plugin;
@@ -80,12 +96,17 @@ class Run {
 
   ExitStatus show_reply(const wire::AdminReply& reply) const {
     // Made first, so that nothing is written if it cannot be.
-    const Json json = reply_json(reply);
+    Json json = reply_json(reply);
     const Response response = wire::from_wire(reply.response);
+    const bool too_late = response.kind() == Response::Kind::service_timeout && command_.verb != verb::kAuthorized;
+    Json trail;
+    if (command_.explain || too_late) trail = trail_of(ask_, reply.correlation_id);
     if (command_.json) {
+      if (!trail.is_null()) json["explain"] = std::move(trail);
       write(json);
     } else {
       streams_.out << reply_text(reply, palette_, one_node_line(response, command_, ask_, palette_));
+      if (!trail.is_null()) streams_.out << trail_text(trail, palette_);
       if (reply.warning) {
         streams_.err << Palette(streams_.coloured_err)(Colour::yellow, "warning") << ": " << printable(*reply.warning)
                      << "\n";

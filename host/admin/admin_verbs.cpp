@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "admin/ask_trail.hpp"
 #include "admin/ask_views.hpp"
 #include "admin/describe_elsewhere.hpp"
 #include "admin/events_document.hpp"
@@ -25,6 +26,7 @@ constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAutho
 constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
 constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews, verb::kPlugins, verb::kStatus,
                                    verb::kRescan,   verb::kEvents, verb::kCalls, verb::kStats};
+constexpr std::uint32_t kTrailTimeoutMs = 1'000;
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -89,6 +91,12 @@ void check_timeout(const AdminRequest& request) {
   }
 }
 
+void check_traceparent(const AdminRequest& request) {
+  if (!request.traceparent || TraceParent::parse(*request.traceparent)) return;
+  refuse(request, "field \"traceparent\": expected 00-(32 hexadecimal digits)-(16)-(2), found " +
+                      in_quotes(*request.traceparent));
+}
+
 void check_call(const AdminRequest& request) {
   if (!request.service) refuse(request, "field \"service\": expected text, found nothing");
   if (!is_service_name(*request.service)) {
@@ -105,6 +113,12 @@ void check_call(const AdminRequest& request) {
   }
   check_strategy(request);
   check_id(request, "id", request.id);
+  check_id(request, "correlation_id", request.correlation_id);
+  check_traceparent(request);
+}
+
+void check_trail(const AdminRequest& request) {
+  if (!request.correlation_id) refuse(request, "field \"correlation_id\": expected text, found nothing");
   check_id(request, "correlation_id", request.correlation_id);
 }
 
@@ -204,6 +218,8 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
       check_call(request);
     } else if (is_one_of(kOrders, request.verb)) {
       check_order(request);
+    } else if (request.verb == verb::kTrail) {
+      check_trail(request);
     } else if (!is_one_of(kHostVerbs, request.verb)) {
       refuse(request, "field \"verb\": this host does not know " + in_quotes(request.verb));
     }
@@ -238,6 +254,8 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
     describe(request, std::move(answer), audience);
   } else if (request.verb == verb::kViews) {
     views(request, std::move(answer), audience);
+  } else if (request.verb == verb::kTrail) {
+    trail(request, std::move(answer), audience);
   } else {
     answer_with(answer, seq, [&] {
       if (request.verb == verb::kDiscover) return document_frame(seq, discover(request, audience));
@@ -257,6 +275,7 @@ Message AdminVerbs::message_of(const AdminRequest& request) const {
   Message message(*request.service, wire::payload_of(request.request));
   if (request.id) message.with_id(*request.id);
   if (request.correlation_id) message.with_correlation(*request.correlation_id);
+  if (request.traceparent) message.with_traceparent(*request.traceparent);
   if (request.assigns) message.with_assigns(wire::payload_of(request.assigns));
   message.with_origin_node(dispatcher_.node());
   message.with_dry_run(dry_run_of(request.dry_run.value_or("no")).value_or(DryRun::no));
@@ -356,6 +375,22 @@ void AdminVerbs::views(const AdminRequest& request, Answer answer, Audience audi
   } catch (const std::exception& failure) {
     answer(error_frame(request.seq, wire::admin_code::kInternal,
                        "could not ask the nodes: " + std::string(failure.what())));
+  }
+}
+
+void AdminVerbs::trail(const AdminRequest& request, Answer answer, Audience audience) {
+  const bool others = audience != Audience::nodes;
+  const auto hand_on = [answer, others, seq = request.seq, own = dispatcher_.node()](TrailParts parts) {
+    answer_with(answer, seq, [&] {
+      // One node tells another what it knows, and people the whole story.
+      return document_frame(seq, others ? trail_document(parts) : nlohmann::json{{"rows", parts.rows.at(own)}});
+    });
+  };
+  try {
+    ask_trail(dispatcher_, *request.correlation_id, others, request.timeout_ms.value_or(kTrailTimeoutMs), hand_on);
+  } catch (const std::exception& failure) {
+    answer(error_frame(request.seq, wire::admin_code::kInternal,
+                       "could not follow the call: " + std::string(failure.what())));
   }
 }
 

@@ -62,6 +62,7 @@ class AdminVerbs {
   nlohmann::json discover(const wire::AdminRequest& request, Audience audience) const;
   void describe(const wire::AdminRequest& request, Answer answer, Audience audience);
   std::optional<nlohmann::json> describe_here(const wire::AdminRequest& request, Audience audience) const;
+  void trail(const wire::AdminRequest& request, Answer answer, Audience audience);
   void views(const wire::AdminRequest& request, Answer answer, Audience audience);
   nlohmann::json events(const wire::AdminRequest& request) const;
   void rescan(std::uint64_t seq, Answer answer);

@@ -8,35 +8,13 @@
 #include <string>
 #include <utility>
 
+#include "admin/query_outcome.hpp"
+
 namespace busbar::host {
 
 using nlohmann::json;
 
 namespace {
-
-std::string in_words(const Response& failure) {
-  if (failure.kind() == Response::Kind::service_timeout) {
-    return "nothing within " + std::to_string(failure.timeout_ms()) + " ms";
-  }
-  return std::string(failure.text().empty() ? failure.error_code() : failure.text());
-}
-
-void read_answer(const Response& outcome, NodeView& view) {
-  if (!outcome.succeeded()) {
-    view.error = in_words(outcome);
-    return;
-  }
-  try {
-    const auto told = outcome.value_as<wire::AdminAnswer>();
-    if (told.document) {
-      view.document = cbor::to_json(*told.document);
-    } else {
-      view.error = told.error ? told.error->text : "its answer holds nothing";
-    }
-  } catch (const std::exception& unfit) {
-    view.error = "its answer cannot be read: " + std::string(unfit.what());
-  }
-}
 
 /// Ownership: its own, by the callbacks that it gives away. Threads: each view is its answer's until all are there.
 class Asking : public std::enable_shared_from_this<Asking> {
@@ -51,7 +29,9 @@ class Asking : public std::enable_shared_from_this<Asking> {
     for (std::size_t i = 1; i < views_.size(); ++i) {
       const auto answered = [self = shared_from_this(), &view = views_[i], start = now_ns()](const Message& outcome) {
         view.took = std::chrono::microseconds((now_ns() - start) / kMicrosecond);
-        read_answer(outcome.response(), view);
+        QueryOutcome told = read_query_outcome(outcome.response());
+        view.document = std::move(told.document);
+        view.error = std::move(told.error);
         self->one_is_there();
       };
       dispatcher.query_async(views_[i].node, body, answered, timeout_ms);

@@ -14,7 +14,8 @@ namespace verb = wire::admin_verb;
 
 namespace {
 
-constexpr std::array kForCallers = {verb::kServices, verb::kDescribe, verb::kNodes, verb::kViews, verb::kDiscover};
+constexpr std::array kForCallers = {verb::kServices, verb::kDescribe, verb::kNodes,
+                                    verb::kViews,    verb::kTrail,    verb::kDiscover};
 
 void check_verb(const wire::AdminRequest& request) {
   if (std::find(kForCallers.begin(), kForCallers.end(), request.verb) != kForCallers.end()) return;

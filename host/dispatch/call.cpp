@@ -34,6 +34,7 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   timeout_ms_ = timeout_ms;
   runs_inline_ = runs_inline;
   dry_run_ = message.dry_run();
+  is_sampled_ = !message.traceparent().empty() && message.trace().sampled();
   ending_ = Ending::waiter;
   staged_ = false;
   outcome_taken_ = false;
@@ -260,6 +261,7 @@ void Call::recycle() noexcept {
     ids_.store(Ids::with_message, std::memory_order_relaxed);
     kept_id_ = {};
     kept_correlation_id_ = {};
+    kept_traceparent_ = {};
     kept_metadata_.clear();
   }
   reply_buffer_.c_buffer.size = 0;

@@ -66,9 +66,12 @@ struct CallRow {
   std::string node;  ///< where it is served
   std::string message_id;
   std::string correlation_id;
+  std::string causation_id;
   std::string caller;  ///< the node or client that asks, or `local`
   State state = State::queued;
   Nanos age = 0;
+  Nanos queued = 0;          ///< so far, or until its handler was started
+  Nanos running = 0;         ///< since then; of one that is sent: since it was
   Nanos left = 0;            ///< of its budget
   bool caller_gone = false;  ///< nobody waits for its answer any more
 };
@@ -216,6 +219,14 @@ class Call final : public busbar_call, public Task {
   std::string_view correlation_id() const noexcept {
     return has_kept_ids() ? kept_correlation_id_.view() : message_->correlation_id();
   }
+  /// The trace that a message which it causes belongs to, if it was begun elsewhere; else empty.
+  std::string handed_on_traceparent() const {
+    return has_kept_ids() ? std::string(kept_traceparent_.view()) : message_->handed_on_traceparent();
+  }
+  /// Whether what it does is to be remembered (TraceParent::sampled).
+  bool is_sampled() const noexcept { return is_sampled_; }
+  /// Whether something that took so long is: also where it has used up a good part of its budget.
+  bool leaves_trail(Nanos took) const noexcept;
   /// What a message that it causes inherits, where that has none of its own.
   const Payload& logger_metadata() const noexcept {
     return has_kept_ids() ? kept_metadata_ : message_->logger_metadata();
@@ -415,7 +426,8 @@ class Call final : public busbar_call, public Task {
   bool runs_inline_ = false;
   bool staged_ = false;        // the runner's: its handler has answered on this thread
   bool is_forwarded_ = false;  // came from a node that has authorized and chosen; or goes to one that must do neither
-  bool is_nested_ = false;     // its plugin waits for it
+  bool is_sampled_ = false;
+  bool is_nested_ = false;                                        // its plugin waits for it
   std::atomic<CallRow::State> progress_{CallRow::State::queued};  // here; for who looks
 
   std::atomic<std::uint32_t> state_{0};
@@ -432,6 +444,7 @@ class Call final : public busbar_call, public Task {
   std::atomic<Ids> ids_{Ids::with_message};
   Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;
+  Text kept_traceparent_;
   Payload kept_metadata_;
 
   // written by whoever claimed the answer, read after the delivery

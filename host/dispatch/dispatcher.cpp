@@ -428,20 +428,32 @@ void Dispatcher::count_end(const Call& call, const Response& response) const noe
     note_end(call, response);
     stats = call.endpoint()->stats();
   }
-  if (stats != nullptr && !call.forwards()) {
-    stats->ended(outcome_of(response), counted_nanos(call.begun(), ticks()));
-  }
+  if (call.forwards()) return;
+  const Outcome outcome = outcome_of(response);
+  const Nanos took = counted_nanos(call.begun(), ticks());
+  if (stats != nullptr) stats->ended(outcome, took);
+  if (call.leaves_trail(took)) leave_end(call, outcome, took);
 }
 
 // The same for one that did no more than run on this thread, from then to then, in ticks.
-void Dispatcher::count_run(const Call& call, const Response& response, std::uint64_t from, std::uint64_t to) noexcept {
+void Dispatcher::count_run(const Call& call, const Response& response, std::uint64_t from,
+                           std::uint64_t to) const noexcept {
   note_end(call, response);
-  if (CallStats* stats = call.endpoint()->stats()) stats->ran_inline(outcome_of(response), counted_nanos(from, to));
+  const Outcome outcome = outcome_of(response);
+  const Nanos took = counted_nanos(from, to);
+  if (CallStats* stats = call.endpoint()->stats()) stats->ran_inline(outcome, took);
+  if (!call.is_sampled()) [[likely]]
+    return;
+  leave_ran(call, 0, took);
+  leave_end(call, outcome, took);
 }
 
 // The handler of an inline service has returned, of a call that is not over with that, or not this node's own.
-void Dispatcher::note_run(const Call& call, std::uint64_t from, std::uint64_t to) noexcept {
-  if (CallStats* stats = call.endpoint()->stats()) stats->ran(0, counted_nanos(from, to));
+void Dispatcher::note_run(const Call& call, std::uint64_t from, std::uint64_t to) const noexcept {
+  if (call.purpose() != Purpose::serve) return;
+  const Nanos took = counted_nanos(from, to);
+  if (CallStats* stats = call.endpoint()->stats()) stats->ran(0, took);
+  if (call.is_sampled()) leave_ran(call, 0, took);
 }
 
 void Dispatcher::note_end(const Call& call, const Response& response) noexcept {

@@ -45,6 +45,7 @@ Message take_checked(const busbar_message& view, const Instance& instance, const
   if (!ids_fit) {
     message.respond(Response::error(code::kMalformed, "an id of the message is not 1 to 128 of [A-Za-z0-9_-]"));
   }
+  if (message.traceparent().empty() && parent != nullptr) message.with_traceparent(parent->handed_on_traceparent());
   if (message.logger_metadata().empty() && parent != nullptr) message.with_logger_metadata(parent->logger_metadata());
   message.with_origin_node(instance.dispatcher().node()).with_caller(CallerKind::unknown);  // who serves it is told
   return message;

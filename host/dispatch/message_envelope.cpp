@@ -52,6 +52,7 @@ Envelope request_of(const Call& call, std::uint64_t attempt, Nanos remaining) no
   envelope.authorize_only = call.purpose() == Purpose::authorize_only;
   envelope.halted_invalid = from.valid == 0;
   envelope.remaining_us = static_cast<std::uint64_t>(remaining / kMicrosecond);
+  envelope.traceparent = view(from.traceparent);
   envelope.raw_request = view(from.raw_request);
   envelope.request = view(from.request);
   envelope.logger_metadata = view(from.logger_metadata);
@@ -181,6 +182,7 @@ busbar_message message_view(const Envelope& request) noexcept {
   out.events = c_bytes(request.events);
   out.logger_metadata = c_bytes(request.logger_metadata);
   out.aggregate_meta = c_bytes(request.aggregate_meta);
+  if (TraceParent::parse(request.traceparent)) out.traceparent = c_text(request.traceparent);
   return out;
 }
 

@@ -148,6 +148,7 @@ std::optional<CallRow> Call::look_elsewhere(const Dispatcher& whose, Nanos now) 
     if (purpose_ != Purpose::query && dispatcher_.load(std::memory_order_relaxed) == &whose) {
       found = row(now);
       found->state = CallRow::State::sent;
+      found->running = std::exchange(found->queued, 0);
       found->service = message_->service_name();
       found->node = moved_to_ ? moved_to_->name() : peer_->name();
       found->caller_gone = (state_.load(std::memory_order_acquire) & kGone) != 0;
@@ -164,10 +165,15 @@ CallRow Call::row(Nanos now) const {
   CallRow row;
   row.message_id = message_id();
   row.correlation_id = correlation_id();
+  // Afterwards whoever holds its reply has kept no more of it than these.
+  row.causation_id = has_kept_ids() ? std::string() : std::string(message_->causation_id());
   const Requester* caller = ending_ == Ending::requester ? requester_.get() : wishes_.client();
   row.caller = caller != nullptr ? std::string(caller->name()) : "local";
   row.age = std::max<Nanos>(now - (deadline_ - Nanos{timeout_ms_} * kMillisecond), 0);
   row.left = std::max<Nanos>(deadline_ - now, 0);
+  const std::uint64_t at = ticks(), from = begun(), to = started();
+  row.queued = counted_nanos(from, to != 0 ? to : at);
+  if (to != 0) row.running = counted_nanos(to, at);
   return row;
 }
 

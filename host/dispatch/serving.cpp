@@ -149,9 +149,10 @@ void Call::serve() noexcept {
     // The C++ SDK lets none through; a plugin in another language may. Nothing of it is kept: its type may be unmapped.
     stage(Response::bad_rpc(badrpc::kExit, "an exception left the plugin's handler"));
   }
-  CallStats* const stats = endpoint()->stats();
-  if (runs_inline_ || stats == nullptr || purpose_ != Purpose::serve) return;
-  stats->ran(counted_nanos(begun(), started()), counted_nanos(started(), ticks()));
+  if (runs_inline_ || purpose_ != Purpose::serve) return;  // of those that run here their caller knows the time
+  const Nanos queued = counted_nanos(begun(), started()), running = counted_nanos(started(), ticks());
+  if (CallStats* stats = endpoint()->stats()) stats->ran(queued, running);
+  if (leaves_trail(queued + running)) dispatcher().leave_ran(*this, queued, running);
 }
 
 void Call::authorize_and_handle() {
@@ -310,6 +311,7 @@ void Call::keep_ids() noexcept {
   }
   kept_id_ = Text(message_->id());
   kept_correlation_id_ = Text(message_->correlation_id());
+  kept_traceparent_ = Text(message_->handed_on_traceparent());
   kept_metadata_ = message_->logger_metadata();
   ids_.store(Ids::kept, std::memory_order_release);
 }

@@ -41,8 +41,8 @@ extern "C" {
 /* A host accepts plugins of its own major and of any minor: what a newer plugin finds missing in an older host's
  * structs it must do without, which it sees by `struct_size`. */
 #define BUSBAR_ABI_MAJOR 1
-#define BUSBAR_ABI_MINOR 5 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs; 4: callers; */
-                           /* 5: state that is handed over, plugins that are alone */
+#define BUSBAR_ABI_MINOR 6 /* 1: choose_node; 2: schemas, strategies, limits; 3: what an example needs; 4: callers; */
+                           /* 5: state that is handed over, plugins that are alone; 6: traces */
 
 /* ------------------------------------------------------------------------------------------------ plain values */
 
@@ -154,6 +154,9 @@ typedef struct busbar_message {
   uint32_t caller; /* busbar_caller */
   uint32_t reserved2;
   busbar_text caller_name; /* that the key says; empty for the first two */
+  /* Since minor 6. The W3C traceparent that it came with; empty: none. What a plugin dispatches inside a call inherits
+   * its trace where it says none. */
+  busbar_text traceparent;
 } busbar_message;
 
 #define BUSBAR_REPLY_ASSIGNS 1u /* `assigns` replaces the message's; without it they stay as they were */

@@ -5,6 +5,7 @@
 #include <busbar/message.hpp>
 
 #include <chrono>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -97,6 +98,9 @@ class Context : public Dispatching {
                std::chrono::duration<Rep, Period> timeout) const {
     return dispatch(caused(service_name, request), timeout);
   }
+
+  /// What requests that this handler makes elsewhere should carry as their W3C `traceparent`.
+  std::string traceparent() const { return message_->trace().text(); }
 
   /// What is left of the call's budget; 0 when it is spent (C-D8).
   std::chrono::microseconds time_left() const { return std::chrono::microseconds(host_->time_left_us(parent_)); }

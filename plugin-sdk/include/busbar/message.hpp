@@ -7,6 +7,7 @@
 #include <busbar/problems.hpp>
 #include <busbar/response.hpp>
 #include <busbar/text.hpp>
+#include <busbar/trace.hpp>
 
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -83,13 +85,14 @@ class Message {
     return Message(service_name, Payload::of(request));
   }
 
-  /// A message that `parent` causes: its correlation, its id as causation, its log metadata and deadline (C-M3).
+  /// A message that `parent` causes: its correlation, its id as causation, its log metadata, deadline and trace (C-M3).
   static Message caused_by(const Message& parent, std::string_view service_name, Payload raw_request = {}) {
     Message out(service_name, std::move(raw_request));
     out.correlation_id_ = Text(parent.correlation_id());
     out.causation_id_ = Text(parent.id());
     out.logger_metadata_ = parent.logger_metadata_;
     out.deadline_us_ = parent.deadline_us_;
+    if (!parent.traceparent_.empty()) out.traceparent_ = Text(parent.handed_on_traceparent());
     return out;
   }
   template <class Request>
@@ -115,6 +118,19 @@ class Message {
   CallerKind caller() const noexcept { return caller_; }
   /// That the key of a node, client or deployer says; else empty.
   std::string_view caller_name() const noexcept { return caller_name_.view(); }
+  /// Its place in a trace, as whatever it causes hands it on (`traceparent` of an HTTP request, say): the trace that it
+  /// came with, else one of its own, and itself as the span.
+  TraceParent trace() const noexcept {
+    const auto given = traceparent_.empty() ? std::nullopt : TraceParent::parse(traceparent_.view());
+    if (!given) return trace_of(correlation_id(), id());
+    TraceParent out = *given;
+    out.span_id = detail::span_id_of(id());
+    return out;
+  }
+  /// The `traceparent` that it came with, its caller's span in it; empty: none.
+  std::string_view traceparent() const noexcept { return traceparent_.view(); }
+  /// What a message that it causes comes with: `trace`, where it came with one itself; else nothing.
+  std::string handed_on_traceparent() const { return traceparent_.empty() ? std::string() : trace().text(); }
   UtcTime invoked_at() const noexcept { return UtcTime(std::chrono::microseconds(invoked_at_us_)); }
   const Payload& logger_metadata() const noexcept { return logger_metadata_; }
   DryRun dry_run() const noexcept { return dry_run_; }
@@ -130,6 +146,12 @@ class Message {
   Message& with_correlation(std::string_view correlation_id, std::string_view causation_id = {}) {
     correlation_id_ = Text(correlation_id);
     causation_id_ = Text(causation_id);
+    return *this;
+  }
+  /// Makes it part of a trace that was begun elsewhere. What is no valid `traceparent` is passed over, as the standard
+  /// has it.
+  Message& with_traceparent(std::string_view traceparent) {
+    if (const auto valid = TraceParent::parse(traceparent)) traceparent_ = Text(valid->text());
     return *this;
   }
   Message& with_origin_node(std::string_view node) {
@@ -333,7 +355,8 @@ class Message {
             .deadline_us = deadline_us_,
             .caller = static_cast<std::uint32_t>(caller_),
             .reserved2 = 0,
-            .caller_name = caller_name_.c_text()};
+            .caller_name = caller_name_.c_text(),
+            .traceparent = traceparent_.c_text()};
   }
 
   /// A message over C structs. Ownership: borrows from `view`, but for its events; a copy of the result owns.
@@ -371,7 +394,8 @@ class Message {
         assigns_(borrow(view.assigns)),
         logger_metadata_(borrow(view.logger_metadata)),
         aggregate_meta_(borrow(view.aggregate_meta)) {
-    if (view.struct_size >= sizeof(busbar_message) && view.caller <= BUSBAR_CALLER_DEPLOYER) {
+    if (view.struct_size >= sizeof(busbar_message)) traceparent_ = Text::borrow(view.traceparent);
+    if (view.struct_size >= offsetof(busbar_message, traceparent) && view.caller <= BUSBAR_CALLER_DEPLOYER) {
       caller_ = static_cast<CallerKind>(view.caller);
       caller_name_ = Text::borrow(view.caller_name);
     }
@@ -418,6 +442,7 @@ class Message {
   Text causation_id_;    // empty: the correlation id
   Text origin_node_;
   Text caller_name_;
+  Text traceparent_;  // as it came; empty: the trace is made of the ids
   std::int64_t invoked_at_us_ = 0;
   std::int64_t deadline_us_ = 0;
   Payload raw_request_;

@@ -48,6 +48,7 @@ inline constexpr std::string_view kRescan = "rescan";
 inline constexpr std::string_view kEvents = "events";
 inline constexpr std::string_view kCalls = "calls";
 inline constexpr std::string_view kStats = "stats";
+inline constexpr std::string_view kTrail = "trail";
 inline constexpr std::string_view kLoad = "load";
 inline constexpr std::string_view kUnload = "unload";
 inline constexpr std::string_view kReload = "reload";
@@ -76,9 +77,12 @@ struct AdminRequest {
   std::optional<std::string> dry_run;  // "no", "yes", "verbose"
   std::optional<std::uint32_t> timeout_ms;
   std::optional<std::string> id;
-  std::optional<std::string> correlation_id;
-  std::optional<std::string> strategy;    // "random", "least_pending", "sticky"; absent: as the service says
-  std::optional<std::string> sticky_key;  // with "sticky"
+  std::optional<std::string> correlation_id;  // for trail too: whose hops are told
+  std::optional<std::string> strategy;        // "random", "least_pending", "sticky"; absent: as the service says
+  std::optional<std::string> sticky_key;      // with "sticky"
+
+  // for call and validate: the W3C trace that it belongs to; with the flag "sampled" its hops are remembered
+  std::optional<std::string> traceparent;
 
   // for events: what the answer before gave as "next"; absent: the last ones
   std::optional<Item> after;
@@ -91,7 +95,7 @@ struct AdminRequest {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
             CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key), CEREAL_NVP(after),
-            CEREAL_NVP(plugin));
+            CEREAL_NVP(plugin), CEREAL_NVP(traceparent));
   }
 };
 

@@ -18,7 +18,7 @@ namespace busbar::wire {
 
 /// Another major is refused in words at the handshake; a minor adds what older peers skip.
 inline constexpr std::uint32_t kCallProtocolMajor = 1;
-inline constexpr std::uint32_t kCallProtocolMinor = 2;
+inline constexpr std::uint32_t kCallProtocolMinor = 3;
 inline constexpr std::uint32_t kMinorWithStrategies = 1;  ///< since this one a client can say how a provider is picked
 inline constexpr std::uint32_t kMinorWithClosing = 2;     ///< since this one nodes answer a closing
 
@@ -71,6 +71,7 @@ struct Envelope {
   std::string_view only_node;      ///< from a client: the node that must serve it; empty: any
   std::uint8_t strategy = 0;       ///< from a client: as busbar_strategy (C-D3)
   std::string_view sticky_key;     ///< from a client: with BUSBAR_STRATEGY_STICKY
+  std::string_view traceparent;    ///< of a trace that was begun elsewhere (W3C); empty: it is made of the ids
   Bytes raw_request;
   Bytes request;
   Bytes logger_metadata;

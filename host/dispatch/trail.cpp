@@ -1,0 +1,85 @@
+#include "dispatch/trail.hpp"
+
+#include <new>
+#include <utility>
+
+#include "dispatch/call.hpp"
+#include "dispatch/dispatcher.hpp"
+
+namespace busbar::host {
+
+std::string_view name_of(TrailEntry::Kind kind) noexcept {
+  switch (kind) {
+    case TrailEntry::Kind::ran:
+      return "ran";
+    case TrailEntry::Kind::ended:
+      return "ended";
+    case TrailEntry::Kind::asked:
+      return "asked";
+  }
+  return "unknown";
+}
+
+void TrailBook::add(TrailEntry entry) {
+  const MutexLock lock(mutex_);
+  if (ring_.size() < kEntries) {
+    ring_.push_back(std::move(entry));
+    return;
+  }
+  ring_[next_] = std::move(entry);
+  next_ = (next_ + 1) % kEntries;
+}
+
+std::vector<TrailEntry> TrailBook::of(std::string_view correlation_id) const {
+  std::vector<TrailEntry> found;
+  const MutexLock lock(mutex_);
+  for (std::size_t i = 0; i < ring_.size(); ++i) {
+    const TrailEntry& entry = ring_[(next_ + i) % ring_.size()];
+    if (entry.correlation_id == correlation_id) found.push_back(entry);
+  }
+  return found;
+}
+
+bool Call::leaves_trail(Nanos took) const noexcept {
+  return is_sampled_ || took >= Nanos{timeout_ms_} * kMillisecond / TrailBook::kNotablePart;
+}
+
+namespace {
+
+// While its message is there.
+TrailEntry entry_of(const Call& call, TrailEntry::Kind kind, Nanos took) {
+  const Message& message = call.message();
+  TrailEntry entry;
+  entry.kind = kind;
+  entry.service = message.service_name();
+  entry.message_id = message.id();
+  entry.causation_id = message.causation_id();
+  entry.correlation_id = message.correlation_id();
+  entry.begun = now_ns() - took;
+  entry.timeout_ms = call.timeout_ms();
+  return entry;
+}
+
+}  // namespace
+
+void Dispatcher::leave_ran(const Call& call, Nanos queued, Nanos running) const noexcept try {
+  TrailEntry entry = entry_of(call, TrailEntry::Kind::ran, queued + running);
+  entry.queued = queued;
+  entry.running = running;
+  trails_.add(std::move(entry));
+} catch (const std::bad_alloc&) {
+  // The call counts for more than what it leaves behind.
+}
+
+void Dispatcher::leave_end(const Call& call, Outcome outcome, Nanos whole) const noexcept try {
+  const std::string_view elsewhere = call.last_node();
+  TrailEntry entry = entry_of(call, elsewhere.empty() ? TrailEntry::Kind::ended : TrailEntry::Kind::asked, whole);
+  entry.node = elsewhere;
+  entry.outcome = outcome;
+  entry.whole = whole;
+  trails_.add(std::move(entry));
+} catch (const std::bad_alloc&) {
+  // As above.
+}
+
+}  // namespace busbar::host
