@@ -33,6 +33,7 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   deadline_ = deadline;
   timeout_ms_ = timeout_ms;
   runs_inline_ = runs_inline;
+  is_told_as_a_whole_ = was_handled_ = false;
   dry_run_ = message.dry_run();
   is_sampled_ = !message.traceparent().empty() && message.trace().sampled();
   ending_ = Ending::waiter;

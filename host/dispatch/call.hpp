@@ -223,6 +223,10 @@ class Call final : public busbar_call, public Task {
   std::string handed_on_traceparent() const {
     return has_kept_ids() ? std::string(kept_traceparent_.view()) : message_->handed_on_traceparent();
   }
+  /// Whether some are told of it when it is over (WholeCall), and whether its handler was called.
+  bool is_told_as_a_whole() const noexcept { return is_told_as_a_whole_; }
+  void is_told_as_a_whole(bool is) noexcept { is_told_as_a_whole_ = is; }
+  bool was_handled() const noexcept { return was_handled_; }
   /// Whether what it does is to be remembered (TraceParent::sampled).
   bool is_sampled() const noexcept { return is_sampled_; }
   /// Whether something that took so long is: also where it has used up a good part of its budget.
@@ -427,6 +431,8 @@ class Call final : public busbar_call, public Task {
   bool staged_ = false;        // the runner's: its handler has answered on this thread
   bool is_forwarded_ = false;  // came from a node that has authorized and chosen; or goes to one that must do neither
   bool is_sampled_ = false;
+  bool is_told_as_a_whole_ = false;
+  bool was_handled_ = false;
   bool is_nested_ = false;                                        // its plugin waits for it
   std::atomic<CallRow::State> progress_{CallRow::State::queued};  // here; for who looks
 

@@ -89,9 +89,20 @@ Endpoint* Dispatcher::enter(std::string_view service, CallerIs caller) const {
 }
 
 Endpoint* Dispatcher::find(const Message& message, const DispatchOptions& options) const {
-  if (wants(EventKind::discovering_service)) emit(EventKind::discovering_service, message);
+  constexpr EventMask kDiscovering = mask_of(EventKind::discovering_service);
+  if (events_.wants_singly(kDiscovering)) {
+    Event event = event_of(message, nullptr);
+    events_.emit_singly(kDiscovering, event);
+  }
   if (!options.node.empty() && options.node != node_) return nullptr;
   return enter(message.service_name(), options.caller);
+}
+
+// To those who are shown inline calls as a whole: this is none, or may become none.
+void Dispatcher::tell_discovery(const Message& message) const {
+  if (!events_.wants_whole_calls()) return;
+  Event event = event_of(message, nullptr);
+  events_.emit_to_the_others(mask_of(EventKind::discovering_service), event);
 }
 
 void Dispatcher::settle_unserved(Message& message, std::string_view only_node) const {
@@ -130,10 +141,13 @@ void Dispatcher::dispatch_from(const Call* parent, Message& message, const Dispa
   if (message.halted()) return;
   if (refuse_to_block(message)) return;
   if (Endpoint* endpoint = find(message, options)) [[likely]] {
-    const Start start = start_of(endpoint->is_inline(), parent, message, options);
-    return endpoint->is_inline() ? serve_inline(*endpoint, message, options, start)
-                                 : serve_pooled(*endpoint, parent, message, options, start);
+    const bool is_inline = endpoint->is_inline();  // asked once: it may change
+    if (!is_inline) tell_discovery(message);
+    const Start start = start_of(is_inline, parent, message, options);
+    return is_inline ? serve_inline(*endpoint, message, options, start)
+                     : serve_pooled(*endpoint, parent, message, options, start);
   }
+  tell_discovery(message);
   const Candidate provider = find_remote(message, options, nullptr);
   if (provider.peer == nullptr) return settle_unserved(message, options.node);
   serve_remotely(provider, message, options, start_of(false, parent, message, options));
@@ -153,17 +167,18 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
                               const Start& start) {
   Entered entered(endpoint);
   const auto budget = start.budget(endpoint.default_timeout_ms());
-  report_start(Purpose::serve, endpoint, message);
+  report_inline_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
   call.begun_at(start.at_ticks);
+  call.is_told_as_a_whole(true);
   entered.taken_over();
   call.heed_borrowed(options);
   const std::uint64_t ended = run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_run(call, call.response(), start.at_ticks, ended);
     call.put_outcome(message);
-    report_end(call, message, message.response());
+    report_inline_end(call, message, message.response(), ended, ended);
     call.end_alone();
     return;
   }
@@ -172,7 +187,10 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   // Another thread will answer, and may need the pool for it. Where none is left to make up for this one we wait all
   // the same: the call has been started, so that `overloaded` would send it to another node a second time.
   const BlockingScope blocking;
-  finish_blocking(call, message, call.wait(pool_.yield_guard(), supervisor_));
+  const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
+  report_inline_end(call, call.message(), in_time ? call.response() : timed_out(), ended, ticks());
+  call.is_told_as_a_whole(false);
+  finish_blocking(call, message, in_time);
 }
 
 // Runs an inline service on this thread, and sees to it that it is short. Returns when it ended, in ticks.
@@ -210,6 +228,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
   message = Message::blank();
+  report_end(call, call.message(), in_time ? call.response() : timed_out());
   finish_blocking(call, message, in_time);
 }
 
@@ -218,11 +237,9 @@ void Dispatcher::refuse_as_overloaded(Message& message) {
   message.respond(Response::error(code::kOverloaded, "every thread of the pool waits for a nested call"));
 }
 
-// The last step of a blocking dispatch whose attempt here has ended: `message` becomes what came back.
+// The last step of a blocking dispatch whose attempt here has ended, and was told of: `message` becomes what came back.
 void Dispatcher::finish_blocking(Call& call, Message& message, bool in_time) {
-  const Response& response = in_time ? call.response() : timed_out();
-  report_end(call, call.message(), response);
-  count_end(call, response);
+  count_end(call, in_time ? call.response() : timed_out());
   if (in_time && call.asks_for_another()) in_time = ask_others(call);
   conclude(call, message, in_time);
 }
@@ -278,6 +295,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
     return nullptr;
   }
   Endpoint* endpoint = purpose == Purpose::query ? nullptr : find(message, options);
+  if (purpose != Purpose::query) tell_discovery(message);
   if (endpoint == nullptr) {
     return launch_remotely(purpose, parent, std::move(message), std::move(callback), options, cancellable);
   }
@@ -393,6 +411,37 @@ void Dispatcher::report_start(Purpose purpose, const Endpoint& endpoint, const M
   events_.emit_as(purpose == Purpose::serve ? kServe : kAsk, event);
 }
 
+// The same for an inline service, of which some are told when it is over.
+void Dispatcher::report_inline_start(const Endpoint& endpoint, const Message& message) const noexcept {
+  constexpr EventMask kStart = WholeCall::kAtBegin & ~mask_of(EventKind::discovering_service) &
+                               ~mask_of(EventKind::checking_if_service_call_is_authorized);
+  if (!events_.wants_singly(kStart)) return;
+  Event event = event_of(message, &endpoint);
+  events_.emit_singly(kStart, event);
+}
+
+void Dispatcher::report_inline_end(const Call& call, const Message& message, const Response& response,
+                                   std::uint64_t ran_until, std::uint64_t ended) const noexcept {
+  report_end(call, message, response);
+  if (!events_.wants_whole_calls()) return;
+  const Endpoint& endpoint = *call.endpoint();
+  const bool failed = response.kind() == Response::Kind::error;
+  events_.emit_whole({.is_public = endpoint.visibility() == registry::Visibility::public_,
+                      .handled = call.was_handled(),
+                      .response = response.kind(),
+                      .service = message.service_name(),
+                      .message_id = message.id(),
+                      .correlation_id = message.correlation_id(),
+                      .node = node_,
+                      .origin = message.origin_node(),
+                      .plugin = endpoint.router(),
+                      .reason = failed ? response.reason() : std::string_view(),
+                      .code = failed ? response.error_code() : std::string_view(),
+                      .begun = call.begun(),
+                      .ran_until = ran_until,
+                      .ended = ended});
+}
+
 // The same for one elsewhere, which tells itself that it has received the request.
 void Dispatcher::report_start(const Call& call, const Peer& peer) const noexcept {
   constexpr EventMask kFound = mask_of(EventKind::service_found);
@@ -404,7 +453,10 @@ void Dispatcher::report_start(const Call& call, const Peer& peer) const noexcept
 }
 
 void Dispatcher::report_end(const Call& call, const Message& message, const Response& response) const noexcept {
-  if (call.purpose() != Purpose::serve || !wants(EventKind::service_responded)) return;
+  constexpr EventMask kResponded = mask_of(EventKind::service_responded);
+  const bool singly = call.is_told_as_a_whole();
+  if (call.purpose() != Purpose::serve) return;
+  if (singly ? !events_.wants_singly(kResponded) : !wants(EventKind::service_responded)) return;
   const std::string_view peer = call.last_node();
   Event event = event_of(message, peer.empty() ? call.endpoint() : nullptr);
   event.kind = EventKind::service_responded;
@@ -415,7 +467,11 @@ void Dispatcher::report_end(const Call& call, const Message& message, const Resp
     event.reason = response.reason();
   }
   event.begun = call.begun();
-  events_.emit(event);
+  if (singly) {
+    events_.emit_singly(kResponded, event);
+  } else {
+    events_.emit(event);
+  }
 }
 
 void Dispatcher::count_end(const Call& call, const Response& response) const noexcept {
@@ -470,7 +526,11 @@ void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begu
   Event event = event_of(call.message(), call.endpoint());
   event.kind = kind;
   event.begun = begun;
-  events_.emit(event);
+  if (call.is_told_as_a_whole()) {
+    events_.emit_singly(mask_of(kind), event);
+  } else {
+    events_.emit(event);
+  }
 }
 
 void Dispatcher::emit(EventKind kind, const Message& message, const Endpoint* endpoint) const noexcept {

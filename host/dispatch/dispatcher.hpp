@@ -165,9 +165,13 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   bool begin_making_up() noexcept { return pool_.begin_making_up(); }
   void end_making_up() noexcept { pool_.end_making_up(); }
   bool wants(EventKind kind) const noexcept { return events_.wants(kind); }
+  /// Whether anybody wants it now of that call (WholeCall).
+  bool wants(EventKind kind, const Call& call) const noexcept {
+    return call.is_told_as_a_whole() ? events_.wants_singly(mask_of(kind)) : events_.wants(kind);
+  }
   /// `begun`: since when it took, in ticks.
   void emit(EventKind kind, const Call& call, std::uint64_t begun = 0) const noexcept {
-    if (wants(kind)) emit_about(kind, call, begun);
+    if (wants(kind, call)) emit_about(kind, call, begun);
   }
   /// Calls a callback with blocking dispatches forbidden.
   void run_callback(const Callback& callback, Message&& outcome) const noexcept;
@@ -192,6 +196,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Start start_of(bool may_be_inexact, const Call* parent, const Message& message, const DispatchOptions& options) const;
   Endpoint* enter(std::string_view service, CallerIs caller) const;
   Endpoint* find(const Message& message, const DispatchOptions& options) const;
+  void tell_discovery(const Message& message) const;
   void settle_unserved(Message& message, std::string_view only_node) const;
   bool refuse_to_block(Message& message) const;
   static void refuse_as_overloaded(Message& message);
@@ -209,6 +214,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void report_start(const Call& call, const Peer& peer) const noexcept;
+  void report_inline_start(const Endpoint& endpoint, const Message& message) const noexcept;
+  void report_inline_end(const Call& call, const Message& message, const Response& response, std::uint64_t ran_until,
+                         std::uint64_t ended) const noexcept;
   Event event_of(const Message& message, const Endpoint* endpoint) const noexcept;
   void emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept;
   void emit(EventKind kind, const Message& message, const Endpoint* endpoint = nullptr) const noexcept;

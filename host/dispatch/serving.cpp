@@ -232,7 +232,8 @@ bool Call::chosen_here(const busbar_message& view) {
 
 void Call::handle(const busbar_message& view) {
   const busbar_router& router = endpoint()->instance().router();
-  const bool timed = dispatcher().wants(EventKind::execution_finished);
+  was_handled_ = true;
+  const bool timed = dispatcher().wants(EventKind::execution_finished, *this);
   const std::uint64_t begun = timed ? ticks() : 0;
   dispatcher().emit(EventKind::executing_service, *this);
   const std::uint32_t handled = router.handle(router.self, &endpoint()->c_service(), this, &view);

@@ -25,8 +25,9 @@ class EventBlock {
   std::uint64_t serial() const noexcept { return serial_; }
   std::uint64_t events() const noexcept { return events_.load(std::memory_order_acquire); }
 
-  /// False: there is no room.
+  /// False: there is no room. A call as a whole is as many events as it stands for.
   bool append(const Event& event) noexcept;
+  bool append(const WholeCall& call) noexcept;
 
   /// Appends the events from the one with this number on to `out`, as far as they happened before `cut` (ticks); their
   /// times are ticks, too: `at` and `duration` are left to who reads all blocks. Returns how many of the block have
@@ -35,6 +36,8 @@ class EventBlock {
 
  private:
   static constexpr std::size_t kBytes = 4'000;
+
+  void written_to(const std::uint8_t* end, std::uint32_t events) noexcept;
 
   const std::uint64_t serial_;
   std::atomic<std::uint32_t> events_{0};  // as many as are written to their end

@@ -134,16 +134,17 @@ class EventHistory::Writer {
   }
 
   /// False: there is no memory.
-  bool write(const std::shared_ptr<Shelf>& shelf, const Event& event) noexcept try {
+  template <class Told>
+  bool write(const std::shared_ptr<Shelf>& shelf, const Told& told) noexcept try {
     if (shelf_ != shelf) {  // for tests: a process has one
       leave();
       shelf_ = shelf;
     }
-    if (block_ && block_->append(event)) [[likely]]
+    if (block_ && block_->append(told)) [[likely]]
       return true;
     end_block();
     block_ = shelf_->begin();
-    return block_->append(event);
+    return block_->append(told);
   } catch (const std::bad_alloc&) {
     return false;
   }
@@ -175,6 +176,11 @@ EventHistory::~EventHistory() = default;
 void EventHistory::on_event(const Event& event) noexcept {
   Writer* const writer = Writer::mine();
   if (writer == nullptr || !writer->write(shelf_, event)) shelf_->lose_one();
+}
+
+void EventHistory::on_whole_call(const WholeCall& call) noexcept {
+  Writer* const writer = Writer::mine();
+  if (writer == nullptr || !writer->write(shelf_, call)) shelf_->lose_one();
 }
 
 EventHistory::Page EventHistory::read(const Cursor* after) const {

@@ -53,6 +53,8 @@ class EventHistory final : public Observer {
   ~EventHistory() override;
 
   void on_event(const Event& event) noexcept override;
+  bool takes_whole_calls() const noexcept override { return true; }
+  void on_whole_call(const WholeCall& call) noexcept override;
 
   /// The last `kShown` events; with `after` the last `kShown` of those that came since. What one event has caused is
   /// never shown without it, or before it. The times of a page are in its order; those of an event, read again, may

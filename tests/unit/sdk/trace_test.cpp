@@ -27,9 +27,9 @@ TEST(TraceParent, PassesOverWhatIsNone) {
     EXPECT_FALSE(TraceParent::parse(good.substr(0, i))) << i;
   }
   for (const std::string& bad : {std::string("00-00000000000000000000000000000000-b7ad6b7169203331-01"),
-                                std::string("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"),
-                                std::string("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"),
-                                "ff" + good.substr(2), good + "-01", good + " "}) {
+                                 std::string("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"),
+                                 std::string("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"),
+                                 "ff" + good.substr(2), good + "-01", good + " "}) {
     EXPECT_FALSE(TraceParent::parse(bad)) << bad;
   }
 }

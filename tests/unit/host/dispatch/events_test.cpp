@@ -6,6 +6,7 @@
 #include <latch>
 #include <thread>
 
+#include "events/event_history.hpp"
 #include "support/event_log.hpp"
 #include "support/hub.hpp"
 
@@ -107,6 +108,42 @@ TEST_P(DispatchEvents, TellWhatTheResponseIs) {
   for (const auto& entry : log->entries()) {
     if (entry.kind != host::EventKind::service_responded) {
       EXPECT_EQ(entry.response, Response::Kind::none);
+    }
+  }
+}
+
+// What is shown of an inline call as a whole is what is shown singly, and each observer is shown one of the two.
+TEST_P(DispatchEvents, AsAWholeAreTheSameAsSingly) {
+  const auto history = std::make_shared<host::EventHistory>();
+  hub.events().subscribe(history);
+  hub.add("p", Script()
+                   .on(
+                       "good", [](Message&, Context&) { return Response::ok(1); }, flags())
+                   .on(
+                       "bad", [](Message&, Context&) { return Response::error("out_of_tea", "none"); }, flags())
+                   .on(
+                       "throws", [](Message&, Context&) -> Response { throw std::runtime_error("so"); }, flags())
+                   .on(
+                       "secret", [](Message&, Context&) { return Response::ok(); }, flags())
+                   .authorize_with(
+                       [](const Message& m) { return m.service_name() == "secret" ? forbidden() : authorized(); }));
+  for (const char* service : {"good", "bad", "throws", "secret", "nobody"}) {
+    log->clear();
+    const auto before = history->read().next;
+    Message message(service);
+    message.with_origin_node("here").with_correlation("correlated");
+    call(message);
+    ASSERT_TRUE(hub.idle());
+    const auto kept = history->read(&before).events;
+    const auto shown = log->entries();
+    ASSERT_EQ(kept.size(), shown.size()) << service;
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(kept[i].kind, shown[i].kind) << service << i;
+      EXPECT_EQ(kept[i].service, shown[i].service);
+      EXPECT_EQ(kept[i].message_id, shown[i].message_id);
+      EXPECT_EQ(kept[i].response, shown[i].response);
+      EXPECT_EQ(kept[i].code, shown[i].code);
+      EXPECT_EQ(kept[i].duration != 0, shown[i].duration != 0) << service << i;
     }
   }
 }

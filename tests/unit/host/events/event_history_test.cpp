@@ -86,6 +86,78 @@ TEST(EventHistory, KeepsAllThatAnEventSays) {
   EXPECT_EQ(page.events[2].correlation_id, "id");
 }
 
+WholeCall whole_call(bool handled) {
+  WholeCall call;
+  call.handled = handled;
+  call.is_public = false;
+  call.service = "greet";
+  call.message_id = "id";
+  call.correlation_id = "correlation";
+  call.node = "a";
+  call.origin = "b";
+  call.plugin = "greeter";
+  call.begun = ticks() - 30'000'000;
+  call.ran_until = call.begun + 10'000'000;
+  call.ended = call.begun + 20'000'000;
+  call.response = handled ? Response::Kind::ok : Response::Kind::error;
+  if (!handled) call.code = "forbidden";
+  return call;
+}
+
+TEST(EventHistory, ShowsACallThatWasToldOfAsAWholeAsTheEventsThatItStandsFor) {
+  EventHistory history;
+  history.on_whole_call(whole_call(true));
+  const auto page = history.read();
+  std::vector<EventKind> kinds;
+  for (const KeptEvent& event : page.events) {
+    kinds.push_back(event.kind);
+    EXPECT_EQ(event.service, "greet");
+    EXPECT_EQ(event.message_id, "id");
+    EXPECT_EQ(event.correlation_id, "correlation");
+    EXPECT_EQ(event.node, "a");
+    EXPECT_FALSE(event.is_public);
+    const bool is_received = event.kind == EventKind::service_request_received;
+    EXPECT_EQ(event.origin, is_received ? "b" : "");
+    EXPECT_EQ(event.plugin, is_received ? "greeter" : "");
+  }
+  EXPECT_EQ(kinds,
+            (std::vector{EventKind::discovering_service, EventKind::service_found, EventKind::invoking_service,
+                         EventKind::service_request_received, EventKind::checking_if_service_call_is_authorized,
+                         EventKind::executing_service, EventKind::execution_finished, EventKind::service_responded}));
+  ASSERT_EQ(page.events.size(), 8u);
+  EXPECT_EQ(page.events[5].duration, 0);
+  EXPECT_GT(page.events[6].duration, 0);
+  EXPECT_GT(page.events[7].duration, page.events[6].duration);
+  EXPECT_EQ(page.events[7].response, Response::Kind::ok);
+}
+
+TEST(EventHistory, OfACallThatWasForbiddenShowsNoHandler) {
+  EventHistory history;
+  history.on_whole_call(whole_call(false));
+  const auto page = history.read();
+  ASSERT_EQ(page.events.size(), 6u);
+  EXPECT_EQ(page.events[5].kind, EventKind::service_responded);
+  EXPECT_EQ(page.events[5].code, "forbidden");
+}
+
+TEST(EventHistory, GoesOnBehindOrInsideACallThatWasToldOfAsAWhole) {
+  EventHistory history;
+  history.on_event(about(EventKind::discovering_service, "before", "1"));
+  history.on_whole_call(whole_call(true));
+  history.on_event(about(EventKind::discovering_service, "after", "2"));
+  auto first = history.read();
+  EXPECT_EQ(first.next.total, 10u);
+  ASSERT_EQ(first.next.blocks.size(), 1u);
+  history.on_whole_call(whole_call(false));
+  const auto then = history.read(&first.next);
+  EXPECT_EQ(then.events.size(), 6u);
+  EXPECT_EQ(then.missed, 0u);
+  first.next.blocks[0].events = 4;  // as a cursor that was made up may say
+  const auto inside = history.read(&first.next);
+  ASSERT_EQ(inside.events.size(), 12u);
+  EXPECT_EQ(services(inside).back(), "after");
+}
+
 TEST(EventHistory, TellsMessagesApartThatShareSomeTexts) {
   EventHistory history;
   history.on_event(about(EventKind::executing_service, "one", "id"));
