@@ -1,4 +1,4 @@
-// What observing costs an inline call: with nobody, with one that counts, with a host's memory of the last events.
+// What observing costs an inline call: with nobody, counted, with an observer, and with all that busbard has.
 //
 // usage: events_bench [--plugin FILE] [--rounds N]
 #include <busbar/payload.hpp>
@@ -61,6 +61,7 @@ double each_call_asks(const EventStream& stream) {
 
 struct Case {
   const char* name;
+  bool counted;
   std::shared_ptr<Observer> observer;
   std::vector<double> ns, more;
 };
@@ -76,20 +77,23 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   run_on(0);
-  Bench bench(plugin, 1);
+  Bench uncounted(plugin, 1, false), bench(plugin, 1);
   const Payload request = Payload::of(make_sample());
-  std::array<Case, 4> cases = {{{"nobody", nullptr, {}, {}},
-                                {"one that counts", std::make_shared<Counter>(), {}, {}},
-                                {"one that counts for all threads at once", std::make_shared<SharedCounter>(), {}, {}},
-                                {"the last 1,000, as busbard keeps them", std::make_shared<EventHistory>(), {}, {}}}};
+  std::array<Case, 5> cases = {
+      {{"nobody, and nothing is counted", false, nullptr, {}, {}},
+       {"counted: outcomes and durations", true, nullptr, {}, {}},
+       {"… and the last 1,000: all that busbard has", true, std::make_shared<EventHistory>(), {}, {}},
+       {"not counted, an observer of every event", false, std::make_shared<Counter>(), {}, {}},
+       {"not counted, one for all threads at once", false, std::make_shared<SharedCounter>(), {}, {}}}};
   std::vector<double> asked;
   for (int round = -1; round < rounds; ++round) {  // the first warms up
     double nobody = 0;
     for (Case& measured : cases) {
-      if (measured.observer) bench.events().subscribe(measured.observer);
-      const double ns = each_call(bench, request);
-      if (measured.observer) bench.events().unsubscribe(measured.observer);
-      if (measured.observer == nullptr) nobody = ns;
+      Bench& host = measured.counted ? bench : uncounted;
+      if (measured.observer) host.events().subscribe(measured.observer);
+      const double ns = each_call(host, request);
+      if (measured.observer) host.events().unsubscribe(measured.observer);
+      if (&measured == &cases.front()) nobody = ns;
       if (round < 0) continue;
       measured.ns.push_back(ns);
       measured.more.push_back(ns - nobody);

@@ -24,8 +24,10 @@ namespace registry = busbar::registry;
 
 class Bench {
  public:
-  Bench(const std::string& plugin, unsigned threads)
+  /// `counts`: whether its calls are counted, as a host's are.
+  Bench(const std::string& plugin, unsigned threads, bool counts = true)
       : pool_(supervisor_, options(threads)), dispatcher_("bench", registry_, pool_, supervisor_, events_) {
+    dispatcher_.count_calls(counts);
     const auto path = std::filesystem::absolute(plugin);
     const auto file = inspect(path);
     if (!file.ok()) throw std::runtime_error(file.reason());
