@@ -41,10 +41,14 @@ std::unique_ptr<busbar::Node> make_client(const std::string& seed, std::string_v
 
 namespace {
 
+constexpr std::string_view kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 class BusbarSide final : public Side {
  public:
-  BusbarSide(const Placement& at, Service service, Callers callers, const std::string& keys)
-      : service_(service == Service::kInline ? "bench_inline" : "bench_pooled"), callers_(callers) {
+  BusbarSide(const Placement& at, Service service, Callers callers, const std::string& keys, bool explained = false)
+      : service_(service == Service::kInline ? "bench_inline" : "bench_pooled"),
+        callers_(callers),
+        explained_(explained) {
     run_on(at.worker);
     server_ = std::make_unique<HostServer>(keys);
     run_on(at.caller);
@@ -53,6 +57,7 @@ class BusbarSide final : public Side {
 
   void call() override {
     Message message = Message::of(service_, sample_);
+    if (explained_) message.with_traceparent(kTrace);
     client_->dispatcher().dispatch(message);
     check(message);
     (void)message.response().value_as<Sample>();
@@ -106,6 +111,7 @@ class BusbarSide final : public Side {
 
   const char* const service_;
   const Callers callers_;
+  const bool explained_;
   const Sample sample_ = make_sample();
   YieldGuard guard_;
   std::unique_ptr<HostServer> server_;
@@ -113,6 +119,12 @@ class BusbarSide final : public Side {
 };
 
 }  // namespace
+
+MakeSide explained_side(Service service) {
+  return [=](const Placement& at) {
+    return std::make_unique<BusbarSide>(at, service, Callers::kOneThread, std::string(), true);
+  };
+}
 
 MakeSide busbar_side(Service service, Callers callers, const std::string& keys) {
   return [=](const Placement& at) { return std::make_unique<BusbarSide>(at, service, callers, keys); };

@@ -15,6 +15,9 @@ namespace bench {
 enum class Service { kInline, kPooled };
 enum class Callers { kOneThread, kBlockingThreads };  // who makes the calls that are under way together
 
+// One call at a time that is to be explained: in a recorded trace that was begun elsewhere.
+MakeSide explained_side(Service service);
+
 // `keys`: a directory of BenchKeys; empty: without keys.
 MakeSide busbar_side(Service service, Callers callers = Callers::kOneThread, const std::string& keys = {});
 

@@ -21,6 +21,7 @@ struct RemoteOptions {
 };
 
 void measure_remote_latency(const RemoteOptions& options);
+void measure_explained(const RemoteOptions& options);
 void measure_remote_throughput(const RemoteOptions& options);
 void measure_curve(const RemoteOptions& options);
 void measure_strangers(const RemoteOptions& options);

@@ -33,6 +33,22 @@ void compare(const Row& row, const RemoteOptions& options) {
 
 }  // namespace
 
+// What it costs to have a call explained, and a trace with it, against the same call without.
+void measure_explained(const RemoteOptions& options) {
+  for (const Service service : {Service::kInline, Service::kPooled}) {
+    const char* const title = service == Service::kInline ? "inline" : "pooled";
+    std::printf("\n%s service, one call at a time, explained, against the same without (us: ours / floor = ratio)\n",
+                title);
+    for (const Placement& at : {Placement{"all on CPU 0", 0, 0, false, "   p50 at most 1.03"},
+                                Placement{"client on CPU 0, server on 1", 0, 1, false, "   p50 at most 1.03"}}) {
+      if (!options.wants(title, at.name)) continue;
+      compare_latency(
+          at, options.rounds, options.ms * kMillisecond, [&] { return busbar_side(service)(at); },
+          [&] { return explained_side(service)(at); });
+    }
+  }
+}
+
 void measure_remote_latency(const RemoteOptions& options) {
   compare({Service::kInline, "inline", "   p50 at most 1.0", "   p50 at most 0.85", "", "   p50 at most 1.2"}, options);
   compare({Service::kPooled, "pooled", "   p50 at most 1.15", "   p50 at most 1.0", "", "   p50 at most 1.2"}, options);

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   std::string serve, directory, keys;
   CLI::App app("Measures calls between two processes against their floors.", "remote_bench");
   app.add_option("--only", options.only, "One figure alone")
-      ->check(CLI::IsMember({"latency", "throughput", "curve", "strangers", "cpu", "known", "killed"}));
+      ->check(CLI::IsMember({"latency", "explained", "throughput", "curve", "strangers", "cpu", "known", "killed"}));
   app.add_option("--row", options.row, "Only rows with this in \"ROW, PLACEMENT\"");
   app.add_option("--rounds", options.rounds, "Alternating rounds, at least 5 for a figure");
   app.add_option("--ms", options.ms, "How long each round takes with one call at a time");
@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   std::printf("%u processors, %d rounds\n", std::thread::hardware_concurrency(), options.rounds);
   const auto wanted = [&](const char* name) { return options.only.empty() || options.only == name; };
   if (wanted("latency")) bench::measure_remote_latency(options);
+  if (wanted("explained")) bench::measure_explained(options);
   if (wanted("throughput")) bench::measure_remote_throughput(options);
   if (wanted("curve")) bench::measure_curve(options);
   if (wanted("strangers")) bench::measure_strangers(options);

@@ -67,6 +67,11 @@ void take(Hops& hops, const std::string& told_by, const json& row) {
     hop.outcome = row.at("outcome");
   } else if (kind == "ended") {
     hop.whole = row.at("duration_us");
+    if (row.contains("running_us")) {
+      hop.queued = row.at("queued_us");
+      hop.running = row.at("running_us");
+      hop.state = "ended";
+    }
     if (hop.outcome.empty()) hop.outcome = row.at("outcome");
   } else {
     hop.queued = row.at("queued_us");

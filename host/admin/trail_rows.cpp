@@ -14,19 +14,19 @@ constexpr std::size_t kMostRows = 1'000;
 
 json row_of(const TrailEntry& entry) {
   json row = {{"kind", name_of(entry.kind)},
-              {"service", entry.service},
-              {"message_id", entry.message_id},
-              {"causation_id", entry.causation_id},
+              {"service", entry.service.view()},
+              {"message_id", entry.message_id.view()},
+              {"causation_id", entry.causation_id.view()},
               {"begun_us", entry.begun / kMicrosecond}};
-  if (entry.kind == TrailEntry::Kind::ran) {
+  if (entry.running >= 0) {
     row["queued_us"] = entry.queued / kMicrosecond;
     row["running_us"] = entry.running / kMicrosecond;
-    return row;
   }
+  if (entry.kind == TrailEntry::Kind::ran) return row;
   row["outcome"] = name_of(entry.outcome);
   row["duration_us"] = entry.whole / kMicrosecond;
   row["timeout_ms"] = entry.timeout_ms;
-  if (entry.kind == TrailEntry::Kind::asked) row["node"] = entry.node;
+  if (entry.kind == TrailEntry::Kind::asked) row["node"] = entry.node.view();
   return row;
 }
 

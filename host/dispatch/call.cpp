@@ -35,12 +35,13 @@ void Call::begin(Dispatcher& dispatcher, Endpoint* endpoint, Purpose purpose, co
   runs_inline_ = runs_inline;
   is_told_as_a_whole_ = was_handled_ = false;
   dry_run_ = message.dry_run();
-  is_sampled_ = !message.traceparent().empty() && message.trace().sampled();
+  is_sampled_ = busbar::is_sampled(message.traceparent());
   ending_ = Ending::waiter;
   staged_ = false;
   outcome_taken_ = false;
   progress_.store(CallRow::State::queued, std::memory_order_relaxed);
   started_.store(0, std::memory_order_relaxed);
+  stopped_.store(0, std::memory_order_relaxed);
   attempt_open_.store(false, std::memory_order_relaxed);
   state_.store(kRunning, std::memory_order_relaxed);
   references_.store(endpoint == nullptr ? 1 : 2, std::memory_order_relaxed);

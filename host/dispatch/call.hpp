@@ -229,6 +229,18 @@ class Call final : public busbar_call, public Task {
   bool was_handled() const noexcept { return was_handled_; }
   /// Whether what it does is to be remembered (TraceParent::sampled).
   bool is_sampled() const noexcept { return is_sampled_; }
+  /// Its handler has returned, at `at` in ticks. True: the call had ended by then, so that nobody told how long it ran.
+  bool stopped_at(std::uint64_t at) noexcept {
+    stopped_.store(at, std::memory_order_seq_cst);
+    const std::uint32_t state = state_.load(std::memory_order_seq_cst);
+    return (state & kGone) != 0 || ((state & kAnswered) != 0 && !staged_);
+  }
+  struct Ran {
+    Nanos queued = 0;
+    Nanos running = 0;
+  };
+  /// How long, if its handler has returned here.
+  std::optional<Ran> ran() const noexcept;
   /// Whether something that took so long is: also where it has used up a good part of its budget.
   bool leaves_trail(Nanos took) const noexcept;
   /// What a message that it causes inherits, where that has none of its own.
@@ -447,6 +459,7 @@ class Call final : public busbar_call, public Task {
   std::atomic<bool> attempt_open_{false};
   std::atomic<std::uint64_t> begun_{0};  // in ticks; relaxed: only observers look at them
   std::atomic<std::uint64_t> started_{0};
+  std::atomic<std::uint64_t> stopped_{0};
   std::atomic<Ids> ids_{Ids::with_message};
   Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;

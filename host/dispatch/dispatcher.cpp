@@ -492,24 +492,23 @@ void Dispatcher::count_end(const Call& call, const Response& response) const noe
 }
 
 // The same for one that did no more than run on this thread, from then to then, in ticks.
-void Dispatcher::count_run(const Call& call, const Response& response, std::uint64_t from,
-                           std::uint64_t to) const noexcept {
+void Dispatcher::count_run(Call& call, const Response& response, std::uint64_t from, std::uint64_t to) const noexcept {
   note_end(call, response);
   const Outcome outcome = outcome_of(response);
   const Nanos took = counted_nanos(from, to);
   if (CallStats* stats = call.endpoint()->stats()) stats->ran_inline(outcome, took);
   if (!call.is_sampled()) [[likely]]
     return;
-  leave_ran(call, 0, took);
+  call.stopped_at(to);
   leave_end(call, outcome, took);
 }
 
 // The handler of an inline service has returned, of a call that is not over with that, or not this node's own.
-void Dispatcher::note_run(const Call& call, std::uint64_t from, std::uint64_t to) const noexcept {
+void Dispatcher::note_run(Call& call, std::uint64_t from, std::uint64_t to) const noexcept {
   if (call.purpose() != Purpose::serve) return;
   const Nanos took = counted_nanos(from, to);
   if (CallStats* stats = call.endpoint()->stats()) stats->ran(0, took);
-  if (call.is_sampled()) leave_ran(call, 0, took);
+  if (call.stopped_at(to) && call.leaves_trail(took)) leave_ran(call, {0, took});
 }
 
 void Dispatcher::note_end(const Call& call, const Response& response) noexcept {

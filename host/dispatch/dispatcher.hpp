@@ -136,8 +136,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   std::uint64_t calls_unserved() const noexcept { return unserved_.load(std::memory_order_relaxed); }
   /// What calls have left behind of where their time went.
   const TrailBook& trails() const noexcept { return trails_; }
-  /// Leaves what is known of a handler that has returned; and of an attempt that has ended. While the message is there.
-  void leave_ran(const Call& call, Nanos queued, Nanos running) const noexcept;
+  /// Leaves what is known of a handler that has returned after the end of its call; and of an attempt that has ended.
+  /// While the message is there.
+  void leave_ran(const Call& call, const Call::Ran& ran) const noexcept;
   void leave_end(const Call& call, Outcome outcome, Nanos whole) const noexcept;
   /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
@@ -208,8 +209,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                const DispatchOptions& options, bool cancellable);
   std::uint64_t run_here(Call& call, const Start& start) const noexcept;
-  void count_run(const Call& call, const Response& response, std::uint64_t from, std::uint64_t to) const noexcept;
-  void note_run(const Call& call, std::uint64_t from, std::uint64_t to) const noexcept;
+  void count_run(Call& call, const Response& response, std::uint64_t from, std::uint64_t to) const noexcept;
+  void note_run(Call& call, std::uint64_t from, std::uint64_t to) const noexcept;
   static void note_end(const Call& call, const Response& response) noexcept;
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;

@@ -150,9 +150,11 @@ void Call::serve() noexcept {
     stage(Response::bad_rpc(badrpc::kExit, "an exception left the plugin's handler"));
   }
   if (runs_inline_ || purpose_ != Purpose::serve) return;  // of those that run here their caller knows the time
-  const Nanos queued = counted_nanos(begun(), started()), running = counted_nanos(started(), ticks());
-  if (CallStats* stats = endpoint()->stats()) stats->ran(queued, running);
-  if (leaves_trail(queued + running)) dispatcher().leave_ran(*this, queued, running);
+  const std::uint64_t at = ticks();
+  const bool is_late = stopped_at(at);
+  const Ran ran{counted_nanos(begun(), started()), counted_nanos(started(), at)};
+  if (CallStats* stats = endpoint()->stats()) stats->ran(ran.queued, ran.running);
+  if (is_late && leaves_trail(ran.queued + ran.running)) dispatcher().leave_ran(*this, ran);
 }
 
 void Call::authorize_and_handle() {

@@ -1,6 +1,7 @@
 #include "dispatch/trail.hpp"
 
 #include <new>
+#include <tuple>
 #include <utility>
 
 #include "dispatch/call.hpp"
@@ -35,9 +36,16 @@ std::vector<TrailEntry> TrailBook::of(std::string_view correlation_id) const {
   const MutexLock lock(mutex_);
   for (std::size_t i = 0; i < ring_.size(); ++i) {
     const TrailEntry& entry = ring_[(next_ + i) % ring_.size()];
-    if (entry.correlation_id == correlation_id) found.push_back(entry);
+    if (entry.correlation_id.view() == correlation_id) found.push_back(entry);
   }
   return found;
+}
+
+std::optional<Call::Ran> Call::ran() const noexcept {
+  const std::uint64_t stopped = stopped_.load(std::memory_order_seq_cst);
+  if (stopped == 0) return std::nullopt;
+  const std::uint64_t started = runs_inline_ ? begun() : this->started();
+  return Ran{counted_nanos(begun(), started), counted_nanos(started, stopped)};
 }
 
 bool Call::leaves_trail(Nanos took) const noexcept {
@@ -51,10 +59,10 @@ TrailEntry entry_of(const Call& call, TrailEntry::Kind kind, Nanos took) {
   const Message& message = call.message();
   TrailEntry entry;
   entry.kind = kind;
-  entry.service = message.service_name();
-  entry.message_id = message.id();
-  entry.causation_id = message.causation_id();
-  entry.correlation_id = message.correlation_id();
+  entry.service = Text(message.service_name());
+  entry.message_id = Text(message.id());
+  entry.causation_id = Text(message.causation_id());
+  entry.correlation_id = Text(message.correlation_id());
   entry.begun = now_ns() - took;
   entry.timeout_ms = call.timeout_ms();
   return entry;
@@ -62,10 +70,10 @@ TrailEntry entry_of(const Call& call, TrailEntry::Kind kind, Nanos took) {
 
 }  // namespace
 
-void Dispatcher::leave_ran(const Call& call, Nanos queued, Nanos running) const noexcept try {
-  TrailEntry entry = entry_of(call, TrailEntry::Kind::ran, queued + running);
-  entry.queued = queued;
-  entry.running = running;
+void Dispatcher::leave_ran(const Call& call, const Call::Ran& ran) const noexcept try {
+  TrailEntry entry = entry_of(call, TrailEntry::Kind::ran, ran.queued + ran.running);
+  entry.queued = ran.queued;
+  entry.running = ran.running;
   trails_.add(std::move(entry));
 } catch (const std::bad_alloc&) {
   // The call counts for more than what it leaves behind.
@@ -74,7 +82,11 @@ void Dispatcher::leave_ran(const Call& call, Nanos queued, Nanos running) const 
 void Dispatcher::leave_end(const Call& call, Outcome outcome, Nanos whole) const noexcept try {
   const std::string_view elsewhere = call.last_node();
   TrailEntry entry = entry_of(call, elsewhere.empty() ? TrailEntry::Kind::ended : TrailEntry::Kind::asked, whole);
-  entry.node = elsewhere;
+  if (elsewhere.empty()) {
+    if (const auto ran = call.ran()) std::tie(entry.queued, entry.running) = std::pair(ran->queued, ran->running);
+  } else {
+    entry.node = Text(elsewhere);
+  }
   entry.outcome = outcome;
   entry.whole = whole;
   trails_.add(std::move(entry));

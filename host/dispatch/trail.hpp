@@ -2,11 +2,11 @@
 // went (decision 0031).
 #pragma once
 
+#include <busbar/text.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,16 +18,16 @@ namespace busbar::host {
 /// One thing that is known of a call on this node. What does not apply is empty or 0.
 struct TrailEntry {
   enum class Kind : std::uint8_t {
-    ran,    ///< its handler has returned here: `queued`, `running`
-    ended,  ///< it was served here and has been answered or given up: `whole`, `outcome`
-    asked,  ///< the same of an attempt at another node, which is `node`
+    ran,    ///< its handler has returned here, after the end of the call: `queued`, `running`
+    ended,  ///< it was served here and has been answered or given up: `whole`, `outcome`; these too, if it had by then
+    asked,  ///< an attempt at another node has been, which is `node`
   };
   Kind kind = Kind::ran;
-  std::string service, node, message_id, causation_id, correlation_id;
+  Text service, node, message_id, causation_id, correlation_id;  // our own ids take no memory beyond this
   Outcome outcome = Outcome::ok;
   Nanos begun = 0;  ///< when it came, or was sent, by this node's clock
   Nanos queued = 0;
-  Nanos running = 0;
+  Nanos running = -1;  ///< below 0: it has not returned
   Nanos whole = 0;
   std::uint32_t timeout_ms = 0;  ///< its budget then
 };

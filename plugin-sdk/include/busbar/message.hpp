@@ -151,7 +151,9 @@ class Message {
   /// Makes it part of a trace that was begun elsewhere. What is no valid `traceparent` is passed over, as the standard
   /// has it.
   Message& with_traceparent(std::string_view traceparent) {
-    if (const auto valid = TraceParent::parse(traceparent)) traceparent_ = Text(valid->text());
+    const auto valid = TraceParent::parse(traceparent);
+    if (!valid) return *this;
+    traceparent_ = traceparent.size() == TraceParent::kSize ? Text(traceparent) : Text(valid->text());
     return *this;
   }
   Message& with_origin_node(std::string_view node) {

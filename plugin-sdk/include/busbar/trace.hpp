@@ -150,6 +150,12 @@ inline std::string TraceParent::text() const {
   return out;
 }
 
+/// Whether a valid `traceparent`, or an empty one, says that its trace is recorded.
+inline bool is_sampled(std::string_view traceparent) noexcept {
+  return traceparent.size() >= TraceParent::kSize &&
+         (detail::hex_value(traceparent[TraceParent::kSize - 1]) & TraceParent::kSampled) != 0;
+}
+
 /// The trace of what belongs to such a correlation, with such a message as its latest span; not recorded.
 inline TraceParent trace_of(std::string_view correlation_id, std::string_view message_id) noexcept {
   TraceParent out;
