@@ -29,7 +29,10 @@ fs::path existing(fs::path path) {
   return path;
 }
 
-bool can_write(const fs::path& path) { return ::access(path.c_str(), W_OK | X_OK) == 0; }
+bool can_write(const fs::path& directory) {
+  std::error_code unknown;
+  return fs::is_directory(directory, unknown) && ::access(directory.c_str(), W_OK | X_OK) == 0;
+}
 
 std::string advice_for(const fs::path& path, const char* flag) {
   return "chown and chmod 0700 " + path.string() +
@@ -103,7 +106,7 @@ void check_plugin_directory(const Config& config, Findings& findings) {
                             "mkdir -p " + path + ", chmod o-w " + path + ", or name another one with --plugins");
   }
   for (const std::string& warning : listing.warnings) {
-    findings.warning(kCheck, path, warning, "nothing of the kind", "see docs/man/busbard.1");
+    findings.warning(kCheck, path, warning, "that only its owner can write there", "chmod go-w " + path);
   }
   for (const PluginCandidate& candidate : listing.candidates) {
     if (candidate.usable()) continue;

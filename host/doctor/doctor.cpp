@@ -57,14 +57,17 @@ int examine(ConfigSource source, std::istream& running, bool json_wanted, std::o
   Examined host;
   host.running = json::parse(running, nullptr, false);
   if (!host.running.is_object()) host.running = json::object();
-  if (host.running.contains("config")) source = source_of(host.running["config"], std::move(source));
   try {
+    if (host.running.contains("config")) source = source_of(host.running["config"], std::move(source));
     host.config = load_config(source);
     const DirectoryLook run = look_at_directory(host.config.paths.run, "run directory");
     if (run.holder) host.pid = run.holder->pid;
     check_all(host, findings);
   } catch (const ConfigError& error) {
     report_faults(error, source, findings);
+  } catch (const json::exception& unfit) {
+    findings.problem("host", "what it answers", unfit.what(), "the answers of a host of this version",
+                     "use the command line and the busbard that were installed with the host");
   }
   if (json_wanted) {
     out << to_json(findings).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';

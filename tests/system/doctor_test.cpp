@@ -77,7 +77,7 @@ class Doctor : public SystemTest {
     host.configure("[paths]\nplugins = \"plugins\"\nrun = \"run\"\nstate = \"state\"\n[node]\nname = \"tested\"\n" +
                    more);
   }
-  /// Without the run directory on the command line, so that no host is asked there unless it is the one of the file.
+  /// Of the host that would be started with that file, or that was.
   Answer examine() const { return host.ask({"doctor", "--config", host.root() / "busbar.toml"}); }
 };
 
@@ -225,18 +225,9 @@ TEST_F(Doctor, JudgesTheHostThatRuns) {
   EXPECT_THAT(first_said(host.ask({"doctor"}), "configuration"), HasSubstr("problem"));
 }
 
-TEST_F(Doctor, TellsAHostThatHangsFromNone) {
-  host.start();
-  host.process().freeze();
-  const Answer ill = host.ask({"doctor", "--config", host.root() / "busbar.toml"});
-  host.process().signal(SIGCONT);
-  EXPECT_EQ(ill.status, 1);
-  EXPECT_THAT(first_said(ill, "host"), AllOf(HasSubstr("problem"), HasSubstr("holds the run directory")));
-}
-
 class DoctorOfACluster : public ClusterTest {};
 
-TEST_F(DoctorOfACluster, TellsOfPeersAndTheirClocks) {
+TEST_F(DoctorOfACluster, TellsOfPeersOfTheirClocksAndOfAHostThatHangs) {
   cluster.add("a");
   cluster.add("b");
   ASSERT_TRUE(cluster.wait_until_whole());
@@ -246,9 +237,15 @@ TEST_F(DoctorOfACluster, TellsOfPeersAndTheirClocks) {
   EXPECT_THAT(well.out, HasSubstr("round trip"));
   EXPECT_THAT(well.out, testing::ContainsRegex("its clock is [0-9]+ ms (behind|ahead of) this host's"));
   cluster["b"].process().freeze();
+  Process of_b = cluster["b"].start_busbar({"--json", "doctor"});  // waits for it in vain
   EXPECT_TRUE(eventually([&] { return states_of(cluster["a"])["b"] != "up"; }));
   EXPECT_THAT(said(cluster["a"].ask({"doctor"}), "peers"), Not(IsEmpty()));
+  const auto ended = of_b.wait();
   cluster["b"].process().signal(SIGCONT);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 1);
+  const Answer hangs{ended->status, Json::parse(ended->out, nullptr, false), ended->out, ended->err};
+  EXPECT_THAT(first_said(hangs, "host"), AllOf(HasSubstr("problem"), HasSubstr("holds the run directory, but")));
 }
 
 }  // namespace
