@@ -71,8 +71,10 @@ std::string remark_on_file(const Json& document, const Palette& palette) {
   if (found == document.end() || is_as_loaded(*found)) return {};
   const std::string faults = faults_text(*found, palette);
   if (!faults.empty()) return "\n" + palette(Colour::red, "a host would not start with this any more") + "\n" + faults;
-  return "\n" + palette(Colour::yellow, "the file says something else by now: busbar config reload") + "\n" +
-         changes_text(*found, "changed", "would change", "before", "value", palette) +
+  const bool helps = !rows_in(*found, "changed").empty() || !texts_in(*found, "plugins").empty();
+  const std::string title =
+      helps ? palette(Colour::yellow, "the file says something else by now: busbar config reload") + "\n" : "";
+  return "\n" + title + changes_text(*found, "changed", "would change", "before", "value", palette) +
          changes_text(*found, "needs_restart", "waits for a restart", "value", "after_restart", palette) +
          plugins_text(*found, palette);
 }

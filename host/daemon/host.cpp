@@ -98,6 +98,12 @@ Order::Kind order_of(std::string_view verb) {
   return verb == wire::admin_verb::kRollback ? Order::Kind::rollback : Order::Kind::reload;
 }
 
+// As it is shown in a line of the log.
+std::string text_of(const Key& key, const Config& config) {
+  const auto value = value_of(key, config);
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 DirectoryLock take_cache(const Config& config) {
   DirectoryLock lock = DirectoryLock::acquire(config.paths.cache, "cache directory", config.node);
   prepare_cache_directory(config.paths.cache);
@@ -226,13 +232,13 @@ ConfigReload Host::reload() {
   }
   for (const Key* key : outcome.changed) {
     log_.info("a key has changed", {{"key", full_name(*key)},
-                                    {"before", value_of(*key, *outcome.before).dump()},
-                                    {"value", value_of(*key, *outcome.read).dump()}});
+                                    {"before", text_of(*key, *outcome.before)},
+                                    {"value", text_of(*key, *outcome.read)}});
   }
   for (const Key* key : outcome.needs_restart) {
     log_.warn("a key has changed that needs a restart", {{"key", full_name(*key)},
-                                                         {"value", value_of(*key, *outcome.before).dump()},
-                                                         {"after_restart", value_of(*key, *outcome.read).dump()}});
+                                                         {"value", text_of(*key, *outcome.before)},
+                                                         {"after_restart", text_of(*key, *outcome.read)}});
   }
   for (const std::string& plugin : outcome.tables) {
     log_.info("a plugin's settings have changed, for when it is loaded again", {{"plugin", plugin}});

@@ -29,16 +29,14 @@ void check_free(const char* key, const std::string& address, Findings& findings)
                    "end who has it (ss -ltnp shows who), or set " + std::string(key));
 }
 
+// Without a connection, of which the host would have to note that nobody said who it was.
 void check_open(const Examined& host, const char* member, Findings& findings) {
   const auto address = host.answer(std::string("/status/cluster/") + member);
   if (!address.is_string()) return;
-  std::string text = address.get<std::string>();
-  if (registry::net::host_of(text) == "0.0.0.0" || registry::net::host_of(text) == "*")
-    text = registry::net::with_host(text, "127.0.0.1");
-  const std::string why = why_not_connected(text, kPatience);
-  if (why.empty()) return findings.ok(kCheck, text, "the host listens there");
-  findings.problem(kCheck, text, "the host says that it listens there, but: " + why, "a connection",
-                   "look for a packet filter; else restart the host");
+  const std::string text = address.get<std::string>();
+  if (!why_not_bound(text).empty()) return findings.ok(kCheck, text, "the host listens there");
+  findings.problem(kCheck, text, "the host says that it listens there, but nobody does", "a port that is taken",
+                   "restart the host");
 }
 
 /// What the names among the seeds stand for; those that are not found out in time have an error.
@@ -85,6 +83,14 @@ std::string why_not_reached(const std::vector<std::string>& addresses) {
   return why;
 }
 
+/// A node that the host is connected to need not be dialled for that.
+bool is_of_peer(const Examined& host, const std::string& seed) {
+  for (const auto& row : host.answer("/views/views/0/nodes")) {
+    if (row.value("registry_address", "") == seed && row.value("state", "") == "up") return true;
+  }
+  return false;
+}
+
 bool is_own(const Examined& host, const std::string& seed) {
   const auto& cluster = host.config.cluster;
   return seed == cluster.registry_listen || host.answer("/status/cluster/registry_address") == seed ||
@@ -113,6 +119,10 @@ void check_seeds(const Examined& host, Findings& findings) {
     std::string why;
     if (is_own(host, seed)) {
       findings.ok(kSeeds, seed, "this node itself");
+      continue;
+    }
+    if (is_of_peer(host, seed)) {
+      findings.ok(kSeeds, seed, "a node that this one is connected to");
       continue;
     }
     if (name != names.end() && name->second.addresses.empty()) {
