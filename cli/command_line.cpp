@@ -177,6 +177,35 @@ Examples:
   busbar check build/plugins/*.so
   busbar check /usr/lib/busbar/plugins/greeter.so build/plugins/greeter.so)";
 
+constexpr const char* kConfigFooter = R"(
+check reads FILE (default: /etc/busbar/busbar.toml, where there is one) and the variables BUSBAR_SECTION__KEY of this
+environment, as a host would, and says all that is wrong. No host is needed.
+
+show tells what the host runs with, and where each value comes from; and whether its file says something else by now. What is
+in the tables [plugin.NAME] is hidden, as there may be passwords, unless --secrets asks for it.
+
+reload has the host read its file again. All of it is checked first: where anything is wrong, nothing changes. Says what has
+changed, which keys wait for a restart, and which plugins have to be reloaded. SIGHUP does the same.
+
+Exits with 1 where anything is wrong.
+
+Examples:
+  busbar config check busbar.toml
+  busbar config show --json | jq -r '.keys[] | select(.source != "default") | .key'
+  busbar config reload)";
+
+constexpr const char* kDoctorFooter = R"(
+Looks at the configuration, keys, directories, limits, ports, the clock, seeds and peers, and at the plugins of a host that
+runs. Each check is ok, a warning or a problem, with what was found, what was expected, and what to do. Where a host
+answers, it is that one which is judged, with its own configuration; else one that would be started with FILE (default:
+/etc/busbar/busbar.toml, where there is one) and this environment. Run it as the user who runs the host. It changes nothing.
+
+Exits with 1 if there is a problem.
+
+Examples:
+  busbar doctor
+  busbar doctor --config busbar.toml --json | jq '.checks[] | select(.state != "ok")')";
+
 constexpr const char* kNewFooter = R"(
 Writes DIR/NAME: a plugin with two services, their test and a README; it builds, passes and loads as it is. No host is
 needed, and what is there already is never touched. Its services are called as the plugin, in small letters, and with _ for
@@ -298,6 +327,13 @@ void add_verbs(CLI::App& app, Command& command) {
       .add_option("FILE", command.files, "plugin libraries; or an older and a newer version of one")
       ->type_name("")
       ->required();
+  CLI::App& config = add_verb(app, "config", "Check, show or reload a host's configuration", kConfigFooter);
+  config.add_option("ACTION", command.action, "check, show or reload")->type_name("")->required();
+  config.add_option("FILE", command.config, "check: the file")->type_name("");
+  config.add_flag("--secrets", command.secrets, "show: also what plugins' own tables say");
+  add_verb(app, "doctor", "Say what is wrong with a host or its machine, and what to do", kDoctorFooter)
+      .add_option("--config", command.config, "the configuration file, where no host runs")
+      ->option_text("FILE");
   CLI::App& new_project = add_verb(app, "new", "Write a plugin project to begin with", kNewFooter);
   new_project.add_option("NAME", command.plugin, "the plugin's name")->type_name("")->required();
   new_project.add_option("--directory", command.directory, "where to make it (default: here)")->option_text("DIR");
@@ -457,6 +493,16 @@ void check_keygen(const CLI::App& app, const Command& command) {
   }
 }
 
+void check_config(const CLI::App& app, const Command& command) {
+  if (!app.got_subcommand("config")) return;
+  check_choice(app, "ACTION", command.action, "check", "show", "reload");
+  if (!command.config.empty() && command.action != "check") {
+    refuse(app, command.action + ": expected no file, found " + in_quotes(command.config) +
+                    "; the host reads the file that it was started with");
+  }
+  if (command.secrets && command.action != "show") refuse(app, "--secrets: expected with \"show\" alone");
+}
+
 void check(const CLI::App& app, Command& command) {
   const CLI::App& verb = *app.get_subcommands().front();
   const auto* service = verb.get_option_no_throw("SERVICE");
@@ -475,6 +521,7 @@ void check(const CLI::App& app, Command& command) {
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
   check_choice(app, "--role", command.role, "client", "deployer", "node");
   check_keygen(app, command);
+  check_config(app, command);
 }
 
 }  // namespace

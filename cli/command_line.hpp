@@ -42,7 +42,10 @@ struct Command {
   std::string plugin;              // new: its name; load: its file; unload, reload, rollback: its name or its file's
   std::string directory;           // new, keygen: where the project's directory, or the files, are made; dev: the
                                    // project's directory; empty: here
-  std::string config;              // dev: the host's configuration file; empty: none
+  std::string config;              // dev: the host's configuration file; empty: none. config check, doctor: the file;
+                                   // empty: the usual one, or none
+  std::string action;              // config: check, show, reload
+  bool secrets = false;            // config show: what plugins' own tables say as well
   std::string owner;               // keygen: the name of whose key it is
   std::string role = "client";     // keygen: what its owner may do
   std::string label;               // keygen: goes into the files' names; empty: nothing does

@@ -10,7 +10,9 @@
 #include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "config.hpp"
 #include "dev/verb.hpp"
+#include "doctor.hpp"
 #include "events.hpp"
 #include "follow.hpp"
 #include "keygen.hpp"
@@ -52,7 +54,10 @@ ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams
   if (command.verb == "dev") return develop(command, variable, streams);
   if (command.verb == "keygen") return make_keys(command, streams);
   if (command.verb == "events") return show_events(command, streams);
+  if (command.verb == "doctor") become_doctor(command, variable);
+  if (command.verb == "config" && command.action == "check") become_config_check(command, variable);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
+  if (command.verb == "config") return run_config(command, ask, streams);
   return run_verb(command, ask, streams);
 }
 

@@ -40,6 +40,9 @@ struct AdminHooks {
   /// afterwards. A host that stops first need not call it.
   std::function<void(std::function<void(nlohmann::json)> done)> rescan;
 
+  std::function<nlohmann::json()> config;         ///< {"file": …, "keys": […], …}: what is in effect
+  std::function<nlohmann::json()> reload_config;  ///< reads it again; {"reloaded": …, "changed": […], …}
+
   /// {"calls": […]}: what goes on, the oldest first.
   std::function<nlohmann::json()> calls;
 

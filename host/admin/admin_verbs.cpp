@@ -24,8 +24,9 @@ namespace {
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
 constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews, verb::kPlugins, verb::kStatus,
-                                   verb::kRescan,   verb::kEvents, verb::kCalls, verb::kStats};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,       verb::kPlugins,
+                                   verb::kStatus,   verb::kRescan, verb::kEvents,      verb::kCalls,
+                                   verb::kStats,    verb::kConfig, verb::kReloadConfig};
 constexpr std::uint32_t kTrailTimeoutMs = 1'000;
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
@@ -265,6 +266,8 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
       if (request.verb == verb::kEvents) return document_frame(seq, events(request));
       if (request.verb == verb::kCalls) return document_frame(seq, hooks_.calls());
       if (request.verb == verb::kStats) return document_frame(seq, hooks_.stats());
+      if (request.verb == verb::kConfig) return document_frame(seq, hooks_.config());
+      if (request.verb == verb::kReloadConfig) return document_frame(seq, hooks_.reload_config());
       return document_frame(seq, hooks_.status());
     });
   }

@@ -49,7 +49,9 @@ class AdminVerbs {
   AdminVerbs(Dispatcher& dispatcher, AdminHooks hooks) : dispatcher_(dispatcher), hooks_(std::move(hooks)) {}
 
   /// Whether a verb waits for the host's first scan.
-  static bool waits_for_host(std::string_view verb) { return verb != wire::admin_verb::kStatus; }
+  static bool waits_for_host(std::string_view verb) {
+    return verb != wire::admin_verb::kStatus && verb != wire::admin_verb::kConfig;
+  }
 
   /// Does what a checked request asks. Returns the call that can be given up, where there is one.
   PendingCall serve(const wire::AdminRequest& request, Answer answer, Audience audience = Audience::here);

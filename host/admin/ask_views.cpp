@@ -16,6 +16,15 @@ using nlohmann::json;
 
 namespace {
 
+// What it said was true some time between the question and the answer: halfway, as far as that can be known.
+void compare_clocks(NodeView& view) {
+  using std::chrono::milliseconds;
+  const auto told = view.document.is_object() ? view.document.find("clock_ms") : view.document.end();
+  if (told == view.document.end() || !told->is_number_integer()) return;
+  const auto then = std::chrono::system_clock::now().time_since_epoch() - view.took / 2;
+  view.clock_ahead = milliseconds(told->get<std::int64_t>()) - std::chrono::duration_cast<milliseconds>(then);
+}
+
 /// Ownership: its own, by the callbacks that it gives away. Threads: each view is its answer's until all are there.
 class Asking : public std::enable_shared_from_this<Asking> {
  public:
@@ -32,6 +41,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
         QueryOutcome told = read_query_outcome(outcome.response());
         view.document = std::move(told.document);
         view.error = std::move(told.error);
+        compare_clocks(view);
         self->one_is_there();
       };
       dispatcher.query_async(views_[i].node, body, answered, timeout_ms);

@@ -141,10 +141,12 @@ class Comparison {
 
 json row_of(NodeView& view) {
   if (view.document.is_null()) return {{"node", view.node}, {"error", view.error}};
-  return {{"node", view.node},
-          {"duration_us", view.took.count()},
-          {"nodes", std::move(view.document["nodes"])},
-          {"departed", view.document.value("departed", json::array())}};
+  json row = {{"node", view.node},
+              {"duration_us", view.took.count()},
+              {"nodes", std::move(view.document["nodes"])},
+              {"departed", view.document.value("departed", json::array())}};
+  if (view.clock_ahead) row["clock_offset_ms"] = view.clock_ahead->count();
+  return row;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct NodeView {
   nlohmann::json document{};  ///< as it answers `nodes`; null where it does not
   std::string error{};        ///< why it does not, in words
   std::chrono::microseconds took{};
+  /// By how much its clock is ahead of the asker's, give or take half of `took`; nothing where it does not tell.
+  std::optional<std::chrono::milliseconds> clock_ahead{};
 };
 
 /// {"views": […], "differences": […], "agree": …} (docs/protocol.md, section 8). `views`: of who asks first. Those that

@@ -19,16 +19,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string joined(const std::vector<std::string>& lines) {
+std::string joined(const std::vector<ConfigFault>& faults) {
   std::string out;
-  for (const std::string& line : lines) out += (out.empty() ? "" : "\n") + line;
+  for (const ConfigFault& fault : faults) out += (out.empty() ? "" : "\n") + fault.text;
   return out;
 }
 
-/// Where a value came from: how a fault in it begins, and how a fault elsewhere refers to it.
-struct Origin {
+/// A value's place: where it came from, how a fault in it begins, and where in the file that is.
+struct Place {
+  ConfigOrigin origin;
   std::string fault;
-  std::string shown;
+  FilePosition at{};
 };
 
 class Loader {
@@ -43,11 +44,14 @@ class Loader {
   Config finish();
 
  private:
-  void fault(std::string text) { faults_.push_back(std::move(text)); }
-  void set(const Key& key, const RawValue& value, Origin origin, const fs::path& base);
+  void fault(std::string text, FilePosition at = {}) { faults_.push_back({std::move(text), at.line, at.column}); }
+  void set(const Key& key, const RawValue& value, Place place, const fs::path& base);
   void refuse_variable(const std::string& name);
 
-  bool is_set(const char* section, const char* name) const { return origins_.contains(find_key(section, name)); }
+  bool is_set(const char* section, const char* name) const {
+    return config_.origins.contains(full_name(*find_key(section, name)));
+  }
+  fs::path here() const { return environment_.directory.empty() ? fs::current_path() : environment_.directory; }
   std::string origin_of(const char* section, const char* name) const;
   std::string absolute_variable(const char* name) const;
 
@@ -62,13 +66,13 @@ class Loader {
 
   const Environment& environment_;
   Config config_;
-  std::map<const Key*, std::string> origins_;
-  std::vector<std::string> faults_;
+  std::vector<ConfigFault> faults_;
 };
 
-void Loader::set(const Key& key, const RawValue& value, Origin origin, const fs::path& base) {
-  origins_[&key] = std::move(origin.shown);  // also with a fault, so that its default causes no second one
-  if (const auto problem = assign(key, value, config_)) return fault(origin.fault + ": " + *problem);
+void Loader::set(const Key& key, const RawValue& value, Place place, const fs::path& base) {
+  // Also with a fault, so that its default causes no second one.
+  config_.origins[full_name(key)] = std::move(place.origin);
+  if (const auto problem = assign(key, value, config_)) return fault(place.fault + ": " + *problem, place.at);
   if (const auto* member = std::get_if<fs::path& (*)(Config&)>(&key.target)) {
     fs::path& path = (*member)(config_);
     path = (base / path).lexically_normal();
@@ -85,13 +89,15 @@ void Loader::read_file(const fs::path& file) {
   FileContent content = read_config_file(file);
   constexpr std::size_t kShown = 20;  // a file that is no configuration at all has one on every line
   for (std::size_t i = 0; i < std::min(content.faults.size(), kShown); ++i) {
-    fault(at(content.faults[i].at) + content.faults[i].text);
+    fault(at(content.faults[i].at) + content.faults[i].text, content.faults[i].at);
   }
   if (content.faults.size() > kShown) fault(attempt + std::to_string(content.faults.size() - kShown) + " more faults");
   for (const FileSetting& setting : content.settings) {
     set(*setting.key, setting.value,
-        {at(setting.at) + "key " + in_quotes(setting.key->name) + " in [" + std::string(setting.key->section) + "]",
-         "line " + std::to_string(setting.at.line) + " of " + in_quotes(file.native())},
+        {{ConfigOrigin::Kind::file, "line " + std::to_string(setting.at.line) + " of " + in_quotes(file.native()),
+          setting.at.line},
+         at(setting.at) + "key " + in_quotes(setting.key->name) + " in [" + std::string(setting.key->section) + "]",
+         setting.at},
         folder);
   }
   config_.plugin_tables = std::move(content.plugin_tables);
@@ -100,11 +106,11 @@ void Loader::read_file(const fs::path& file) {
 void Loader::read_environment() {
   std::map<std::string, const Key*> known;
   for (const Key& key : all_keys()) known.emplace(environment_variable(key), &key);
-  const fs::path here = fs::current_path();
   for (const auto& [name, value] : environment_.variables) {
     if (!name.starts_with("BUSBAR_")) continue;
     if (const auto found = known.find(name); found != known.end()) {
-      set(*found->second, Word{value}, {"could not read the environment: " + name, name}, here);
+      set(*found->second, Word{value},
+          {{ConfigOrigin::Kind::environment, name}, "could not read the environment: " + name}, here());
     } else {
       refuse_variable(name);
     }
@@ -127,7 +133,6 @@ void Loader::refuse_variable(const std::string& name) {
 }
 
 void Loader::read_overrides(const Overrides& overrides) {
-  const fs::path here = fs::current_path();
   for (const Override& given : overrides) {
     const std::size_t dot = given.key.find('.');
     const std::string attempt = "could not read the command line: " + given.flag;
@@ -135,7 +140,7 @@ void Loader::read_overrides(const Overrides& overrides) {
                                               : find_key(std::string_view(given.key).substr(0, dot),
                                                          std::string_view(given.key).substr(dot + 1));
     if (key) {
-      set(*key, Word{given.value}, {attempt, given.flag}, here);
+      set(*key, Word{given.value}, {{ConfigOrigin::Kind::flag, given.flag}, attempt}, here());
     } else {
       std::vector<std::string> known;
       for (const Key& each : all_keys()) known.push_back(full_name(each));
@@ -146,8 +151,8 @@ void Loader::read_overrides(const Overrides& overrides) {
 }
 
 std::string Loader::origin_of(const char* section, const char* name) const {
-  const auto found = origins_.find(find_key(section, name));
-  return found != origins_.end() ? found->second : "the default";
+  const auto found = config_.origins.find(full_name(*find_key(section, name)));
+  return found != config_.origins.end() ? found->second.where : "the default";
 }
 
 /// The variable's path; empty if it is not set, or relative, which the XDG rules say to ignore.
@@ -283,7 +288,19 @@ Config Loader::finish() {
 
 }  // namespace
 
-ConfigError::ConfigError(std::vector<std::string> faults)
+std::string_view name_of(ConfigOrigin::Kind kind) noexcept {
+  switch (kind) {
+    case ConfigOrigin::Kind::file:
+      return "file";
+    case ConfigOrigin::Kind::environment:
+      return "environment";
+    case ConfigOrigin::Kind::flag:
+      return "flag";
+  }
+  return "?";
+}
+
+ConfigError::ConfigError(std::vector<ConfigFault> faults)
     : std::runtime_error(joined(faults)), faults_(std::move(faults)) {}
 
 Config load_config(const std::optional<fs::path>& file, const Environment& environment, const Overrides& overrides) {

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -19,6 +20,15 @@
 #include <vector>
 
 namespace busbar::host {
+
+/// Where a value came from, where that is not its default.
+struct ConfigOrigin {
+  enum class Kind : std::uint8_t { file, environment, flag };
+  Kind kind = Kind::file;
+  std::string where;      /* in words: `line 7 of "/etc/busbar.toml"`, `BUSBAR_POOL__QUEUE`, `--node` */
+  std::uint32_t line = 0; /* of the file */
+};
+std::string_view name_of(ConfigOrigin::Kind kind) noexcept;
 
 /// What a host is told. Every member is named, explained and given its default in `config/busbar.toml`.
 /// The empty and zero defaults here depend on the machine or the user; `load_config` fills them in.
@@ -85,6 +95,16 @@ struct Config {
 
   /// The tables `[plugin.NAME]` by NAME, for each plugin's `start`. TOML's dates and times are RFC 3339 text.
   std::map<std::string, nlohmann::json> plugin_tables;
+
+  /// By section.key; a key that is not in it has its default.
+  std::map<std::string, ConfigOrigin> origins;
+};
+
+/// One thing that is wrong, complete by itself.
+struct ConfigFault {
+  std::string text;
+  std::uint32_t line = 0; /* of the file; 0: it is about no line of it */
+  std::uint32_t column = 0;
 };
 
 /// Everything that is wrong with a configuration, in words.
@@ -93,11 +113,11 @@ struct Config {
 /// key: "threads"`.
 class ConfigError : public std::runtime_error {
  public:
-  explicit ConfigError(std::vector<std::string> faults);
-  const std::vector<std::string>& faults() const noexcept { return faults_; }
+  explicit ConfigError(std::vector<ConfigFault> faults);
+  const std::vector<ConfigFault>& faults() const noexcept { return faults_; }
 
  private:
-  std::vector<std::string> faults_;
+  std::vector<ConfigFault> faults_;
 };
 
 /// What the defaults depend on, and the variables `BUSBAR_SECTION__KEY`. A value, so that tests need no real one.
@@ -106,6 +126,7 @@ struct Environment {
   std::string host_name;
   bool root = false;
   unsigned cores = 1;
+  std::filesystem::path directory{}; /* that relative paths of variables and flags begin at; empty: the current one */
 
   static Environment of_this_process();
 };
@@ -118,6 +139,13 @@ struct Override {
 };
 using Overrides = std::vector<Override>;
 
+/// What a configuration is made of.
+struct ConfigSource {
+  std::optional<std::filesystem::path> file;
+  Environment environment;
+  Overrides overrides;
+};
+
 /// Reads and checks everything before anything of it is used.
 /// Relative paths in the file are relative to the file's folder, others to the current one; all come out absolute.
 /// A variable `BUSBAR_…` that has `__` in it, or is spelt nearly as a known one, must be a known one; others are
@@ -125,6 +153,9 @@ using Overrides = std::vector<Override>;
 /// Errors: ConfigError with every fault of every layer.
 Config load_config(const std::optional<std::filesystem::path>& file, const Environment& environment,
                    const Overrides& overrides);
+inline Config load_config(const ConfigSource& source) {
+  return load_config(source.file, source.environment, source.overrides);
+}
 
 /// The effective configuration, in the file's own shape and units: `{"pool": {"threads": 4, …}, …, "plugin": {…}}`.
 /// What is no UTF-8 in a path (it may be any bytes) is shown as U+FFFD.

@@ -36,6 +36,7 @@ Environment Environment::of_this_process() {
   environment.host_name = read_host_name();
   environment.root = ::geteuid() == 0;
   environment.cores = usable_cores();
+  environment.directory = std::filesystem::current_path();
   return environment;
 }
 

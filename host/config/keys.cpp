@@ -368,6 +368,10 @@ std::string environment_variable(const Key& key) {
   return "BUSBAR_" + capitals(key.section) + "__" + capitals(key.name);
 }
 
+std::string expected_of(const Key& key) {
+  return std::visit([&]<class T>(T& (*)(Config&)) { return expected<T>(key); }, key.target);
+}
+
 std::optional<std::string> assign(const Key& key, const RawValue& value, Config& config) {
   return std::visit(
       [&]<class T>(T& (*member)(Config&)) -> std::optional<std::string> {

@@ -56,6 +56,9 @@ bool is_section(std::string_view name);
 std::string full_name(const Key& key);            /* pool.max_threads */
 std::string environment_variable(const Key& key); /* BUSBAR_POOL__MAX_THREADS */
 
+/// What its values are, in words: "a whole number from 1 to 10000".
+std::string expected_of(const Key& key);
+
 /// Sets the key's member. Errors: what was found and what was expected, in words; then nothing was set.
 std::optional<std::string> assign(const Key& key, const RawValue& value, Config& config);
 

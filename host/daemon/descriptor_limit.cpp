@@ -9,13 +9,6 @@
 
 namespace busbar::host {
 
-namespace {
-
-// An idle host has 34; the rest is for the child that tries a plugin, and for the command line.
-constexpr std::size_t kLeast = 64;
-
-}  // namespace
-
 DescriptorLimit raise_descriptor_limit(unsigned max_peers, unsigned strangers) {
   DescriptorLimit out;
   out.needed = registry::net::descriptors_for(max_peers, strangers);
@@ -30,9 +23,9 @@ DescriptorLimit raise_descriptor_limit(unsigned max_peers, unsigned strangers) {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   out.allowed = limit.rlim_cur;
-  if (out.allowed >= kLeast) return out;
+  if (out.allowed >= kLeastDescriptors) return out;
   throw std::runtime_error("could not start with " + std::to_string(out.allowed) + " descriptors, expected at least " +
-                           std::to_string(kLeast) +
+                           std::to_string(kLeastDescriptors) +
                            " (hint: raise the limit with ulimit -n, or LimitNOFILE= of the systemd unit)");
 }
 

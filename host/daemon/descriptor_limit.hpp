@@ -5,6 +5,9 @@
 
 namespace busbar::host {
 
+/// A host takes about half of that by itself; the rest is for the child that tries a plugin, and for the command line.
+inline constexpr std::size_t kLeastDescriptors = 64;
+
 struct DescriptorLimit {
   std::size_t needed = 0;
   std::size_t allowed = 0;  ///< from now on

@@ -63,8 +63,7 @@ PluginManagerOptions plugin_options(const Config& config, std::filesystem::path 
   return {config.paths.plugins,
           config.paths.cache,
           std::move(trial_program),
-          config.plugins,
-          config.plugin_tables,
+          {config.plugins, config.plugin_tables},
           config.paths.state,
           marker.last_end() ? marker.last_end()->crash : std::nullopt,
           [&marker](const Entering& plugin) { marker.enters(plugin); }};
@@ -100,6 +99,12 @@ Order::Kind order_of(std::string_view verb) {
   return verb == wire::admin_verb::kRollback ? Order::Kind::rollback : Order::Kind::reload;
 }
 
+// As it is shown in a line of the log.
+std::string text_of(const Key& key, const Config& config) {
+  const auto value = value_of(key, config);
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 DirectoryLock take_cache(const Config& config) {
   DirectoryLock lock = DirectoryLock::acquire(config.paths.cache, "cache directory", config.node);
   prepare_cache_directory(config.paths.cache);
@@ -111,8 +116,10 @@ DirectoryLock take_cache(const Config& config) {
 
 const char* version() noexcept { return BUSBAR_VERSION; }
 
-Host::Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view)> refused)
+Host::Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view)> refused,
+           std::optional<ConfigSource> source)
     : config_(std::move(config)),
+      live_(config_, std::move(source)),
       logs_(config_.log),
       log_(logs_.get("host")),
       descriptors_(raise_descriptor_limit(config_.registry.max_peers, config_.limits.door.strangers)),
@@ -194,7 +201,7 @@ Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
   log_.info("stopping", {{"node", config_.node}});
   // One budget for the whole stop; each phase gets what the ones before it have left (shutdown.timeout).
-  const Nanos deadline = now_ns() + std::chrono::nanoseconds(config_.shutdown.timeout).count();
+  const Nanos deadline = now_ns() + std::chrono::nanoseconds(config()->shutdown.timeout).count();
   const auto left = [&] { return std::chrono::milliseconds(std::max<Nanos>(deadline - now_ns(), 0) / kMillisecond); };
   admin_->wind_down(left());
   node_.withdraw(deadline);
@@ -219,6 +226,28 @@ void Host::when_ready(std::function<void()> tell) {
   plugins_.when_ready([this, tell = std::move(tell)]() mutable { node_.when_joined(std::move(tell)); });
 }
 
+ConfigReload Host::reload() {
+  ConfigReload outcome = live_.reload({logs_, node_, plugins_});
+  for (const ConfigFault& fault : outcome.faults) {
+    log_.error("the configuration was not reloaded, nothing has changed", {{"reason", fault.text}});
+  }
+  for (const Key* key : outcome.changed) {
+    log_.info("a key has changed", {{"key", full_name(*key)},
+                                    {"before", text_of(*key, *outcome.before)},
+                                    {"value", text_of(*key, *outcome.read)}});
+  }
+  for (const Key* key : outcome.needs_restart) {
+    log_.warn("a key has changed that needs a restart", {{"key", full_name(*key)},
+                                                         {"value", text_of(*key, *outcome.before)},
+                                                         {"after_restart", text_of(*key, *outcome.read)}});
+  }
+  for (const std::string& plugin : outcome.tables) {
+    log_.info("a plugin's settings have changed, for when it is loaded again", {{"plugin", plugin}});
+  }
+  if (outcome.faults.empty()) log_.info("configuration reloaded");
+  return outcome;
+}
+
 // ------------------------------------------------------------------------------------------- for the command line
 
 AdminHooks Host::admin_hooks() {
@@ -231,6 +260,8 @@ AdminHooks Host::admin_hooks() {
   hooks.rescan = [this](std::function<void(nlohmann::json)> done) {
     plugins_.scan([this, done = std::move(done)] { done(plugin_list()); });
   };
+  hooks.config = [this] { return live_.document(); };
+  hooks.reload_config = [this] { return to_json(reload(), live_.file()); };
   hooks.calls = [this] { return calls_document(calls()); };
   hooks.stats = [this] { return stats(); };
   hooks.order = [this](std::string_view verb, const std::string& plugin,

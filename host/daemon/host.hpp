@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "admin/admin_server.hpp"
@@ -12,6 +13,7 @@
 #include "config/config.hpp"
 #include "daemon/crash_marker.hpp"
 #include "daemon/descriptor_limit.hpp"
+#include "daemon/live_config.hpp"
 #include "events/event_history.hpp"
 #include "log/log.hpp"
 #include "node/node.hpp"
@@ -38,13 +40,20 @@ class Host {
   /// constructor has returned; the host should then be stopped, by another thread.
   /// Errors: DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for
   /// an operator.
-  Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view reason)> refused = {});
+  /// `source`: what the configuration was made of, for `reload`.
+  Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view reason)> refused = {},
+       std::optional<ConfigSource> source = {});
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   /// Looks at the plugin directory again.
   void rescan() { plugins_.scan(); }
+  /// Reads the configuration again, and has what may change while a host runs take effect; all of it, or, where
+  /// anything is wrong, nothing. The log says what came of it.
+  ConfigReload reload();
+  /// What is in effect.
+  std::shared_ptr<const Config> config() const { return live_.now(); }
   /// Has one plugin loaded, unloaded, reloaded or rolled back (PluginManager::order).
   void order(Order order) { plugins_.order(std::move(order)); }
   /// What goes on: calls that are served here, and those from here to other nodes; the oldest first.
@@ -70,7 +79,8 @@ class Host {
   bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
   void when_ready(std::function<void()> tell);
 
-  const Config config_;
+  const Config config_;  // that it was started with; what may change is in `live_`
+  LiveConfig live_;
   Logs logs_;
   const Logger log_;
   const DescriptorLimit descriptors_;

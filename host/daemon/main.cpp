@@ -9,10 +9,13 @@
 #include <thread>
 #include <vector>
 
+#include "config/check.hpp"
 #include "config/config.hpp"
 #include "daemon/crash_report.hpp"
 #include "daemon/host.hpp"
+#include "daemon/live_keys.hpp"
 #include "daemon/signals.hpp"
+#include "doctor/doctor.hpp"
 #include "plugins/file/inspect.hpp"
 #include "plugins/file/trial.hpp"
 #include "pool/alternate_stack.hpp"
@@ -20,6 +23,8 @@
 namespace {
 
 using busbar::host::Config;
+using busbar::host::ConfigSource;
+using busbar::host::Environment;
 using busbar::host::Host;
 using busbar::host::Override;
 using busbar::host::Overrides;
@@ -34,8 +39,17 @@ struct Arguments {
   Overrides overrides;
   bool print_config = false;
   std::vector<std::string> check_files;
+  bool check_config = false;
+  bool describe_config = false;
+  bool doctor = false;
   bool json = false;
   std::string try_plugin;
+
+  /// What the configuration is made of, now and whenever it is read again.
+  ConfigSource source() const {
+    const auto file = config_file ? std::optional(std::filesystem::absolute(*config_file)) : std::nullopt;
+    return {file, Environment::of_this_process(), overrides};
+  }
 };
 
 void add_setting(CLI::App& app, Arguments& arguments, const std::string& flag, const std::string& key,
@@ -93,13 +107,18 @@ void describe(CLI::App& app, Arguments& arguments) {
   add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
-  // Below: for `busbar check` and for the host itself.
+  // Below: for `busbar check`, `busbar config check`, `busbar doctor`, tools/configuration.py, and for the host itself.
   app.add_option("--check-files", arguments.check_files)->group("");
+  app.add_flag("--check-config", arguments.check_config)->group("");
+  app.add_flag("--describe-config", arguments.describe_config)->group("");
+  app.add_flag("--doctor", arguments.doctor)->group("");
   app.add_flag("--json", arguments.json)->group("");
   app.add_option("--try-plugin", arguments.try_plugin)->group("");
   app.footer(
-      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the plugin directory looked at "
-      "again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir /tmp/a/state\n"
+      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the configuration read and the "
+      "plugin "
+      "directory looked at again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir "
+      "/tmp/a/state\n"
       "A second node, on the same machine: busbard --node b … --join REGISTRY_ADDRESS_OF_A (busbar status shows it)");
 }
 
@@ -107,7 +126,8 @@ void describe(CLI::App& app, Arguments& arguments) {
 std::atomic<bool> was_refused{false};
 
 // Stops the host while this thread goes on listening: a second signal, or a plugin that does not stop, ends it at once.
-[[noreturn]] void stop_and_exit(Host& host, const Signals& signals, std::chrono::milliseconds budget) {
+[[noreturn]] void stop_and_exit(Host& host, const Signals& signals) {
+  const std::chrono::milliseconds budget = host.config()->shutdown.timeout + kStopGrace;
   std::atomic<bool> done{false};
   std::atomic<bool> clean{true};
   std::thread stopper([&] {
@@ -140,20 +160,22 @@ std::atomic<bool> was_refused{false};
 
 int serve(const Arguments& arguments, const Signals& signals) {
   using namespace busbar::host;
-  const Config config = load_config(arguments.config_file, Environment::of_this_process(), arguments.overrides);
+  ConfigSource source = arguments.source();
+  const Config config = load_config(source);
   if (arguments.print_config) {
     std::cout << to_json(config).dump(2) << '\n';
     return 0;
   }
   report_crashes(config.log.format);
-  const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
   // Never destroyed: `exit` ends the process while nothing of it is used any more.
-  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {
+  const auto refused = [](std::string_view) {
     was_refused = true;
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
-  });
+  };
+  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), refused, std::move(source));
   while (true) {
-    if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
+    if (signals.wait() != SIGHUP) stop_and_exit(host, signals);
+    host.reload();
     host.rescan();
   }
 }
@@ -174,6 +196,12 @@ int main(int argc, char** argv) {
     return busbar::host::check_files(arguments.check_files, arguments.json, std::cout,
                                      std::filesystem::read_symlink("/proc/self/exe"));
   }
+  if (arguments.describe_config) {
+    std::cout << busbar::host::described_keys().dump(2) << '\n';
+    return 0;
+  }
+  if (arguments.check_config) return busbar::host::check_config(arguments.source(), arguments.json, std::cout);
+  if (arguments.doctor) return busbar::host::doctor::examine(arguments.source(), std::cin, arguments.json, std::cout);
   const Signals signals;
   try {
     return serve(arguments, signals);

@@ -118,7 +118,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void hold_clients() noexcept { anteroom_.close(); }
   void let_clients_in() noexcept { anteroom_.open(); }
   /// How many calls of one requester may be under way here; one more is refused, unstarted. Before the first request.
-  void limit_peer_calls(unsigned most) noexcept { peer_calls_ = most; }
+  void limit_peer_calls(unsigned most) noexcept { peer_calls_.store(most, std::memory_order_relaxed); }
   /// From now on every request of another node or client is refused with try_another_node(stopping); calls from here go
   /// on.
   void refuse_requests() noexcept;
@@ -264,7 +264,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;
-  unsigned peer_calls_ = kUsualPeerCalls;
+  std::atomic<unsigned> peer_calls_{kUsualPeerCalls};
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};
   bool counts_calls_ = true;

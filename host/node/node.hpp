@@ -104,6 +104,8 @@ class Node {
   std::uint64_t incarnation() const noexcept { return cluster_->incarnation(); }
 
   JoinState join_state() const;
+  /// Joins through other seeds in place of those that it has (NodeOptions::join); no connection ends.
+  void set_seeds(std::vector<std::string> seeds) { cluster_->set_seeds(std::move(seeds)); }
   /// Waits until it is decided, at most for `timeout`.
   JoinState wait_joined(std::chrono::milliseconds timeout) const;
   /// Why the cluster refused it, in words; empty if it has not.

@@ -1,5 +1,7 @@
 #include "node/nodes_document.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "log/text.hpp"
@@ -41,10 +43,19 @@ json departed_of(const Node& node) {
   return list;
 }
 
+// This machine's clock, for others to compare theirs with.
+std::int64_t milliseconds_since_1970() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 }  // namespace
 
 json nodes_document(const Node& node) {
-  return {{"nodes", members_of(node)}, {"departed", departed_of(node)}, {"insecure", node.insecure()}};
+  return {{"nodes", members_of(node)},
+          {"departed", departed_of(node)},
+          {"insecure", node.insecure()},
+          {"clock_ms", milliseconds_since_1970()}};
 }
 
 }  // namespace busbar::host

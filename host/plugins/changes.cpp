@@ -35,7 +35,7 @@ std::optional<Found> found_of(const PluginCandidate* candidate) {
 }  // namespace
 
 void PluginManager::watch() {
-  watch_ = std::make_unique<DirectoryWatch>(options_.directory, mode_of(options_.rules.watch));
+  watch_ = std::make_unique<DirectoryWatch>(options_.directory, mode_of(rules_.watch));
   if (!watch_->why().empty()) {
     log_.warn("the plugin directory is looked at each second, as nobody would tell of changes",
               {{"directory", options_.directory.string()}, {"reason", watch_->why()}});
@@ -83,7 +83,7 @@ std::optional<DirectoryListing> PluginManager::list() {
   const auto interval = watch_->interval();
   // Hosts that share a directory do not all look at the same time.
   next_rescan_ = steady_clock::now() + interval + interval * (random_() % 256) / 1024;
-  DirectoryListing listing = list_plugin_directory(options_.directory, {options_.rules.allow_world_writable});
+  DirectoryListing listing = list_plugin_directory(options_.directory, {rules_.allow_world_writable});
   const std::string told = listing.ok() ? std::string() : printable(listing.problem);
   const bool is_news = told != directory_problem();
   if (is_news || listing.warnings != directory_warnings_) {

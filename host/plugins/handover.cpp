@@ -40,10 +40,10 @@ void PluginManager::hand_over(const std::string& file, Slot& slot, std::unique_p
   try {
     if (!alone) start_and_check(*next, config, true);  // what may take long, while the other one serves
     Hold hold(slot.plugin->shared_instance());
-    if (!hold.wait_until_quiet(now_ns() + std::chrono::nanoseconds(options_.rules.handover_timeout).count())) {
+    if (!hold.wait_until_quiet(now_ns() + std::chrono::nanoseconds(rules_.handover_timeout).count())) {
       throw PluginError("what version " + slot.row.version +
                         " was doing did not end within plugins.handover_timeout (" +
-                        std::to_string(options_.rules.handover_timeout.count()) +
+                        std::to_string(rules_.handover_timeout.count()) +
                         " ms), and nothing was handed over: " + what_runs(slot.plugin->instance(), dispatcher_));
     }
     take_over(file, slot, *next, config, hold);

@@ -115,7 +115,7 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
   check_claims(candidate.file_name, facts.name, facts.router.value_or(RouterFacts{}).services);
   watch.lap(watch.checked_us);
   const TrialReport trial =
-      try_in_child(options_.trial_program, copy.path(), options_.rules.trial_timeout, stop_trials_.get_token());
+      try_in_child(options_.trial_program, copy.path(), rules_.trial_timeout, stop_trials_.get_token());
   if (!trial.ok()) {
     if (!trial.said.empty()) log_.warn("a plugin on trial said", {{"file", candidate.file_name}, {"said", trial.said}});
     throw PluginError(trial.reason);
@@ -135,8 +135,8 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
 }
 
 Payload PluginManager::config_of(const std::string& plugin) const {
-  const auto table = options_.tables.find(plugin);
-  return Payload::from_json(table == options_.tables.end() ? nlohmann::json::object() : table->second);
+  const auto table = tables_.find(plugin);
+  return Payload::from_json(table == tables_.end() ? nlohmann::json::object() : table->second);
 }
 
 // One plugin name belongs to one file, one service to one plugin. Errors: PluginError naming who holds it.

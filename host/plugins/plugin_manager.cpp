@@ -38,6 +38,8 @@ PluginManager::PluginManager(PluginManagerOptions options, registry::Registry& r
       events_(events),
       log_(std::move(log)),
       plugin_log_(std::move(plugin_log)),
+      rules_(options_.rules.keys),
+      tables_(options_.rules.tables),
       marks_(options_.state, log_),
       bell_(make_bell()) {
   heed_last_crash();
@@ -73,6 +75,12 @@ void PluginManager::order(Order order) {
   ring();
 }
 
+void PluginManager::set_rules(PluginRules rules) {
+  const MutexLock lock(mutex_);
+  next_rules_ = std::move(rules);
+  ring();
+}
+
 bool PluginManager::ready() const {
   const MutexLock lock(mutex_);
   return ready_;
@@ -99,6 +107,7 @@ std::vector<PluginRow> PluginManager::rows() const {
 void PluginManager::run() {
   while (auto errand = next_errand()) {
     hear();
+    if (errand->rules) take_rules(std::move(*errand->rules));
     if (errand->scan) scan_now();
     carry_out_orders(std::move(errand->orders));
     const bool changed = look_at_changes();
@@ -131,8 +140,18 @@ std::optional<PluginManager::Errand> PluginManager::next_errand() {
   Errand errand;
   errand.scan = std::exchange(scan_wanted_, false);
   errand.orders = std::exchange(orders_, {});
+  errand.rules = std::exchange(next_rules_, std::nullopt);
   if (errand.scan) errand.tell = std::exchange(when_scanned_, {});
   return errand;
+}
+
+void PluginManager::take_rules(PluginRules rules) {
+  const bool tables_changed = rules.tables != tables_;
+  rules_ = std::move(rules.keys);
+  tables_ = std::move(rules.tables);
+  room_was_made();                     // where more may be kept
+  next_rescan_ = steady_clock::now();  // where the directory counts as another one
+  if (tables_changed && ready()) look_for_stray_tables();
 }
 
 // What is asked for is done at once, also with a file that might be written to once more.
@@ -168,7 +187,7 @@ void PluginManager::look_for_stray_tables() const {
   for (const auto& [file, slot] : slots_) {
     if (!slot.row.name.empty()) names.push_back(slot.row.name);
   }
-  for (const auto& [name, table] : options_.tables) {
+  for (const auto& [name, table] : tables_) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     const std::string nearest_name = names.empty() ? "none" : nearest(name, names);
     log_.warn("the configuration has settings for a plugin that is not there",
@@ -249,7 +268,7 @@ void PluginManager::fail(Slot& slot, const std::string& reason) {
 
 void PluginManager::let_go(const std::string& file, std::unique_ptr<LoadedPlugin> plugin, PluginRow row) {
   put_state(row, PluginState::draining);
-  leaving_.push_back({file, std::move(row), std::move(plugin), steady_clock::now() + options_.rules.drain_timeout});
+  leaving_.push_back({file, std::move(row), std::move(plugin), steady_clock::now() + rules_.drain_timeout});
 }
 
 // Unloads what is drained. Returns whether a row has changed.

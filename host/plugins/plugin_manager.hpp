@@ -52,14 +52,19 @@ struct Order {
   std::function<void(const std::string& problem, const std::vector<PluginRow>& rows)> done;
 };
 
+/// What may change while a host runs.
+struct PluginRules {
+  Config::Plugins keys;
+  std::map<std::string, nlohmann::json> tables;  ///< [plugin.NAME] by NAME
+};
+
 struct PluginManagerOptions {
   std::filesystem::path directory;
   std::filesystem::path cache;
   std::filesystem::path trial_program;  ///< run as `PROGRAM --try-plugin FILE`
-  Config::Plugins rules;
-  std::map<std::string, nlohmann::json> tables;  ///< [plugin.NAME] by NAME
-  std::filesystem::path state;                   ///< what is decided about plugins is kept there
-  std::optional<Crash> crashed;  ///< what the host ended with when it ran last; at_s: when that is known
+  PluginRules rules;                    ///< at first
+  std::filesystem::path state;          ///< what is decided about plugins is kept there
+  std::optional<Crash> crashed;         ///< what the host ended with when it ran last; at_s: when that is known
   /// Is told of each plugin before its code runs, on the loader's thread. May be empty.
   std::function<void(const Entering&)> entering{};
 };
@@ -83,6 +88,9 @@ class PluginManager {
   /// Has it done after what has been asked for before. Marks are kept for it, so that neither a look at the directory
   /// nor a restart undoes it, but a new file does. A host that stops first need not call `done`.
   void order(Order order);
+  /// Has these hold from now on, before anything that is asked for later: `watch` alone stays as it is, and a plugin
+  /// that is loaded keeps its table until it is loaded again.
+  void set_rules(PluginRules rules);
   bool ready() const;
   /// Has `tell` called when the first scan is over, on the loader's thread; at once if it is.
   void when_ready(std::function<void()> tell);
@@ -134,6 +142,7 @@ class PluginManager {
     bool scan = false;
     std::vector<std::function<void()>> tell;  // when it is over
     std::vector<Order> orders;
+    std::optional<PluginRules> rules;
   };
   // How long each part of a load took, in its log line.
   struct Stopwatch;
@@ -143,6 +152,7 @@ class PluginManager {
   void watch();
   void wait_for_something();
   void ring() noexcept;
+  void take_rules(PluginRules rules);
   void scan_now();
   bool scan_is_over();
   void hear();
@@ -219,6 +229,8 @@ class PluginManager {
   const std::function<Logger(const std::string&)> plugin_log_;
 
   // The loader's own, until the thread has ended.
+  Config::Plugins rules_;
+  std::map<std::string, nlohmann::json> tables_;
   std::map<std::string, Slot> slots_;  // by file name
   std::vector<Leaving> leaving_;
   std::uint64_t copies_made_ = 0;  // each has a name of its own, whether it could be loaded or not
@@ -243,6 +255,7 @@ class PluginManager {
   mutable Mutex mutex_;
   bool scan_wanted_ BUSBAR_GUARDED_BY(mutex_) = false;
   std::vector<Order> orders_ BUSBAR_GUARDED_BY(mutex_);
+  std::optional<PluginRules> next_rules_ BUSBAR_GUARDED_BY(mutex_);
   bool ending_ BUSBAR_GUARDED_BY(mutex_) = false;
   bool ready_ BUSBAR_GUARDED_BY(mutex_) = false;
   std::vector<std::function<void()>> when_scanned_ BUSBAR_GUARDED_BY(mutex_);

@@ -24,7 +24,7 @@ void PluginManager::heed_last_crash() {
              {{"plugin", crash.plugin}, {"file", crash.file}, {"what", crash.what}});
   try {
     const std::size_t count = marks_.note(crash, kRemembered);
-    if (count < options_.rules.max_crashes) return;
+    if (count < rules_.max_crashes) return;
     const std::string reason = "quarantined: it has crashed this host " + std::to_string(count) +
                                " times within 10 minutes (plugins.max_crashes), the last time with " + crash.what +
                                "; another file, or \"busbar reload " + crash.plugin + "\", has it tried again";
@@ -42,7 +42,7 @@ void PluginManager::heed_last_crash() {
 
 bool PluginManager::is_on_probation() const {
   const auto now = steady_clock::now();
-  return options_.rules.auto_rollback && std::any_of(slots_.begin(), slots_.end(), [&](const auto& row) {
+  return rules_.auto_rollback && std::any_of(slots_.begin(), slots_.end(), [&](const auto& row) {
            return row.second.plugin && row.second.on_probation_until > now;
          });
 }

@@ -98,7 +98,7 @@ std::size_t PluginManager::retired() const {
 }
 
 void PluginManager::warn_of_retired() const {
-  const std::size_t most = options_.rules.max_retired;
+  const std::size_t most = rules_.max_retired;
   const std::size_t count = retired();
   if (count * 4 < most * 3) return;
   log_.warn("libraries that could not be unloaded fill what they may: when it is full, no plugin is replaced any more",
@@ -108,14 +108,14 @@ void PluginManager::warn_of_retired() const {
 // A first load adds nothing to what is kept. Errors: NoRoom.
 void PluginManager::check_room(const Slot& slot) const {
   const std::size_t count = retired();
-  if (!slot.plugin || count < options_.rules.max_retired) return;
+  if (!slot.plugin || count < rules_.max_retired) return;
   throw NoRoom(std::to_string(count) + " images that could not be unloaded are kept (plugins.max_retired is " +
-               std::to_string(options_.rules.max_retired) + "): restart the host, or raise the key");
+               std::to_string(rules_.max_retired) + "): restart the host, or raise the key");
 }
 
 // Those that were refused for want of it are considered again.
 void PluginManager::room_was_made() {
-  if (retired() >= options_.rules.max_retired) return;
+  if (retired() >= rules_.max_retired) return;
   for (auto& [file, slot] : slots_) {
     if (std::exchange(slot.waits_for_room, false)) settling_.happened(file, Change::finished, steady_clock::now());
   }

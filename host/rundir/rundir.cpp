@@ -181,6 +181,25 @@ fs::path without_trailing_slash(const fs::path& path) {
 
 }  // namespace
 
+DirectoryLook look_at_directory(const fs::path& directory, std::string_view purpose) {
+  const Subject subject{without_trailing_slash(directory), purpose};
+  struct stat found {};
+  DirectoryLook look;
+  look.exists = ::lstat(subject.directory.c_str(), &found) == 0;
+  if (!look.exists) return look;
+  try {
+    const Descriptor opened(open_directory(subject));
+    // Shared, and for a moment: who wants to hold the directory looks more than once.
+    const Descriptor file(::openat(opened.get(), kLockFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      look.holder = read_holder(file.get()).value_or(DirectoryHolder{});
+    }
+  } catch (const DirectoryError& error) {
+    look.problem = error.what();
+  }
+  return look;
+}
+
 DirectoryLock DirectoryLock::acquire(const fs::path& directory, std::string_view purpose, std::string_view node) {
   const Subject subject{without_trailing_slash(directory), purpose};
   const Descriptor opened(open_directory(subject));

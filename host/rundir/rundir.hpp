@@ -24,6 +24,15 @@ struct DirectoryHolder {
   std::string since; /* RFC 3339, UTC; may be empty */
 };
 
+/// A directory, looked at without taking it.
+struct DirectoryLook {
+  bool exists = false;
+  std::string problem{};                   /* why a host could not use it, where it exists; empty: it could */
+  std::optional<DirectoryHolder> holder{}; /* the live host that holds it */
+};
+/// `purpose` as in `DirectoryLock::acquire`. Changes nothing; errors are a `problem`.
+DirectoryLook look_at_directory(const std::filesystem::path& directory, std::string_view purpose);
+
 /// One host's hold on a directory, from `acquire` until it is released, destroyed or the process ends, however it ends.
 /// The lock is the kernel's (`flock` on the file `lock` in the directory, close-on-exec), so that a killed holder
 /// leaves no lock behind, only its name in the file. A helper process must be started by spawn and exec: one that

@@ -17,8 +17,13 @@ void Dialer::add_named_seed(const std::string& address, Time now) {
 }
 
 void Dialer::end_named_seed(const std::string& address) {
+  const Link* link = at_address(address);
+  if (link != nullptr && link->is_named) end_seed(address);
+}
+
+void Dialer::end_seed(const std::string& address) {
   Link* link = at_address(address);
-  if (link == nullptr || !link->is_named) return;
+  if (link == nullptr) return;
   link->is_seed = link->is_named = false;
   if (link->id == LinkId{}) links_.erase(links_.find(address));
 }

@@ -57,7 +57,9 @@ class Dialer {
   Dialer(Duration lost_after, std::size_t most) : lost_after_(lost_after), most_(most) {}
 
   void add_seed(const std::string& address, Time now);
-  /// The same for one that is a seed because a name stands for it, until it does so no more.
+  /// It is a seed no more. A link that is up stays, as that to any other node.
+  void end_seed(const std::string& address);
+  /// The same as `add_seed` for one that is a seed because a name stands for it, until it does so no more.
   void add_named_seed(const std::string& address, Time now);
   void end_named_seed(const std::string& address);
   /// Dials it from now on, also where that was no need; does nothing for one that is dialled already. Where there are

@@ -69,22 +69,38 @@ Actions Membership::start(Time now) {
   now_ = now;
   next_heartbeat_ = now + options_.heartbeat;
   next_exchange_ = now + kExchangeEvery;
-  add_seeds();
+  set_seeds(options_.seeds, options_.seed_names);
   return tick(now);
 }
 
-void Membership::add_seeds() {
+void Membership::set_seeds(const std::vector<std::string>& seeds, const std::vector<std::string>& names) {
   const auto is_usable = [this](const std::string& seed) {
     const bool is_fine = is_address(seed);
     if (!is_fine) warn("could not join through seed \"" + seed + "\": expected an address such as tcp://host:port");
     return is_fine && seed != record_.registry_address;
   };
-  for (const std::string& seed : options_.seeds) {
-    if (is_usable(seed)) dialer_.add_seed(seed, now_);
+  const auto is_in = [](const std::vector<std::string>& list, const std::string& seed) {
+    return std::find(list.begin(), list.end(), seed) != list.end();
+  };
+  for (const std::string& seed : std::exchange(seed_names_, names)) {
+    if (!is_in(names, seed)) names_.remove(seed);
   }
-  for (const std::string& seed : options_.seed_names) {
+  for (const std::string& seed : names) {
     if (is_usable(seed)) names_.add(seed, now_);
   }
+  for (const std::string& seed : std::exchange(seeds_, seeds)) {
+    if (is_in(seeds, seed)) continue;
+    dialer_.end_seed(seed);
+    if (names_.stands_for(seed)) dialer_.add_named_seed(seed, now_);
+  }
+  for (const std::string& seed : seeds) {
+    if (is_usable(seed)) dialer_.add_seed(seed, now_);
+  }
+}
+
+Actions Membership::seeds_changed(Time now, const std::vector<std::string>& seeds,
+                                  const std::vector<std::string>& names) {
+  return input(now, [&] { set_seeds(seeds, names); });
 }
 
 bool Membership::is_introduced() const {

@@ -36,9 +36,9 @@ struct MembershipOptions {
   std::string node;
   std::string cluster = "busbar";
   std::uint64_t incarnation = 0;
-  std::string registry_address;  ///< as others are told
-  std::string call_address;      ///< as others are told
-  std::vector<std::string> seeds;
+  std::string registry_address;         ///< as others are told
+  std::string call_address;             ///< as others are told
+  std::vector<std::string> seeds;       ///< at first
   std::vector<std::string> seed_names;  ///< seeds that must be resolved first, tcp://NAME:PORT
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds lost_after{3'000};
@@ -89,6 +89,9 @@ class Membership {
   /// A caller's connection has ended. A driver that cannot know need not say so: a caller that is silent for long is
   /// forgotten.
   Actions caller_gone(Time now, CallerId caller);
+  /// Other seeds: those that are new are dialled, those that are not listed any more are seeds no more; connections
+  /// that are there stay. `names`: as MembershipOptions has them.
+  Actions seeds_changed(Time now, const std::vector<std::string>& seeds, const std::vector<std::string>& names);
   /// The whole list, in the order of the names; also before `start`. Nothing happens when it is as it was. Others are
   /// told of no more than kMaxServices.
   Actions local_services_changed(Time now, std::vector<RemoteService> services);
@@ -171,7 +174,7 @@ class Membership {
   void take_ack(const Link& link, const wire::HeartbeatAck& ack);
   void take_goodbye(std::string_view name, std::uint64_t incarnation);
   void learn_peers(const std::vector<wire::PeerAddress>& peers);
-  void add_seeds();
+  void set_seeds(const std::vector<std::string>& seeds, const std::vector<std::string>& names);
   bool is_introduced() const;
   void announce();
   std::shared_ptr<const wire::Message> heartbeat() const;
@@ -223,6 +226,8 @@ class Membership {
   Member* find_member(std::string_view name);
 
   const MembershipOptions options_;
+  std::vector<std::string> seeds_;
+  std::vector<std::string> seed_names_;
   const Duration suspect_after_;
   NodeRecord record_;
   Phase phase_ = Phase::idle;

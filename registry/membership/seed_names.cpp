@@ -5,7 +5,18 @@
 
 namespace busbar::registry {
 
-void SeedNames::add(const std::string& name, Time now) { names_[name].due = names_[name].lost = now; }
+void SeedNames::add(const std::string& name, Time now) {
+  const auto [at, is_new] = names_.try_emplace(name);
+  if (is_new) at->second.due = at->second.lost = now;
+}
+
+void SeedNames::remove(const std::string& name) {
+  const auto entry = names_.extract(name);
+  if (!entry) return;
+  for (const std::string& address : entry.mapped().addresses) {
+    if (!stands_for(address)) dialer_.end_named_seed(address);
+  }
+}
 
 void SeedNames::look(Time now, Actions& actions) {
   for (auto& [name, entry] : names_) {

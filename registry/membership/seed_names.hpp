@@ -23,6 +23,9 @@ class SeedNames {
 
   /// tcp://NAME:PORT.
   void add(const std::string& name, Time now);
+  /// Nobody asks for it any more.
+  void remove(const std::string& name);
+  bool stands_for(const std::string& address) const;
   /// Has those looked up that are due. To be called after whatever may have changed a link.
   void look(Time now, Actions& actions);
   /// `error`: why there are no addresses; empty where there are some.
@@ -46,7 +49,6 @@ class SeedNames {
 
   void look_at_addresses(const std::string& name, Name& entry, Time now, Actions& actions);
   void replace(Name& entry, const std::vector<std::string>& addresses, Time now);
-  bool stands_for(const std::string& address) const;
   static void warn(const std::string& name, Name& entry, const std::string& what, Actions& actions);
 
   Dialer& dialer_;

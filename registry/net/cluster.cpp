@@ -11,6 +11,7 @@
 #include <random>
 #include <span>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "membership/membership.hpp"
@@ -45,6 +46,13 @@ net::Plane::Options plane_options(const ClusterOptions& options) {
   return out;
 }
 
+// Those that are addresses, and those that must be looked up first.
+std::pair<std::vector<std::string>, std::vector<std::string>> split(const std::vector<std::string>& seeds) {
+  std::pair<std::vector<std::string>, std::vector<std::string>> out;
+  for (const std::string& seed : seeds) (net::has_name(seed) ? out.second : out.first).push_back(seed);
+  return out;
+}
+
 MembershipOptions membership_options(const ClusterOptions& options, const std::string& registry_address) {
   MembershipOptions out;
   out.node = options.node;
@@ -52,7 +60,7 @@ MembershipOptions membership_options(const ClusterOptions& options, const std::s
   out.incarnation = options.incarnation;
   out.registry_address = registry_address;
   out.call_address = options.call_address;
-  for (const std::string& seed : options.seeds) (net::has_name(seed) ? out.seed_names : out.seeds).push_back(seed);
+  std::tie(out.seeds, out.seed_names) = split(options.seeds);
   out.heartbeat = options.heartbeat;
   out.lost_after = options.lost_after;
   out.max_peers = options.max_peers;
@@ -116,6 +124,7 @@ class Cluster::Core {
   bool introduced() const noexcept { return introduced_.load(); }
   std::uint64_t renewing() const noexcept { return plane_.renewing(); }
   void start();
+  void set_seeds(std::vector<std::string> seeds);
   std::vector<NodeRow> rows() const;
   std::vector<DepartedRow> departed() const;
   void routability_changed();
@@ -169,6 +178,7 @@ class Cluster::Core {
   void changed(const NodeRecord& record);
   void suspected(const std::string& name, bool is_suspected);
   void left(const std::string& name, std::string_view reason);
+  void take_seeds();
   void replace_all();
   void replaced(const std::shared_ptr<RemoteNode>& before, const std::shared_ptr<RemoteNode>& node);
   void tell_acknowledged(std::uint64_t asked);
@@ -203,9 +213,11 @@ class Cluster::Core {
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
   std::atomic<bool> has_replacements_{false};
+  std::atomic<bool> has_other_seeds_{false};
   mutable Mutex mutex_;
   std::vector<std::pair<std::shared_ptr<RemoteNode>, std::shared_ptr<RemoteNode>>> replacements_
       BUSBAR_GUARDED_BY(mutex_);  // each before, and from now on
+  std::vector<std::string> other_seeds_ BUSBAR_GUARDED_BY(mutex_);
   std::shared_ptr<const Snapshot> snapshot_ BUSBAR_GUARDED_BY(mutex_);
   std::uint64_t acknowledged_ BUSBAR_GUARDED_BY(mutex_) = 0;  // the last of these whose wait is over
   std::condition_variable_any acknowledgement_;
@@ -263,6 +275,7 @@ void Cluster::Core::run() {
     }
     if (keys_changed_.exchange(false)) look_at_keys();
     if (has_replacements_.exchange(false)) replace_all();
+    if (has_other_seeds_.exchange(false)) take_seeds();
     for (auto& event : plane_.receive()) take(std::move(event));
     if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
     tell_acknowledged(asked);
@@ -450,6 +463,25 @@ void Cluster::Core::replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<
   plane_.ring();
 }
 
+void Cluster::Core::set_seeds(std::vector<std::string> seeds) {
+  {
+    const MutexLock lock(mutex_);
+    other_seeds_ = std::move(seeds);
+  }
+  has_other_seeds_ = true;
+  plane_.ring();
+}
+
+void Cluster::Core::take_seeds() {
+  std::vector<std::string> taken;
+  {
+    const MutexLock lock(mutex_);
+    taken = other_seeds_;
+  }
+  const auto [seeds, names] = split(taken);
+  perform(machine_.seeds_changed(Time::clock::now(), seeds, names));
+}
+
 void Cluster::Core::replace_all() {
   decltype(replacements_) all;
   {
@@ -603,6 +635,7 @@ const std::string& Cluster::bound_address() const noexcept { return core_->bound
 std::uint64_t Cluster::incarnation() const noexcept { return core_->incarnation(); }
 void Cluster::start() { core_->start(); }
 bool Cluster::introduced() const noexcept { return core_->introduced(); }
+void Cluster::set_seeds(std::vector<std::string> seeds) { core_->set_seeds(std::move(seeds)); }
 std::uint64_t Cluster::renewing() const noexcept { return core_->renewing(); }
 std::vector<NodeRow> Cluster::rows() const { return core_->rows(); }
 std::vector<DepartedRow> Cluster::departed() const { return core_->departed(); }

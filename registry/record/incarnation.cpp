@@ -42,6 +42,19 @@ class Descriptor {
   const int fd_;
 };
 
+std::optional<std::uint64_t> read_number(int directory) {
+  const Descriptor file(::openat(directory, kFile, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return std::nullopt;
+  char text[32];
+  const ssize_t size = ::read(file.get(), text, sizeof text);
+  if (size <= 0 || text[size - 1] != '\n') return std::nullopt;
+  std::uint64_t number = 0;
+  const char* const end = text + size - 1;
+  const auto [stop, error] = std::from_chars(text, end, number);
+  if (error != std::errc{} || stop != end || number > kMost) return std::nullopt;
+  return number;
+}
+
 // The stored number with nobody else at it: other threads and processes wait. Every step is in the directory that was
 // opened, whatever its name stands for meanwhile.
 class Store {
@@ -54,18 +67,7 @@ class Store {
     }
   }
 
-  std::optional<std::uint64_t> read() const {
-    const Descriptor file(::openat(directory_.get(), kFile, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (file.get() < 0) return std::nullopt;
-    char text[32];
-    const ssize_t size = ::read(file.get(), text, sizeof text);
-    if (size <= 0 || text[size - 1] != '\n') return std::nullopt;
-    std::uint64_t number = 0;
-    const char* const end = text + size - 1;
-    const auto [stop, error] = std::from_chars(text, end, number);
-    if (error != std::errc{} || stop != end || number > kMost) return std::nullopt;
-    return number;
-  }
+  std::optional<std::uint64_t> read() const { return read_number(directory_.get()); }
 
   void write(std::uint64_t number) const {
     const std::string text = std::to_string(number) + "\n";
@@ -101,6 +103,11 @@ std::uint64_t next_incarnation(const std::filesystem::path& directory, std::chro
 void store_incarnation(const std::filesystem::path& directory, std::uint64_t incarnation) {
   const Store store(directory);
   if (store.read().value_or(0) < incarnation) store.write(incarnation);
+}
+
+std::optional<std::uint64_t> stored_incarnation(const std::filesystem::path& directory) {
+  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return opened.get() < 0 ? std::nullopt : read_number(opened.get());
 }
 
 std::uint64_t unstored_incarnation(std::chrono::system_clock::time_point now) {

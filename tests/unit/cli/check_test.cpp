@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "cli/doctor.hpp"
 #include "unit/cli/cli_testing.hpp"
 
 namespace busbar::cli {
@@ -38,6 +39,25 @@ TEST(CheckArguments, PassTheFilesOnAndNoneOfThemAsAnOption) {
   command.json = true;
   EXPECT_EQ(check_arguments("/x/busbard", command),
             (std::vector<std::string>{"/x/busbard", "--json", "--check-files", "a.so", "./-b.so"}));
+}
+
+TEST(CheckArguments, OfAConfigurationNameTheFileElseTheUsualOneWhereThereIsOne) {
+  const TemporaryDirectory root;
+  Command command;
+  const fs::path usual = root.path() / "busbar.toml";
+  using Arguments = std::vector<std::string>;
+  EXPECT_EQ(config_check_arguments("/x/busbard", command, usual), (Arguments{"/x/busbard", "--check-config"}));
+  std::ofstream(usual) << "";
+  const std::string given = "--config=" + usual.string();
+  EXPECT_EQ(config_check_arguments("/x/busbard", command, usual), (Arguments{"/x/busbard", "--check-config", given}));
+  EXPECT_EQ(doctor_arguments("/x/busbard", command, usual), (Arguments{"/x/busbard", "--doctor", given}));
+  command.config = "-my.toml";
+  command.json = command.is_run_dir_given = true;
+  command.run_dir = "/r";
+  EXPECT_EQ(config_check_arguments("/x/busbard", command, usual),
+            (Arguments{"/x/busbard", "--check-config", "--json", "--config=-my.toml"}));
+  EXPECT_EQ(doctor_arguments("/x/busbard", command, usual),
+            (Arguments{"/x/busbard", "--doctor", "--json", "--config=-my.toml", "--run-dir=/r"}));
 }
 
 }  // namespace

@@ -53,6 +53,32 @@ struct ThreeNodes : ::testing::Test {
   VirtualNetwork network;
 };
 
+/// The addresses that are dialled within that time, by nobody's answering.
+std::vector<std::string> dialled(Membership& machine, Time from, Duration within, Actions actions = {}) {
+  std::vector<std::string> out;
+  for (Time now = from; now < from + within; now += 100ms) {
+    for (Action& next : machine.tick(now)) actions.push_back(std::move(next));
+    for (const Action& action : std::exchange(actions, {})) {
+      const auto* connect = std::get_if<Connect>(&action);
+      if (connect == nullptr) continue;
+      out.push_back(connect->address);
+      machine.link_down(now, connect->link, "nobody is there");
+    }
+  }
+  return out;
+}
+
+TEST(Seeds, ThatAreNewAreDialledAndThoseThatAreNotListedAnyMoreAreNot) {
+  Membership machine(options_of_b_with_seed_a(), {});
+  const Time begin{};
+  EXPECT_THAT(dialled(machine, begin, 3s, machine.start(begin)), Contains("tcp://a:1"));
+  const Time later = begin + 3s;
+  const auto now = dialled(machine, later, 10s, machine.seeds_changed(later, {"tcp://c:1"}, {}));
+  EXPECT_THAT(now, Contains("tcp://c:1"));
+  EXPECT_THAT(now, ::testing::Not(Contains("tcp://a:1")));
+  EXPECT_THAT(dialled(machine, later + 10s, 10s, machine.seeds_changed(later + 10s, {}, {})), IsEmpty());
+}
+
 TEST(Joining, ThreeNodesFindEachOtherThroughOneSeed) {
   VirtualNetwork network;
   network.start("a", {});

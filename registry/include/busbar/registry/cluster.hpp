@@ -123,6 +123,8 @@ class Cluster {
   /// Whether every seed, and every node that they have told of, has been tried once, and each that answered has been
   /// joined. Once one has been, a second is enough for the others.
   bool introduced() const noexcept;
+  /// Takes other seeds in place of those that it has, within moments: dials those that are new. No connection ends.
+  void set_seeds(std::vector<std::string> seeds);
   /// How many of its connections have a key that the one or the other end has replaced.
   std::uint64_t renewing() const noexcept;
   /// This node first, then the others by name. From a snapshot: never waits for the cluster's thread.

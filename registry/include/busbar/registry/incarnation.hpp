@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 namespace busbar::registry {
 
@@ -15,6 +16,9 @@ std::uint64_t next_incarnation(const std::filesystem::path& directory, std::chro
 /// Stores a higher one that this node has taken, because it heard of one of its own name.
 /// Errors: std::system_error.
 void store_incarnation(const std::filesystem::path& directory, std::uint64_t incarnation);
+
+/// The last one stored there, or nothing. Takes no lock and changes nothing.
+std::optional<std::uint64_t> stored_incarnation(const std::filesystem::path& directory);
 
 /// For a node without a place to store it: the time alone, plus some random low bits.
 std::uint64_t unstored_incarnation(std::chrono::system_clock::time_point now);

@@ -44,7 +44,9 @@ class ConfigTest : public ::testing::Test {
       load_config(file, environment_, overrides_);
       return {};
     } catch (const ConfigError& error) {
-      return error.faults();
+      std::vector<std::string> texts;
+      for (const ConfigFault& fault : error.faults()) texts.push_back(fault.text);
+      return texts;
     }
   }
 
@@ -442,7 +444,7 @@ TEST_F(ConfigTest, QuotesAFilesNameSoThatItCannotForgeLines) {
 }
 
 TEST_F(ConfigTest, PutsEachFaultOnALineOfWhat) {
-  const ConfigError error({"one", "two"});
+  const ConfigError error({{"one"}, {"two"}});
   EXPECT_STREQ(error.what(), "one\ntwo");
 }
 

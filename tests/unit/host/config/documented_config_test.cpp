@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace busbar::host {
@@ -50,6 +51,39 @@ TEST(DocumentedConfig, NamesEveryKeyWithItsDefault) {
     Config config;
     EXPECT_EQ(assign(key, setting->value, config), std::nullopt) << full_name(key);
     EXPECT_EQ(value_of(key, config), value_of(key, defaults)) << full_name(key);
+  }
+}
+
+/// What is written in the file above each key, as one line.
+std::map<std::string, std::string> explanations() {
+  std::map<std::string, std::string> out;
+  std::ifstream in(kFile);
+  std::string section, text;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("[")) section = line.substr(1, line.find(']') - 1);
+    if (line.starts_with("# ")) text += line.substr(1);
+    const bool is_key = line.size() > 1 && line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+    if (is_key) out[section + "." + line.substr(1, line.find(' ') - 1)] = text;
+    if (!line.starts_with("# ")) text.clear();
+  }
+  return out;
+}
+
+TEST(DocumentedConfig, SaysWhichNumbersAreTaken) {
+  const auto texts = explanations();
+  for (const Key& key : all_keys()) {
+    if (key.largest == 0 || full_name(key) == "pool.threads") continue;  // as many as max_threads
+    const std::string expected = expected_of(key);
+    const std::size_t from = expected.find(" from ") + 6, to = expected.find(" to ", from);
+    const std::string least = expected.substr(from, to - from);
+    const std::string most = expected.substr(to + 4, expected.find(' ', to + 4) - to - 4);
+    const bool has_unit = least.find_first_not_of("0123456789") != std::string::npos;
+    const std::string range = has_unit ? "\"" + least + "\" to \"" + most + "\"" : least + " to " + most;
+    const auto text = texts.find(full_name(key));
+    ASSERT_NE(text, texts.end()) << full_name(key) << " is not explained in config/busbar.toml";
+    EXPECT_NE(text->second.find(range), std::string::npos)
+        << "config/busbar.toml must say of " << full_name(key) << " what is taken: " << range
+        << "\nit says:" << text->second;
   }
 }
 

@@ -1,0 +1,140 @@
+#include "daemon/live_config.hpp"
+
+#include <sys/stat.h>
+
+#include <set>
+#include <utility>
+
+#include "config/check.hpp"
+#include "log/text.hpp"
+
+namespace busbar::host {
+
+namespace {
+
+using nlohmann::json;
+
+// A pipe was read to its end at the start. Now it would be empty, or never end.
+void check_can_be_read_again(const std::filesystem::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0 || S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)) return;
+  throw ConfigError(
+      {{"could not read configuration " + in_quotes(file.native()) +
+        " again: found a pipe or a device, expected a file (hint: restart the host, or give it a file with "
+        "--config)"}});
+}
+
+ConfigReload only_fault(std::shared_ptr<const Config> now, std::string text) {
+  ConfigReload out;
+  out.before = std::move(now);
+  out.faults.push_back({std::move(text)});
+  return out;
+}
+
+// Functions that several keys share are called once.
+void apply(const ConfigReload& reload, const RunningParts& parts, const Config& config) {
+  std::set<void (*)(const RunningParts&, const Config&)> calls;
+  for (const Key* key : reload.changed) calls.insert(find_live_key(full_name(*key))->apply);
+  if (!reload.tables.empty()) calls.insert(apply_plugin_rules);
+  calls.erase(nullptr);
+  for (const auto call : calls) call(parts, config);
+}
+
+json rows(const std::vector<const Key*>& keys, const ConfigReload& reload, const char* before, const char* after) {
+  json out = json::array();
+  for (const Key* key : keys) {
+    const auto origin = reload.read->origins.find(full_name(*key));
+    out.push_back({{"key", full_name(*key)},
+                   {before, value_of(*key, *reload.before)},
+                   {after, value_of(*key, *reload.read)},
+                   {"where", origin == reload.read->origins.end() ? "the default" : origin->second.where}});
+  }
+  return out;
+}
+
+json path_or_null(const std::optional<std::filesystem::path>& path) {
+  if (!path) return nullptr;
+  std::string text;  // a path may be any bytes
+  append_printable(text, path->native());
+  return text;
+}
+
+}  // namespace
+
+json to_json(const ConfigReload& reload, const std::optional<std::filesystem::path>& file) {
+  return {{"reloaded", reload.faults.empty()},
+          {"file", path_or_null(file)},
+          {"changed", rows(reload.changed, reload, "before", "value")},
+          {"needs_restart", rows(reload.needs_restart, reload, "value", "after_restart")},
+          {"plugins", reload.tables},
+          {"faults", to_json(reload.faults)}};
+}
+
+LiveConfig::LiveConfig(Config started_with, std::optional<ConfigSource> source)
+    : source_(std::move(source)), now_(std::make_shared<const Config>(std::move(started_with))) {}
+
+std::shared_ptr<const Config> LiveConfig::now() const {
+  const MutexLock lock(mutex_);
+  return now_;
+}
+
+std::optional<std::filesystem::path> LiveConfig::file() const { return source_ ? source_->file : std::nullopt; }
+
+ConfigReload LiveConfig::read() const {
+  const auto before = now();
+  if (!source_) {
+    return only_fault(before, "could not read the configuration again: the program that made this host has made it");
+  }
+  ConfigReload out;
+  out.before = before;
+  try {
+    if (source_->file) check_can_be_read_again(*source_->file);
+    out.read = std::make_shared<const Config>(load_config(*source_));
+  } catch (const ConfigError& error) {
+    out.faults = error.faults();
+    return out;
+  }
+  for (const Key* key : different_keys(*before, *out.read)) {
+    (find_live_key(full_name(*key)) != nullptr ? out.changed : out.needs_restart).push_back(key);
+  }
+  out.tables = different_tables(*before, *out.read);
+  return out;
+}
+
+ConfigReload LiveConfig::look() const { return read(); }
+
+ConfigReload LiveConfig::reload(const RunningParts& parts) {
+  const MutexLock one_at_a_time(reloading_);
+  ConfigReload out = read();
+  if (!out.faults.empty()) return out;
+  // What needs a restart stays as it is, and is said to be there for as long as the host runs.
+  Config next = *out.read;
+  for (const Key* key : out.needs_restart) take_value(*key, *out.before, next);
+  auto in_effect = std::make_shared<const Config>(std::move(next));
+  apply(out, parts, *in_effect);
+  const MutexLock lock(mutex_);
+  now_ = std::move(in_effect);
+  return out;
+}
+
+json LiveConfig::document() const {
+  const auto config = now();
+  json keys = json::array();
+  for (const Key& key : all_keys()) {
+    const std::string name = full_name(key);
+    const auto origin = config->origins.find(name);
+    const bool is_default = origin == config->origins.end();
+    keys.push_back({{"key", name},
+                    {"value", value_of(key, *config)},
+                    {"source", is_default ? "default" : name_of(origin->second.kind)},
+                    {"live", find_live_key(name) != nullptr}});
+    if (!is_default) keys.back()["where"] = origin->second.where;
+  }
+  return {{"node", config->node},
+          {"file", path_or_null(file())},
+          {"keys", std::move(keys)},
+          {"plugin_tables", config->plugin_tables},
+          {"file_now", to_json(look(), file())}};
+}
+
+}  // namespace busbar::host

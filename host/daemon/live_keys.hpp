@@ -1,0 +1,42 @@
+// Which keys may change while a host runs, and how each is made to hold.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+
+#include "config/config.hpp"
+#include "log/log.hpp"
+#include "node/node.hpp"
+#include "plugins/plugin_manager.hpp"
+
+namespace busbar::host {
+
+/// The parts of a host that are told. Ownership: the host's.
+struct RunningParts {
+  Logs& logs;
+  Node& node;
+  PluginManager& plugins;
+};
+
+/// A key, and who is told of its new value; several keys may have one function, which is then called once. Null: the
+/// value is looked up whenever it is needed (Host::config). All other keys need a restart.
+/// Threads: one change at a time, on any thread. Errors: std::bad_alloc at most; what else can be wrong with a value
+/// was checked before.
+struct LiveKey {
+  std::string_view key;  ///< section.key
+  void (*apply)(const RunningParts& host, const Config& config);
+};
+
+std::span<const LiveKey> live_keys();
+/// Null: it needs a restart.
+const LiveKey* find_live_key(std::string_view key);
+
+/// Every key as the code has it: [{"section","key","description","expected","default","environment","live"}…], for the
+/// reference (tools/configuration.py). `default`: as the file would write it, or in words.
+nlohmann::ordered_json described_keys();
+
+/// Hands the tables [plugin.NAME] on, too: each is read by the next load of its plugin.
+void apply_plugin_rules(const RunningParts& host, const Config& config);
+
+}  // namespace busbar::host

@@ -1,0 +1,99 @@
+// Whether a host runs, and what it says of itself.
+#include "daemon/host.hpp"
+#include "doctor/examined.hpp"
+#include "rundir/rundir.hpp"
+
+namespace busbar::host::doctor {
+
+namespace {
+
+constexpr const char* kCheck = "host";
+
+void check_silent(const Examined& host, const std::string& run_dir, Findings& findings) {
+  const DirectoryLook look = look_at_directory(host.config.paths.run, "run directory");
+  const std::string problem = host.running.value("problem", host.running.value("unreachable", ""));
+  const bool was_asked_here = host.running.value("run_dir", "") == run_dir;
+  if (look.holder && !was_asked_here) {
+    return findings.warning(kCheck, run_dir,
+                            "node " + look.holder->node + " (process " + std::to_string(look.holder->pid) +
+                                ") holds this run directory, and was not asked",
+                            "its answers", "busbar --run-dir " + run_dir + " doctor");
+  }
+  if (look.holder) {
+    return findings.problem(kCheck, run_dir,
+                            "node " + look.holder->node + " (process " + std::to_string(look.holder->pid) +
+                                ") holds the run directory, but: " + (problem.empty() ? "it does not answer" : problem),
+                            "a host that answers", "read its log; end it and start it again");
+  }
+  findings.ok(kCheck, run_dir, "no host runs; what follows is judged by the configuration and this machine alone");
+}
+
+void check_configuration_of_running(const Examined& host, const std::string& file, Findings& findings) {
+  constexpr const char* check = "configuration";
+  const nlohmann::json now = host.answer("/config/file_now");
+  const auto rows = [&](const char* member) {
+    return now.is_object() ? now.value(member, nlohmann::json::array()) : nlohmann::json();
+  };
+  const std::size_t before = findings.all().size();
+  for (const auto& fault : rows("faults")) {
+    findings.problem(check, file, fault.value("text", ""), "a configuration that a host can start with",
+                     "mend it: the host goes on with what it has, and will not start with this");
+  }
+  for (const auto& row : rows("changed")) {
+    findings.warning(check, row.value("key", ""),
+                     "the host runs with " + row["before"].dump() + ", but " + row.value("where", "") + " says " +
+                         row["value"].dump(),
+                     "that both are the same", "busbar config reload");
+  }
+  for (const auto& row : rows("needs_restart")) {
+    findings.warning(check, row.value("key", ""),
+                     "the host runs with " + row["value"].dump() + ", but " + row.value("where", "") + " says " +
+                         row["after_restart"].dump(),
+                     "that both are the same", "restart the host: this key cannot change while it runs");
+  }
+  for (const auto& name : rows("plugins")) {
+    findings.warning(check, "plugin." + name.get<std::string>(), "the table has changed since the host has read it",
+                     "that both are the same", "busbar config reload, then busbar reload " + name.get<std::string>());
+  }
+  if (findings.all().size() == before) findings.ok(check, file, "the host runs with what it says");
+}
+
+}  // namespace
+
+void check_host(const Examined& host, Findings& findings) {
+  const std::string run_dir = host.config.paths.run.string();
+  if (!host.is_running()) return check_silent(host, run_dir, findings);
+  const std::string node = host.answer("/status/node").get<std::string>();
+  const std::string its_version = host.answer("/status/version").get<std::string>();
+  findings.ok(kCheck, run_dir, "node " + node + " answers, version " + its_version);
+  if (its_version != version()) {
+    findings.warning(kCheck, node, "it is version " + its_version,
+                     "version " + std::string(version()) + ", which is installed",
+                     "restart the host to have it run what is installed");
+  }
+  if (const std::string problem = host.running.value("problem", ""); !problem.empty()) {
+    findings.problem(kCheck, node, "it did not answer everything: " + problem, "an answer to each question",
+                     "read its log; restart it if this lasts");
+  }
+  if (host.answer("/status/ready") != true) {
+    findings.warning(kCheck, node, "it is not ready yet", "that its first scan is over and it has joined its cluster",
+                     "wait; if it lasts, its log tells what it waits for");
+  }
+  const auto dropped = host.answer("/status/log/dropped");
+  if (dropped.is_number() && dropped > 0) {
+    findings.warning(kCheck, node, dropped.dump() + " lines of its log were lost", "none",
+                     "see to it that whatever takes its log is fast enough, and has room");
+  }
+}
+
+void check_configuration(const Examined& host, Findings& findings) {
+  if (host.is_running()) {
+    const auto file = host.answer("/config/file");
+    return check_configuration_of_running(host, file.is_string() ? file.get<std::string>() : "environment and flags",
+                                          findings);
+  }
+  findings.ok("configuration", "file, environment and flags",
+              "a host would start with it; " + std::to_string(host.config.origins.size()) + " keys are set");
+}
+
+}  // namespace busbar::host::doctor
