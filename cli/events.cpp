@@ -89,7 +89,7 @@ class Events {
 
 Colour colour_of(std::string_view event) {
   if (event == "plugin_failed" || event == "service_not_found") return Colour::red;
-  if (event == "node_left" || event == "inline_service_too_slow" || event == kMissed) return Colour::yellow;
+  if (event == "node_left" || event == "inline_service_too_slow" || event == "circle_refused" || event == kMissed) return Colour::yellow;
   if (event.starts_with("plugin_") || event.starts_with("node_")) return Colour::green;
   return Colour::cyan;
 }

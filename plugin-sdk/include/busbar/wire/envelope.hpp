@@ -18,7 +18,7 @@ namespace busbar::wire {
 
 /// Another major is refused in words at the handshake; a minor adds what older peers skip.
 inline constexpr std::uint32_t kCallProtocolMajor = 1;
-inline constexpr std::uint32_t kCallProtocolMinor = 2;
+inline constexpr std::uint32_t kCallProtocolMinor = 3;
 inline constexpr std::uint32_t kMinorWithStrategies = 1;  ///< since this one a client can say how a provider is picked
 inline constexpr std::uint32_t kMinorWithClosing = 2;     ///< since this one nodes answer a closing
 
@@ -80,6 +80,7 @@ struct Envelope {
   std::string_view answer_to;  ///< the node to answer, where it is not who sends this; answer: to pass it on to
   std::uint64_t answer_to_incarnation = 0;
   std::uint64_t answer_attempt = 0;  ///< that node's attempt
+  bool keeps_places = false;         ///< from a node: who waits for this call keeps places at gates busy meanwhile
 
   // request and answer
   Bytes assigns;  ///< answer: absent where the handler left them as they were

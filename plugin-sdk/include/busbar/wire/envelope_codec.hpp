@@ -64,8 +64,9 @@ template <class AnEnvelope, class Visit>
   visit(39, "body", envelope.body);
   visit(40, "strategy", envelope.strategy);
   visit(41, "sticky_key", envelope.sticky_key);
+  visit(42, "keeps_places", envelope.keeps_places);
 }
-inline constexpr unsigned kKeys = 42;
+inline constexpr unsigned kKeys = 43;
 
 /// An upper bound of what an envelope takes.
 class EnvelopeSize {
