@@ -78,8 +78,7 @@ Gate::Entry Waits::enter(Call& call, Gate& gate, Nanos now, CallList& gone, Circ
   if (gate.enter_free()) return Gate::Entry::kIn;
   const MutexLock lock(mutex_);
   try {
-    Row& row = add(call, &gate);
-    circle = closed_by(row, now);
+    circle = closed_by(add(call, &gate), now);
   } catch (const std::bad_alloc&) {
     remove(call);
     return Gate::Entry::kFull;
@@ -162,13 +161,12 @@ bool Waits::can_go_on(Reach& reach) const {
 }
 
 // The circle, if all of it is here. Otherwise the row says when it is to be looked at.
-Circle Waits::closed_by(const Row& row, Nanos now) {
+Circle Waits::closed_by(Row& row, Nanos now) {
   Reach reach;
   reach.add(row);
   const bool moves = can_go_on(reach);
-  Row& noted = rows_.back();
-  noted.is_new = !moves && reach.leads_elsewhere;
-  noted.look_at = now + (noted.is_new ? kFirstLook : kLookAgain);
+  row.is_new = !moves && reach.leads_elsewhere;
+  row.look_at = now + (row.is_new ? kFirstLook : kLookAgain);
   if (moves || reach.leads_elsewhere) return {};
   constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
   WaitGraph graph(kAny, kAny);

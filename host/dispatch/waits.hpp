@@ -90,7 +90,7 @@ class Waits {
   };
 
   Gate::Entry enter_noted(Call& call, Gate& gate, Nanos now, CallList& gone) noexcept BUSBAR_REQUIRES(mutex_);
-  Circle closed_by(const Row& row, Nanos now) BUSBAR_REQUIRES(mutex_);
+  Circle closed_by(Row& row, Nanos now) BUSBAR_REQUIRES(mutex_);
   Row& add(Call& call, Gate* gate) BUSBAR_REQUIRES(mutex_);
   Row* find(std::uint64_t number) noexcept BUSBAR_REQUIRES(mutex_);
   void remove(const Call& call) noexcept BUSBAR_REQUIRES(mutex_);
