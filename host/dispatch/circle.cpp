@@ -52,6 +52,14 @@ bool WaitGraph::add(const SentCall& call, const WaitsView& view) {
   return first.size() <= most_waits_;
 }
 
+bool WaitGraph::is_to_be_opened_by(const WaitKey& wait, bool is_new) const {
+  return std::none_of(waits_.begin(), waits_.end(), [&](const auto& row) {
+    const auto& [key, other] = row;
+    if (other.sent || key == wait) return false;
+    return is_new ? other.is_new && key < wait : other.is_new || key < wait;
+  });
+}
+
 std::vector<WaitGraph::Step> WaitGraph::steps_from(const WaitKey& key) const {
   std::vector<Step> steps;
   const auto add = [&](const WaitKey& to, std::size_t first) {

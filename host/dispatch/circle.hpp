@@ -49,13 +49,9 @@ class WaitGraph {
 
   /// A shortest way from a wait that is at a gate back to itself; empty: there is none.
   Circle circle_through(const WaitKey& start) const;
-  /// All of them that are at gates.
-  template <class Visit>
-  void for_each_at_gate(Visit&& visit) const {
-    for (const auto& [key, wait] : waits_) {
-      if (!wait.sent) visit(key, wait);
-    }
-  }
+  /// Whether it is that wait, in a circle, whose call is to be refused. One is enough: of those that have closed it at
+  /// the same time (`is_new`) the first; where none is, of all at gates the first.
+  bool is_to_be_opened_by(const WaitKey& wait, bool is_new) const;
 
  private:
   struct Step {

@@ -120,20 +120,8 @@ void CircleSearch::seen_twice() {
   for (const auto& [call, told] : told_) fits = fits && graph.add(call, told);
   const Circle circle = fits ? graph.circle_through({dispatcher_.node(), due_.number}) : Circle{};
   if (circle.empty()) return look_again(false, kLookAgain);
-  if (is_mine_to_open(graph)) return open(circle);
+  if (graph.is_to_be_opened_by({dispatcher_.node(), due_.number}, due_.is_new)) return open(circle);
   look_again(due_.is_new, due_.is_new ? kGiveWay : kLookAgain);
-}
-
-// One call is enough. Of those that have closed it at the same time, one; of those that have waited in it for a while,
-// one; and none of these where somebody else may just be refused.
-bool CircleSearch::is_mine_to_open(const WaitGraph& graph) const {
-  const WaitKey own{dispatcher_.node(), due_.number};
-  bool mine = true;
-  graph.for_each_at_gate([&](const WaitKey& key, const WaitView& wait) {
-    const bool before = due_.is_new ? wait.is_new && key < own : wait.is_new || key < own;
-    if (key != own && before) mine = false;
-  });
-  return mine;
 }
 
 void CircleSearch::open(const Circle& circle) noexcept {

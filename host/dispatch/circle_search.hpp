@@ -47,7 +47,6 @@ class CircleSearch : public std::enable_shared_from_this<CircleSearch> {
   void all_are_there();
   void seen_once();
   void seen_twice();
-  bool is_mine_to_open(const WaitGraph& graph) const;
   void open(const Circle& circle) noexcept;
   void look_again(bool is_new, Nanos in) noexcept;
 

@@ -13,6 +13,7 @@ using host::SentCall;
 using host::WaitGraph;
 using host::WaitsView;
 using host::WaitView;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -91,6 +92,28 @@ TEST(WaitGraph, HoldersThatAreNotThereLeadNowhere) {
                       {at_gate(1, {named("x", "n", "1")}, {{7, 0}, {2, 5}, {3, 0}}),
                        at_gate(2, {named("x", "n", "2")}, {{1, 0}}), sent(3, {named("x", "n", "3")}, unknown)}}));
   EXPECT_TRUE(graph.circle_through({"n", 1}).empty());
+}
+
+// Two that both find the circle must not both be refused, nor must each leave it to the other.
+TEST(WaitGraph, ExactlyOneOfThoseInACircleIsToOpenIt) {
+  const auto openers = [](std::vector<bool> is_new) {
+    WaitGraph graph;
+    std::vector<WaitView> waits;
+    for (std::size_t i = 0; i < is_new.size(); ++i) {
+      waits.push_back(at_gate(i, {named("x", "n", std::to_string(i))}, {{(i + 1) % is_new.size(), 0}}));
+      waits.back().is_new = is_new[i];
+    }
+    waits.push_back(sent(9, {named("x", "n", "9")}, {"n", "m", 1, "m"}));  // at no gate: cannot be refused
+    EXPECT_TRUE(graph.add("n", {{}, waits}));
+    std::vector<std::uint64_t> out;
+    for (std::size_t i = 0; i < is_new.size(); ++i) {
+      if (graph.is_to_be_opened_by({"n", i}, is_new[i])) out.push_back(i);
+    }
+    return out;
+  };
+  EXPECT_THAT(openers({false, false, true}), ElementsAre(2)) << "who has closed it";
+  EXPECT_THAT(openers({false, true, true}), ElementsAre(1)) << "the first of those";
+  EXPECT_THAT(openers({false, false, false}), ElementsAre(0)) << "the first, where it has stood for a while";
 }
 
 TEST(Circle, OfALongOneTheMiddleIsLeftOutAndTheValueIsBounded) {
