@@ -3,6 +3,7 @@
 #include <busbar/wire/event_names.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -89,7 +90,9 @@ class Events {
 
 Colour colour_of(std::string_view event) {
   if (event == "plugin_failed" || event == "service_not_found") return Colour::red;
-  if (event == "node_left" || event == "inline_service_too_slow" || event == kMissed) return Colour::yellow;
+  constexpr std::array<std::string_view, 4> kWarnings = {"node_left", "inline_service_too_slow", "circle_refused",
+                                                         kMissed};
+  if (std::find(kWarnings.begin(), kWarnings.end(), event) != kWarnings.end()) return Colour::yellow;
   if (event.starts_with("plugin_") || event.starts_with("node_")) return Colour::green;
   return Colour::cyan;
 }

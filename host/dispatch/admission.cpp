@@ -10,15 +10,18 @@ namespace busbar::host {
 
 namespace {
 
-// Why nobody more is let in.
-std::string why_not(Gate::Entry entry, Call::Place place, const Endpoint& endpoint, const Gate& gate) {
+// What is full.
+std::string what_is_full(Call::Place place, const Endpoint& endpoint, const Gate& gate) {
   const std::string whose =
       place == Call::Place::service ? "service \"" + endpoint.service() : "plugin \"" + endpoint.router();
   if (gate.is_closed()) return whose + "\" is being replaced, and as many calls as the pool lets wait do so already";
-  const std::string running =
-      whose + "\" has its " + std::to_string(gate.max_running()) + " calls running (max_running)";
-  if (entry == Gate::Entry::kStuck) return running + ", and they wait for what causes this one";
-  return running + " and its " + std::to_string(gate.max_waiting()) + " waiting (max_queued)";
+  return whose + "\" has its " + std::to_string(gate.max_running()) + " calls running (max_running)";
+}
+
+// The same where nobody more can wait for it.
+std::string why_not(Call::Place place, const Endpoint& endpoint, const Gate& gate) {
+  const std::string full = what_is_full(place, endpoint, gate);
+  return gate.is_closed() ? full : full + " and its " + std::to_string(gate.max_waiting()) + " waiting (max_queued)";
 }
 
 // Calls that were let in by one that went, on this thread. One that is let in may be refused further on, which lets in
@@ -53,24 +56,37 @@ bool Call::pass_gates(Nanos now) noexcept {
       continue;
     }
     CallList gone;
+    Circle circle;
     const Gate::Entry entry =
-        may_hold_gates() ? dispatcher().waits().enter(*this, gate, now, gone) : gate.enter(*this, now, gone);
+        may_hold_gates() ? dispatcher().waits().enter(*this, gate, now, gone, circle) : gate.enter(*this, now, gone);
     if (entry == Gate::Entry::kIn) take_place(place);
     while (Call* const late = gone.pop()) {
       late->dispatcher().waits().end(*late);
       late->refuse_as_late();
     }
-    if (entry == Gate::Entry::kFull || entry == Gate::Entry::kStuck) refuse_at(place, entry);
+    if (entry == Gate::Entry::kFull || entry == Gate::Entry::kStuck) refuse_at(place, entry, circle);
     if (entry != Gate::Entry::kIn) return false;
   }
   return true;
 }
 
-void Call::refuse_at(Place place, Gate::Entry entry) noexcept {
+void Call::refuse_at(Place place, Gate::Entry entry, const Circle& circle) noexcept {
+  if (entry == Gate::Entry::kStuck) return refuse_in(circle, gate(place));
   try {
-    refuse(Response::error(code::kOverloaded, why_not(entry, place, *endpoint(), gate(place))));
+    refuse(Response::error(code::kOverloaded, why_not(place, *endpoint(), gate(place))));
   } catch (const std::bad_alloc&) {
     refuse(Response::error(code::kOverloaded, {}));
+  }
+}
+
+void Call::refuse_in(const Circle& circle, const Gate& at) noexcept {
+  const Place place = &gate(Place::service) == &at ? Place::service : Place::plugin;
+  try {
+    Response why = refusal_of(circle, what_is_full(place, *endpoint(), at));
+    dispatcher().report_circle(*this, why.text());
+    refuse(std::move(why));
+  } catch (const std::bad_alloc&) {
+    refuse(Response::error(code::kWouldBlock, {}));
   }
 }
 
@@ -92,10 +108,6 @@ void Call::take_place(Place place) noexcept {
   places_.fetch_or(static_cast<std::uint8_t>(place), std::memory_order_acq_rel);
 }
 
-bool Call::has_place(Place place) const noexcept {
-  return (places_.load(std::memory_order_acquire) & static_cast<std::uint8_t>(place)) != 0;
-}
-
 void Call::give_places_back() noexcept {
   const std::uint8_t places = places_.exchange(0, std::memory_order_acq_rel);
   for (const Place place : {Place::plugin, Place::service}) {
@@ -112,25 +124,29 @@ Call::Held Call::held() const {
   const std::uint32_t state = state_.load(std::memory_order_acquire);
   const bool answered = (state & kAnswered) != 0;
   if (answered && (state & kRunning) == 0) return {};
+  auto link = std::make_shared<ChainLink>();
+  link->above = held_by_callers_.callers;
+  link->service = endpoint()->service();
+  link->message_id = message_id();
+  link->call = this;
+  std::size_t i = 0;
+  for (const Place place : {Place::service, Place::plugin})
+    link->gates[i++] = has_place(place) ? &gate(place) : nullptr;
   // Only what a handler waits for on its own thread goes in beside it; one that has answered waits for nothing.
-  Held held{held_by_callers_.gates, current() == this && !answered};
-  for (const Place place : {Place::service, Place::plugin}) {
-    if (has_place(place)) held.gates.push_back(&gate(place));
-  }
-  return held;
+  return {std::move(link), current() == this && !answered};
 }
 
 bool Call::passes(const Gate& gate) const noexcept {
-  const auto& gates = held_by_callers_.gates;
-  return held_by_callers_.passes && std::find(gates.begin(), gates.end(), &gate) != gates.end();
+  if (!held_by_callers_.passes) return false;
+  for (const ChainLink* link = callers(); link != nullptr; link = link->above.get()) {
+    if (std::find(link->gates.begin(), link->gates.end(), &gate) != link->gates.end()) return true;
+  }
+  return false;
 }
 
-std::size_t Call::places_kept_at(const Gate& gate) const noexcept {
-  const auto own = [&](Place place) { return has_place(place) && &this->gate(place) == &gate ? 1U : 0U; };
-  const auto& gates = held_by_callers_.gates;
-  const auto callers = static_cast<std::size_t>(std::count(gates.begin(), gates.end(), &gate));
-  // Those of a caller that waits no more come free without this call.
-  return own(Place::service) + own(Place::plugin) + (callers != 0 && !caller_gone() ? callers : 0);
+bool Call::keeps_place_at(const Gate& gate) const noexcept {
+  const auto keeps = [&](Place place) { return has_place(place) && &this->gate(place) == &gate; };
+  return keeps(Place::service) || keeps(Place::plugin);
 }
 
 }  // namespace busbar::host

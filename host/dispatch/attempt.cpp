@@ -220,6 +220,22 @@ void Call::move_attempt(std::uint64_t attempt, std::string_view node, std::share
   release();
 }
 
+// Who ends the attempt, or gives it up, waits until this is over; and the call does not end before.
+std::optional<SentCall> Call::sent_as(const std::string& from, const std::string& message_id) {
+  const std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
+  if (!take_attempt(attempt, kMoving)) return std::nullopt;
+  std::optional<SentCall> sent;
+  try {
+    const Peer* const there = answered_by_.load(std::memory_order_acquire);
+    if (there != nullptr) sent = {from, there->name(), attempt, message_id};
+  } catch (...) {
+    attempt_.store(attempt, std::memory_order_seq_cst);
+    throw;
+  }
+  attempt_.store(attempt, std::memory_order_seq_cst);
+  return sent;
+}
+
 void Call::peer_down(const Peer& peer, std::string_view reason) noexcept {
   for (;;) {
     std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
@@ -272,6 +288,7 @@ void Call::prepare_next() {
     is_forwarded_ = true;
   } else {
     tried_.push_back({peer_ ? peer_->name() : "local", refusal_reason()});
+    if (!circle_ && is_circle(response_, unstarted_)) circle_ = std::make_unique<Response>(response_);
     keeps_last_ = response_.is_error(code::kBadRpc) &&
                   (lost_ || purpose_ != Purpose::serve || !only_node().empty() || tried_.size() == 1);
   }
@@ -288,6 +305,10 @@ bool Call::has_tried(std::string_view node) const noexcept {
 
 void Call::no_provider_left() {
   const auto not_there = [](const NodeReason& row) { return row.reason == kNotThere; };
+  if (circle_) {  // who is in it is worth more than where else it could not be
+    response_ = std::move(*circle_);
+    return;
+  }
   if (keeps_last_ && !tried_.empty()) return;
   if (!only_node().empty() && tried_.empty()) {
     response_ = Response::bad_rpc(badrpc::kNodedown,

@@ -290,7 +290,8 @@ void Call::forget_others() noexcept {
   if (moved_from_) moved_from_.reset();
   if (!tried_.empty()) tried_.clear();
   if (wishes_.any()) wishes_ = {};
-  if (!held_by_callers_.gates.empty()) held_by_callers_ = {};
+  if (circle_) circle_.reset();
+  if (held_by_callers_.callers) held_by_callers_ = {};
 }
 
 }  // namespace busbar::host

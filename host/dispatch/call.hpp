@@ -23,6 +23,8 @@
 #include <vector>
 
 #include "dispatch/callback.hpp"
+#include "dispatch/chain.hpp"
+#include "dispatch/circle.hpp"
 #include "dispatch/gate.hpp"
 #include "dispatch/instance.hpp"
 #include "dispatch/options.hpp"
@@ -265,6 +267,9 @@ class Call final : public busbar_call, public Task {
   void attempt_answered(const Peer* from, const wire::Envelope& answer) noexcept;
   /// The attempt of that number, if it is under way, will be answered by another node (C-R6); null: which is not known.
   void move_attempt(std::uint64_t attempt, std::string_view node, std::shared_ptr<Peer> to) noexcept;
+  /// As what it is at another node, for whoever knows that it is waited for: nothing while it is between two.
+  /// Errors: std::bad_alloc.
+  std::optional<SentCall> sent_as(const std::string& from, const std::string& message_id);
   /// Ends the attempt if it is at this peer, which is gone.
   void peer_down(const Peer& peer, std::string_view reason) noexcept;
   /// Gives up whatever attempt is under way, and returns its number; 0: there was none.
@@ -320,21 +325,25 @@ class Call final : public busbar_call, public Task {
   /// Goes on at another version of its plugin, which is there by now, instead of where it waits; where that offers no
   /// such service it is refused. `before`: the version at which it has waited. By who has taken it out of its gates.
   void move_to(Instance& next, std::shared_ptr<const Instance> before) noexcept;
-  /// The gates whose places a blocking call that this one causes keeps busy: where this call, or one that waits for it,
-  /// has a place.
+  /// Who waits for a blocking call that this one causes, and keeps places busy meanwhile.
   struct Held {
-    std::vector<const Gate*> gates;
-    bool passes = false;  ///< that call passes them at once: this one's handler is about to wait for it
+    Chain callers;
+    bool passes = false;  ///< that call passes their gates at once: this one's handler is about to wait for it
   };
   Held held() const;
   /// Whether there may be any.
   bool may_hold_gates() const noexcept {
-    return places_.load(std::memory_order_relaxed) != 0 || !held_by_callers_.gates.empty();
+    return places_.load(std::memory_order_relaxed) != 0 || held_by_callers_.callers != nullptr;
   }
-  /// The same of the call that waits for this one. Before it is submitted.
+  /// The same of the call that waits for this one. Before it is submitted, or sent.
   void held_by_callers(Held held) noexcept { held_by_callers_ = std::move(held); }
-  /// How many places there do not come free before this call has ended.
-  std::size_t places_kept_at(const Gate& gate) const noexcept;
+  const ChainLink* callers() const noexcept { return held_by_callers_.callers.get(); }
+  bool has_place(Place place) const noexcept {
+    return (places_.load(std::memory_order_acquire) & static_cast<std::uint8_t>(place)) != 0;
+  }
+  bool keeps_place_at(const Gate& gate) const noexcept;
+  /// Ends it unstarted, because it would close that circle where it has waited: `at`. By who has taken it out there.
+  void refuse_in(const Circle& circle, const Gate& at) noexcept;
   /// Of Waits, under its lock or by whoever has got the call from its gate.
   bool is_among_waits() const noexcept { return is_among_waits_; }
   void is_among_waits(bool is) noexcept { is_among_waits_ = is; }
@@ -404,7 +413,6 @@ class Call final : public busbar_call, public Task {
   void forget_others() noexcept;
   Gate& gate(Place place) const noexcept;
   void take_place(Place place) noexcept;
-  bool has_place(Place place) const noexcept;
   bool passes(const Gate& gate) const noexcept;
   void leave_places() noexcept {
     if (places_.load(std::memory_order_relaxed) != 0) [[unlikely]]
@@ -413,7 +421,7 @@ class Call final : public busbar_call, public Task {
   void give_places_back() noexcept;
   bool pass_gates(Nanos now) noexcept;
   bool passes_held(const Gate& gate, Place place) const noexcept;
-  void refuse_at(Place place, Gate::Entry entry) noexcept;
+  void refuse_at(Place place, Gate::Entry entry, const Circle& circle) noexcept;
   void refuse_as_late() noexcept;
 
   static std::uint64_t key_of(const Requester& requester) noexcept;
@@ -488,6 +496,7 @@ class Call final : public busbar_call, public Task {
   bool idempotent_ = false;
   bool keeps_last_ = false;  // what came back last is the answer, if no provider is left
   std::vector<NodeReason> tried_;
+  std::unique_ptr<Response> circle_;  // the first of them refused it because of that; else null
   Wishes wishes_;
 
   // for a requester at another node
@@ -504,7 +513,7 @@ class Call final : public busbar_call, public Task {
 
   // at the gates
   std::atomic<std::uint8_t> places_{0};  // of Place
-  Held held_by_callers_;                 // constant while it is with the gates; only compared
+  Held held_by_callers_;                 // constant from when it is submitted, or sent, until it has ended
   bool is_among_waits_ = false;
   Call* next_in_list_ = nullptr;
 

@@ -45,9 +45,11 @@ Dispatcher::Dispatcher(std::string node, registry::Registry& registry, Pool& poo
       anteroom_(pool, supervisor,
                 [this](const auto& client, const wire::Envelope& envelope, Nanos waited, Anteroom::End end) {
                   go_on_with(client, envelope, waited, end);
-                }) {
+                }),
+      waits_(node_, supervisor),
+      circles_(*this) {
   supervisor_.add_duty([this](Nanos now) {
-    Nanos next = anteroom_.expire(now);
+    Nanos next = std::min(anteroom_.expire(now), circles_.look(now));
     CallSlab::instance().for_each([&](Call& call) { next = std::min(next, call.expire(*this, now)); });
     return next;
   });
@@ -150,7 +152,7 @@ void Dispatcher::dispatch_from(const Call* parent, Message& message, const Dispa
   tell_discovery(message);
   const Candidate provider = find_remote(message, options, nullptr);
   if (provider.peer == nullptr) return settle_unserved(message, options.node);
-  serve_remotely(provider, message, options, start_of(false, parent, message, options));
+  serve_remotely(provider, parent, message, options, start_of(false, parent, message, options));
 }
 
 bool Dispatcher::refuse_to_block(Message& message) const {
@@ -223,7 +225,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   entered.taken_over();
   call.heed_borrowed(options);
   call.own_message(std::move(message));
-  if (!held.gates.empty()) call.held_by_callers(std::move(held));
+  if (held.callers) call.held_by_callers(std::move(held));
   if (parent != nullptr) call.is_caused_by(parent);
   call.admit(start.now);
   const bool in_time = call.wait(pool_.yield_guard(), supervisor_);
@@ -240,7 +242,10 @@ void Dispatcher::refuse_as_overloaded(Message& message) {
 // The last step of a blocking dispatch whose attempt here has ended, and was told of: `message` becomes what came back.
 void Dispatcher::finish_blocking(Call& call, Message& message, bool in_time) {
   count_end(call, in_time ? call.response() : timed_out());
-  if (in_time && call.asks_for_another()) in_time = ask_others(call);
+  if (in_time && call.asks_for_another()) {
+    const Waits::Elsewhere elsewhere(waits_, call);
+    in_time = ask_others(call);
+  }
   conclude(call, message, in_time);
 }
 
@@ -399,6 +404,14 @@ void Dispatcher::report_slow_run(const Call& call, std::uint64_t begun) const no
   event.node = node_;
   event.reason = endpoint.is_inline() ? "ran over 1 ms" : "ran over 1 ms for the third time: moved to the pool";
   event.begun = begun;
+  events_.emit(event);
+}
+
+void Dispatcher::report_circle(const Call& call, std::string_view why) const noexcept {
+  if (!wants(EventKind::circle_refused)) return;
+  Event event = event_of(call.message(), call.endpoint());
+  event.kind = EventKind::circle_refused;
+  event.reason = why;
   events_.emit(event);
 }
 

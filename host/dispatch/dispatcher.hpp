@@ -16,6 +16,7 @@
 #include "dispatch/anteroom.hpp"
 #include "dispatch/call.hpp"
 #include "dispatch/callback.hpp"
+#include "dispatch/circles.hpp"
 #include "dispatch/client_calls.hpp"
 #include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
@@ -183,6 +184,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
   /// Tells the observers that an attempt of a call has been answered, and with what.
   void report_end(const Call& call, const Message& message, const Response& response) const noexcept;
+  /// Tells the observers that a call is refused because it would close a circle.
+  void report_circle(const Call& call, std::string_view why) const noexcept;
   /// Counts an attempt that has ended: here, of its service; elsewhere, of the node.
   void count_end(const Call& call, const Response& response) const noexcept;
 
@@ -226,7 +229,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Candidate find_remote(const Message& message, const DispatchOptions& options, const Call* call) const;
   Candidate find_named(std::string_view service, std::string_view name, const Call* call) const;
   static Candidate candidate_of(const registry::RemoteProvider* provider);
-  void serve_remotely(const Candidate& first, Message& message, const DispatchOptions& options, const Start& start);
+  void serve_remotely(const Candidate& first, const Call* parent, Message& message, const DispatchOptions& options,
+                      const Start& start);
   Call* launch_remotely(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                         const DispatchOptions& options, bool cancellable);
   bool ask_others(Call& call);
@@ -264,6 +268,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;
+  Circles circles_;
   std::atomic<unsigned> peer_calls_{kUsualPeerCalls};
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};

@@ -29,6 +29,20 @@ Call* CallList::pop() noexcept {
   return call;
 }
 
+bool CallList::remove(Call& call) noexcept {
+  CallList others;
+  bool found = false;
+  while (Call* const one = pop()) {
+    if (one == &call) {
+      found = true;
+    } else {
+      others.push(*one);
+    }
+  }
+  *this = others;
+  return found;
+}
+
 // ------------------------------------------------------------------------------------------------------------ the gate
 
 namespace {
@@ -76,6 +90,11 @@ Call* Gate::leave() noexcept {
   if (next == nullptr) --running_;  // else the place goes from hand to hand: nobody who comes later is quicker
   if (waiting_.empty()) first_deadline_ = kNever;
   return next;
+}
+
+bool Gate::take_out(Call& call) noexcept {
+  const MutexLock lock(mutex_);
+  return !closed_ && waiting_.remove(call);
 }
 
 void Gate::close(std::size_t max_waiting) noexcept {

@@ -25,6 +25,8 @@ class CallList {
   void push(Call& call) noexcept;
   /// Null: it is empty.
   Call* pop() noexcept;
+  /// False: it is not there.
+  bool remove(Call& call) noexcept;
 
  private:
   Call* first_ = nullptr;
@@ -72,6 +74,8 @@ class Gate {
   Entry enter(Call& call, Nanos now, CallList& gone) noexcept;
   /// Takes in one that a call which is in waits for, though the gate be full: or it would wait for itself.
   void enter_nested() noexcept;
+  /// Takes out one that waits. False: it does not, any more; or the gate is closed, whose calls are counted (Hold).
+  bool take_out(Call& call) noexcept;
   /// A call that was in goes. Returns the one that has its place now, or null.
   Call* leave() noexcept;
 

@@ -58,6 +58,7 @@ Envelope request_of(const Call& call, std::uint64_t attempt, Nanos remaining) no
   envelope.logger_metadata = view(from.logger_metadata);
   envelope.aggregate_meta = view(from.aggregate_meta);
   envelope.is_forwarded = call.is_forwarded();
+  envelope.keeps_places = call.callers() != nullptr;
   envelope.assigns = view(from.assigns);
   envelope.events = view(from.events);
   return envelope;

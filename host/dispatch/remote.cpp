@@ -124,16 +124,20 @@ bool Dispatcher::ask_others(Call& call) {
   return true;
 }
 
-void Dispatcher::serve_remotely(const Candidate& first, Message& message, const DispatchOptions& options,
-                                const Start& start) {
+void Dispatcher::serve_remotely(const Candidate& first, const Call* parent, Message& message,
+                                const DispatchOptions& options, const Start& start) {
+  Call::Held held;
+  if (parent != nullptr && parent->may_hold_gates()) held = parent->held();
   const BlockingScope blocking;
   if (!blocking) return refuse_as_overloaded(message);
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
   call.heed_borrowed(options);
+  if (held.callers) call.held_by_callers(std::move(held));
   bool in_time = false;
   {
+    const Waits::Elsewhere elsewhere(waits_, call);
     Seat seat(call.waiter());
     const AttemptSent sent = next_attempt(call, &seat, first);
     in_time = sent == AttemptSent::kRefused;

@@ -102,6 +102,17 @@ std::string fault_of(const Envelope& request) {
   return {};
 }
 
+// Who waits for the call, where that is another node's that keeps places busy meanwhile. Null without memory.
+Chain asked_by(const Requester& requester, std::uint64_t attempt, const Envelope& request) noexcept try {
+  auto link = std::make_shared<ChainLink>();
+  link->message_id = request.message_id;
+  link->node = requester.name();
+  link->attempt = attempt;
+  return link;
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
 void answer_bare(Requester& to, std::uint64_t attempt, const Response& response, bool unstarted) {
   to.answer(write_bare_answer(attempt, response, unstarted), false);
 }
@@ -144,6 +155,7 @@ void Dispatcher::take_envelope(const std::shared_ptr<Requester>& from, const Env
     case EnvelopeType::cancel:
       return cancel_for(*from, envelope.attempt);
     case EnvelopeType::query:
+      if (circles_.answers(*from, envelope)) return;
       if (on_query_ && !holds(from, envelope)) on_query_(from, envelope.attempt, envelope.body);
       return;
     default:
@@ -268,6 +280,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   call.begun_at(start.at_ticks);
   entered.taken_over();
   counted.taken_over();
+  if (request.keeps_places && !runs_inline) call.held_by_callers({asked_by(*requester, attempt, request), false});
   call.answer_to(std::move(requester), attempt);
   if (request.is_forwarded) call.mark_forwarded();
   emit(EventKind::service_request_received, borrowed, endpoint);

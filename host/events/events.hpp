@@ -33,9 +33,10 @@ enum class EventKind : std::uint8_t {
   plugin_loaded,
   plugin_reloaded,
   plugin_unloaded,
-  plugin_failed,  // reason
-  node_joined,    // node
-  node_left,      // node, reason
+  plugin_failed,   // reason
+  node_joined,     // node
+  node_left,       // node, reason
+  circle_refused,  // reason
 };
 
 /// The event's name as the contract spells it.

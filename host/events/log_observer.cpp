@@ -6,12 +6,14 @@ LogObserver::LogObserver(Logger loader, Logger dispatch, Logger cluster)
     : loader_(std::move(loader)),
       dispatch_(std::move(dispatch)),
       cluster_(std::move(cluster)),
-      not_found_(std::chrono::seconds(1)) {}
+      not_found_(std::chrono::seconds(1)),
+      circles_(std::chrono::seconds(1)) {}
 
 EventMask LogObserver::wanted() noexcept {
   return mask_of(EventKind::service_not_found) | mask_of(EventKind::inline_service_too_slow) |
          mask_of(EventKind::plugin_loaded) | mask_of(EventKind::plugin_reloaded) | mask_of(EventKind::plugin_unloaded) |
-         mask_of(EventKind::plugin_failed) | mask_of(EventKind::node_joined) | mask_of(EventKind::node_left);
+         mask_of(EventKind::plugin_failed) | mask_of(EventKind::node_joined) | mask_of(EventKind::node_left) |
+         mask_of(EventKind::circle_refused);
 }
 
 void LogObserver::on_event(const Event& event) noexcept {
@@ -48,6 +50,17 @@ void LogObserver::on_event(const Event& event) noexcept {
       break;
     case EventKind::node_left:
       cluster_.warn("node left", {{"node", event.node}, {"reason", event.reason}});
+      break;
+    case EventKind::circle_refused:
+      if (const auto line = circles_.ask(event.service)) {
+        dispatch_.warn("call refused, because it would close a circle of calls that wait for each other",
+                       {{"service", event.service},
+                        {"plugin", event.plugin},
+                        {"message_id", event.message_id},
+                        {"correlation_id", event.correlation_id},
+                        {"reason", event.reason},
+                        {"suppressed", line.suppressed}});
+      }
       break;
     default:
       break;

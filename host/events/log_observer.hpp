@@ -8,7 +8,8 @@
 namespace busbar::host {
 
 /// Writes a line for what operators must know: plugins that come, go and fail, services that nobody offers (limited to
-/// one line a second for each, C-D2), inline services that are too slow, nodes that come and go.
+/// one line a second for each, C-D2), inline services that are too slow, circles of calls (limited likewise), nodes
+/// that come and go.
 class LogObserver final : public Observer {
  public:
   LogObserver(Logger loader, Logger dispatch, Logger cluster);
@@ -21,6 +22,7 @@ class LogObserver final : public Observer {
   const Logger dispatch_;
   const Logger cluster_;
   RateLimit not_found_;
+  RateLimit circles_;
 };
 
 }  // namespace busbar::host

@@ -55,6 +55,7 @@ inline constexpr std::string_view kLoad = "load";
 inline constexpr std::string_view kUnload = "unload";
 inline constexpr std::string_view kReload = "reload";
 inline constexpr std::string_view kRollback = "rollback";
+inline constexpr std::string_view kWaits = "waits";  // between nodes alone
 }  // namespace admin_verb
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.

@@ -81,6 +81,7 @@ struct Envelope {
   std::string_view answer_to;  ///< the node to answer, where it is not who sends this; answer: to pass it on to
   std::uint64_t answer_to_incarnation = 0;
   std::uint64_t answer_attempt = 0;  ///< that node's attempt
+  bool keeps_places = false;         ///< from a node: who waits for this call keeps places at gates busy meanwhile
 
   // request and answer
   Bytes assigns;  ///< answer: absent where the handler left them as they were

@@ -65,8 +65,9 @@ template <class AnEnvelope, class Visit>
   visit(40, "strategy", envelope.strategy);
   visit(41, "sticky_key", envelope.sticky_key);
   visit(42, "traceparent", envelope.traceparent);
+  visit(43, "keeps_places", envelope.keeps_places);
 }
-inline constexpr unsigned kKeys = 43;
+inline constexpr unsigned kKeys = 44;
 
 /// An upper bound of what an envelope takes.
 class EnvelopeSize {

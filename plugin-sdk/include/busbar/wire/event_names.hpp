@@ -11,7 +11,7 @@ namespace busbar::wire {
 inline constexpr std::size_t kMostEventsTold = 1'000;
 
 /// In the order of the host's EventKind.
-inline constexpr std::array<std::string_view, 17> kEventNames = {
+inline constexpr std::array<std::string_view, 18> kEventNames = {
     "discovering_service",
     "service_not_found",
     "service_found",
@@ -29,6 +29,7 @@ inline constexpr std::array<std::string_view, 17> kEventNames = {
     "plugin_failed",
     "node_joined",
     "node_left",
+    "circle_refused",
 };
 
 }  // namespace busbar::wire

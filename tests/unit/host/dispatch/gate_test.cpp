@@ -321,7 +321,7 @@ class Circle {
     return [this, other](Message&, Context& context) {
       all_inside_.arrive_and_wait();
       const Response response = context.dispatch(Message(other), hours(24)).response();
-      if (response.is_error("no_nodes_available")) ++refused_;
+      if (response.is_error("would_block")) ++refused_;
       return Response::ok(response.succeeded());
     };
   }
@@ -391,7 +391,7 @@ TEST(Gate, C_D14_NobodyWaitsForOneThatWaitsForItsPlugin) {
   hub.add("p", Script().limit(1).on("leaf", at_once()).limit(1).on("outer", [&](Message&, Context& context) {
     inside.count_down();
     both.wait();
-    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("no_nodes_available");
+    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("would_block");
     return Response::ok();
   }));
   hub.dispatcher().dispatch_async(Message("outer"), outcomes.callback(), {kMaxTimeoutMs});
@@ -408,7 +408,7 @@ TEST(Gate, C_D14_OneThatHasAnsweredDoesNotWaitForItself) {
   Hub hub(wide_pool());
   hub.add("p", Script().limit(1).on("leaf", at_once()).defer("outer", [&](Message&, Context& context) {
     EXPECT_TRUE(context.reply_handle().reply(Response::ok()));
-    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("no_nodes_available");
+    refused = context.dispatch(Message("leaf"), hours(24)).response().is_error("would_block");
   }));
   EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
   ASSERT_TRUE(hub.quiet());
@@ -455,7 +455,7 @@ TEST(Gate, ACallByAReplyHandleOnAnotherThreadWaitsLikeAnyOther) {
     asked.wait();  // it runs at the same time
   }));
   EXPECT_TRUE(hub.call(Message("outer"), {kMaxTimeoutMs}).response().succeeded());
-  EXPECT_TRUE(nested.get_future().get().is_error("no_nodes_available"));
+  EXPECT_TRUE(nested.get_future().get().is_error("would_block")) << "its caller, who waits for it, has the place";
   EXPECT_EQ(held.started(), 0);
   helper.join();
 }

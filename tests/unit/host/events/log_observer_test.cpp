@@ -58,6 +58,13 @@ TEST_F(LogObserverTest, C_D17_WarnsOfEveryInlineServiceThatIsTooSlow) {
   EXPECT_THAT(text_.str(), HasSubstr("warn"));
 }
 
+TEST_F(LogObserverTest, C_D14_WarnsOfCirclesAtMostOncePerSecondAndService) {
+  for (int i = 0; i < 100; ++i) emit(EventKind::circle_refused, "x", "x@a (1) -> y@b (2) -> x@a (1)");
+  EXPECT_LE(lines(), 2) << "one, and one more if a second has passed meanwhile";
+  EXPECT_THAT(text_.str(), HasSubstr("x@a (1) -> y@b (2) -> x@a (1)"));
+  EXPECT_THAT(text_.str(), HasSubstr("warn"));
+}
+
 TEST_F(LogObserverTest, TellsOfPluginsThatFailWithTheReason) {
   emit(EventKind::plugin_failed, "", "no such symbol");
   EXPECT_THAT(text_.str(), HasSubstr("no such symbol"));

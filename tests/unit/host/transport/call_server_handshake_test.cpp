@@ -88,7 +88,7 @@ struct BadHello {
 TEST(CallServerHandshake, RefusesInWordsThatNameBothSides) {
   const std::string long_name(100, 'n');
   const std::vector<BadHello> cases{
-      {"another major", [](Envelope& e) { e.major = 9; }, "protocol", {"provider", "1.2", "9."}},
+      {"another major", [](Envelope& e) { e.major = 9; }, "protocol", {"provider", "1.3", "9."}},
       {"another cluster", [](Envelope& e) { e.cluster = "blue"; }, "cluster", {"provider", "test", "caller", "blue"}},
       {"no cluster", [](Envelope& e) { e.cluster = ""; }, "cluster", {"'test'", "''"}},
       {"a name against the rule", [](Envelope& e) { e.node = "a b"; }, "name", {"provider", "a b", "[A-Za-z0-9]"}},
