@@ -19,8 +19,8 @@ namespace busbar::cli {
 namespace {
 
 // What a host answers to others too; the rest concerns its own machine.
-constexpr std::array<std::string_view, 7> kCallerVerbs = {"call",     "validate", "authorized", "discover",
-                                                          "services", "describe", "nodes"};
+constexpr std::array<std::string_view, 8> kCallerVerbs = {"call",     "validate", "authorized", "discover",
+                                                          "services", "describe", "nodes",      "bench"};
 
 // Which host, and how it is asked.
 constexpr std::array<const char*, 5> kHostOptions = {"--run-dir", "--connect", "--cluster", "--key", "--host-key"};
@@ -156,6 +156,21 @@ after a restart, until the file in the plugin directory is another one or "busba
 Example:
   busbar rollback greeter)";
 
+constexpr const char* kBenchFooter = R"(
+Calls the service for real, again and again: what a call does is done each time. --dry-run has it done without its effects,
+where the service can do that.
+
+With --rate a call is due at a fixed time, whatever became of those before, and how long it took counts from when it was
+due: calls that had to wait for a caller, or for a host that stood still, are charged with that. Without it each caller calls
+again when it is answered; then a host that stands still is asked less meanwhile, and the times flatter it.
+
+A call that failed, or was given up, counts with the time that it took. Ctrl-C ends it early and tells what was measured; exit
+status 1 where calls failed.
+
+Examples:
+  busbar bench greet '{"name": "Ada"}' --callers 16
+  busbar bench greet '{"name": "Ada"}' --rate 1000/s --duration 30s --json | jq .latency.p99_us)";
+
 constexpr const char* kEventsFooter = R"(
 Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json
 each is one JSON document on a line. --follow goes on with those that come until it is interrupted (exit status 0) or
@@ -260,6 +275,14 @@ void add_verbs(CLI::App& app, Command& command) {
       ->option_text("KEY");
   call.add_flag("--explain", command.explain, "show where the time went: hop by hop, nested calls included");
   call.add_option("--traceparent", command.traceparent, "the W3C trace that the call belongs to")->option_text("TEXT");
+  CLI::App& bench = add_verb(app, "bench", "Measure how long calls of a service take", kBenchFooter);
+  add_request(bench, command);
+  add_dry_run(bench, command);
+  bench
+      .add_option("--node", command.node,
+                  "the node that must serve the calls (default: anybody who offers the service)")
+      ->option_text("NAME");
+  add_bench_options(bench, command.bench);
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);
   add_dry_run(validate, command);

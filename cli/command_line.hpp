@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/options.hpp"
 #include "failure.hpp"
 
 namespace busbar::cli {
@@ -49,6 +50,8 @@ struct Command {
 
   bool follow = false;                   // events; of one `service` only, where one is given
   std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
+
+  BenchOptions bench;
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.
