@@ -3,6 +3,7 @@
 
 #include <busbar/limits.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -52,6 +53,8 @@ struct Command {
   std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
 
   BenchOptions bench;
+  std::chrono::milliseconds interval{1'000};  // top: from one look to the next
+  bool once = false;                          // top: no full screen
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.

@@ -18,6 +18,7 @@
 #include "follow.hpp"
 #include "keygen.hpp"
 #include "new/verb.hpp"
+#include "top/verb.hpp"
 #include "verbs.hpp"
 
 namespace {
@@ -72,6 +73,12 @@ ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams
   if (command.verb == "bench") {
     const auto connect = [&](const busbar::wire::AdminRequest& call) { return pipe_for(command, call); };
     return run_bench(command, connect, ask, is_terminal(STDERR_FILENO), streams);
+  }
+  if (command.verb == "top") {
+    const auto connect = [&](const busbar::wire::AdminRequest& question) {
+      return std::make_unique<AdminPipe>(command.run_dir, question, 1);
+    };
+    return run_top(command, connect, is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO), streams);
   }
   return run_verb(command, ask, streams);
 }
