@@ -114,7 +114,7 @@ constexpr std::array<Column, 4> kRates = {{{"CALLS/S", 9}, {"P50", 7}, {"P99", 7
 Section services_section(const TopView& view) {
   Section out{"SERVICES", {{"", 16}}, {}};
   out.columns.insert(out.columns.end(), kRates.begin(), kRates.end());
-  for (const Column& column : {Column{"RUN", 5}, Column{"QUEUE", 5}, Column{"PLUGIN", 14, false}}) {
+  for (const Column& column : {Column{"RUN", 5}, Column{"QUEUE", 5}, Column{"PLUGIN", 12, false}}) {
     out.columns.push_back(column);
   }
   for (const ServiceRates& row : view.interval.services) {
@@ -129,19 +129,17 @@ Section services_section(const TopView& view) {
 }
 
 Section nodes_section(const TopView& view) {
-  Section out{"NODES", {{"", 16}}, {}};
+  Section out{"NODES", {{"", 16}, {"STATE", 11, false}}, {}};
   out.columns.insert(out.columns.end(), kRates.begin(), kRates.end());
-  for (const Column& column : {Column{"STATE", 11, false}, Column{"TRIP", 7}, Column{"SERVICES", 8}}) {
-    out.columns.push_back(column);
-  }
+  for (const Column& column : {Column{"TRIP", 7}, Column{"SERVICES", 8}}) out.columns.push_back(column);
   for (std::size_t i = 0; i < view.now.nodes.size(); ++i) {
     const auto& row = view.now.nodes[i];
     const bool is_good = row.state == "up" || row.state == "self";
     const auto round_trip = row.round_trip_us == 0 ? std::nullopt : std::optional<double>(row.round_trip_us);
     const bool is_measured = view.interval.length_us != 0 && row.state != "self";  // which has none of its own there
     std::vector<Cell> cells = cells_of(view.interval.nodes[i], is_measured);
+    cells.insert(cells.begin(), {tame(row.state), is_good ? Colour::green : Colour::red});
     cells.insert(cells.begin(), {tame(row.name)});
-    cells.push_back({tame(row.state), is_good ? Colour::green : Colour::red});
     cells.push_back({time_text(round_trip)});
     cells.push_back({std::to_string(row.services)});
     out.rows.push_back(std::move(cells));
@@ -215,7 +213,7 @@ std::vector<ScreenLine> screen_of(const TopView& view, std::size_t width, std::s
   constexpr std::size_t kAround = 2 + 3 * 2;  // both lines on top, and for each section an empty one and its head
   const auto rows = height == 0 ? wanted : shares(height > kAround ? height - kAround : 0, wanted);
   std::vector<ScreenLine> out = {headline(view, width)};
-  out.push_back(second_line(view, width));
+  if (height != 0) out.push_back(second_line(view, width));
   for (std::size_t i = 0; i < sections.size(); ++i) {
     out.push_back({});
     add_section(out, sections[i], width, rows[i]);

@@ -8,9 +8,14 @@ namespace busbar::cli {
 
 namespace {
 
+/// Whether it is a whole number from 0 on.
+bool is_count(const Json& value) {
+  return value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+}
+
 std::uint64_t number(const Json& object, const char* member) {
   const auto found = object.is_object() ? object.find(member) : object.end();
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+  return found != object.end() && is_count(*found) ? found->get<std::uint64_t>() : 0;
 }
 
 Json member_of(const Json& object, const char* member) {
@@ -23,13 +28,13 @@ CallTotals totals_of(const Json& row) {
   const Json calls = member_of(row, "calls");
   if (calls.is_object()) {
     for (const auto& [kind, count] : calls.items()) {
-      if (!count.is_number_unsigned()) continue;
+      if (!is_count(count)) continue;
       out.calls += count.get<std::uint64_t>();
       if (kind != "ok" && kind != "created") out.errors += count.get<std::uint64_t>();
     }
   }
   for (const Json& bucket : member_of(member_of(row, "duration_us"), "buckets")) {
-    if (!bucket.is_array() || bucket.size() != 2 || !bucket[1].is_number_unsigned()) continue;
+    if (!bucket.is_array() || bucket.size() != 2 || !is_count(bucket[1])) continue;
     const double bound = bucket[0].is_number() ? bucket[0].get<double>() : std::numeric_limits<double>::infinity();
     out.buckets[bound] += bucket[1].get<std::uint64_t>();
   }
@@ -41,7 +46,7 @@ Snapshot::Service service_of(const Json& row) {
   out.service = text_of(row, "service");
   out.plugin = text_of(row, "plugin");
   out.version = text_of(row, "version");
-  out.running = number(row, "running");
+  out.running = number(row, "running") + number(row, "deferred");
   out.queued = number(row, "queued");
   out.totals = totals_of(row);
   return out;

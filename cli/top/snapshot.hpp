@@ -31,7 +31,7 @@ struct Snapshot {
     std::string service;
     std::string plugin;
     std::string version;
-    std::uint64_t running = 0;
+    std::uint64_t running = 0;  ///< also: the handler has returned, and somebody holds the reply handle
     std::uint64_t queued = 0;
     CallTotals totals;
   };

@@ -1,8 +1,12 @@
 #include "top/verb.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <optional>
+#include <chrono>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "dev/interrupts.hpp"
 #include "top/interval.hpp"
@@ -14,14 +18,10 @@ namespace busbar::cli {
 
 namespace {
 
-constexpr int kNothing = -1;
-
 /// Waits until one of the descriptors is readable, the host may have answered, or the watcher has something to do.
 void wait(HostWatcher& watcher, std::initializer_list<int> descriptors) {
   std::vector<zmq_pollitem_t> items;
-  for (const int descriptor : descriptors) {
-    if (descriptor != kNothing) items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
-  }
+  for (const int descriptor : descriptors) items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
   watcher.watch(items);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(watcher.due() - HostWatcher::Clock::now());
   zmq_poll(items.data(), static_cast<int>(items.size()), std::max<long>(left.count(), 0));
@@ -64,9 +64,12 @@ class FullScreen {
     height_ = height;
     shown_problem_ = watcher_.problem();
     const Snapshot none;
-    const Snapshot& now = watcher_.now() ? *watcher_.now() : none;
+    const bool is_known = watcher_.now().has_value();
+    const Snapshot& now = is_known ? *watcher_.now() : none;
     const Interval interval = interval_between(watcher_.before(), now, order_);
-    Terminal::draw(screen_of({now, interval, order_, shown_problem_}, width, height), palette_);
+    Terminal::draw(
+        screen_of({now, interval, order_, is_known ? shown_problem_ : "waiting for the host"}, width, height),
+        palette_);
   }
 
   HostWatcher watcher_;

@@ -101,7 +101,7 @@ TEST_F(Bench, CountsFailures) {
   EXPECT_EQ(failed.json["outcomes"]["error"], failed.json["calls"]);
   EXPECT_EQ(failed.json["errors"]["out_of_tea"], failed.json["calls"]);
   const Answer late =
-      measure("sleeps", {R"({"ms":60000})", "--timeout", "30", "--duration", "20ms", "--warm-up", "0s"});
+      measure("sleeps", {R"({"ms":300})", "--timeout", "30", "--duration", "20ms", "--warm-up", "0s"});
   EXPECT_EQ(late.status, 1);
   EXPECT_EQ(late.json["outcomes"]["service_timeout"], late.json["calls"]);
   EXPECT_GE(late.json["latency"]["min_us"], 30'000);
@@ -141,7 +141,7 @@ TEST_F(Bench, OfAHostThatDiesTellsWhatItHasMeasured) {
     command.arguments.insert(command.arguments.end(),
                              {connects ? "--connect" : "--run-dir", connects ? address() : host.run_dir().native()});
     command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
-    command.scratch = host.root() / "bench";
+    command.scratch = host.root() / "said";
     Process bench(command);
     ASSERT_TRUE(has_served(5));
     host.kill();
@@ -159,7 +159,7 @@ TEST_F(Bench, HasManyCallsUnderWayOnOneConnection) {
   Command command;
   command.arguments = {BUSBAR_BUSBAR, "--connect", address(),    "--json", "bench",     "sleeps", R"({"ms":200})",
                        "--callers",   "100",       "--duration", "100ms",  "--warm-up", "0s"};
-  command.scratch = host.root() / "bench";
+  command.scratch = host.root() / "said";
   const Ended ended = run(command);
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
   const Json found = Json::parse(ended.out);

@@ -52,7 +52,7 @@ TEST_F(Top, ShowsAllThatThereIsInEightyColumns) {
 
 TEST_F(Top, HasTheSizeThatTheTerminalHas) {
   PseudoTerminal terminal(top(), 80, 24);
-  ASSERT_TRUE(terminal.eventually_shows("PLUGINS"));
+  ASSERT_TRUE(terminal.eventually_shows("serving"));
   EXPECT_THAT(terminal.screen(), AllOf(HasSubstr("QUEUE"), HasSubstr(" of ")));
   terminal.resize(40, 12);
   ASSERT_TRUE(terminal.eventually([](const std::string& screen) { return screen.find("QUEUE") == std::string::npos; }));
@@ -72,7 +72,7 @@ TEST_F(Top, HasTheSizeThatTheTerminalHas) {
 TEST_F(Top, GivesTheTerminalBackAsItWas) {
   for (const char* key : {"q", "\003"}) {  // Ctrl-C
     PseudoTerminal terminal(top(), 80, 24);
-    ASSERT_TRUE(terminal.eventually_shows("PLUGINS"));
+    ASSERT_TRUE(terminal.eventually_shows("serving"));
     EXPECT_FALSE(terminal.is_cooked());
     terminal.press(key);
     EXPECT_EQ(terminal.wait(), 0) << key;
@@ -101,7 +101,7 @@ TEST_F(Top, SortsByTheKeyThatIsPressed) {
 
 TEST_F(Top, AHostThatHasGoneIsWaitedFor) {
   PseudoTerminal terminal(top(), 80, 24);
-  ASSERT_TRUE(terminal.eventually_shows("PLUGINS"));
+  ASSERT_TRUE(terminal.eventually_shows("serving"));
   host.kill();
   ASSERT_TRUE(terminal.eventually([](const std::string& screen) {
     return screen.find("no such socket") != std::string::npos || screen.find("nobody listens") != std::string::npos ||
@@ -148,7 +148,7 @@ TEST_F(Top, ForProgramsIsOneDocument) {
   EXPECT_EQ(row["plugin"], "behaviours");
   EXPECT_EQ(row["errors_per_s"], row["calls_per_s"]);
   EXPECT_GT(row["p99_us"], 0);
-  EXPECT_GE(found["interval_us"], 200'000);
+  EXPECT_GT(found["interval_us"], 0);
   EXPECT_EQ(keys_of(found["nodes"][0]), (Keys{"name", "state", "round_trip_us", "services", "pending", "calls_per_s",
                                               "errors_per_s", "p50_us", "p99_us"}));
   EXPECT_EQ(keys_of(found["plugins"][0]), (Keys{"name", "version", "generation", "state", "calls_running"}));
