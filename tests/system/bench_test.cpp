@@ -100,8 +100,7 @@ TEST_F(Bench, CountsFailures) {
   EXPECT_GT(failed.json["calls"], 0);
   EXPECT_EQ(failed.json["outcomes"]["error"], failed.json["calls"]);
   EXPECT_EQ(failed.json["errors"]["out_of_tea"], failed.json["calls"]);
-  const Answer late =
-      measure("sleeps", {R"({"ms":300})", "--timeout", "30", "--duration", "20ms", "--warm-up", "0s"});
+  const Answer late = measure("sleeps", {R"({"ms":300})", "--timeout", "30", "--duration", "20ms", "--warm-up", "0s"});
   EXPECT_EQ(late.status, 1);
   EXPECT_EQ(late.json["outcomes"]["service_timeout"], late.json["calls"]);
   EXPECT_GE(late.json["latency"]["min_us"], 30'000);
