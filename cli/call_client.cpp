@@ -168,9 +168,40 @@ wire::AdminAnswer CallClient::query(const wire::AdminRequest& request) {
   return read_answer(document->body);
 }
 
+bool CallClient::begin(const wire::AdminRequest& call) {
+  wire::AdminRequest request = call;
+  if (!request.id) request.id = std::string(new_message_id().view());
+  return socket_.send(zmq::buffer(frame_of(call_envelope(request, request.seq))), zmq::send_flags::dontwait)
+      .has_value();
+}
+
+std::optional<wire::AdminAnswer> CallClient::take(const wire::AdminRequest& call) {
+  for (;;) {
+    // What has come is taken before the end of the connection is: it may be the answer.
+    const auto has_come = [this] { return socket_.recv(frame_, zmq::recv_flags::dontwait).has_value(); };
+    if (unread_.empty()) {
+      if (!has_come()) {
+        if (!watch_.ended()) return std::nullopt;
+        if (!has_come()) connection_ended();
+      }
+      take_frame();
+    }
+    const Envelope envelope = read_next(std::nullopt);
+    if (envelope.type != EnvelopeType::answer) continue;
+    wire::AdminAnswer answer = call_answer(call, envelope, node_, 0);
+    answer.seq = envelope.attempt;
+    return answer;
+  }
+}
+
+void CallClient::watch(std::vector<zmq_pollitem_t>& items, bool full) {
+  items.push_back({socket_.handle(), 0, static_cast<short>(ZMQ_POLLIN | (full ? ZMQ_POLLOUT : 0)), 0});
+  items.push_back({watch_.handle(), 0, ZMQ_POLLIN, 0});
+}
+
 // --------------------------------------------------------------------------------------------------------- the wire
 
-void CallClient::send(const Envelope& envelope, Deadline deadline) {
+std::vector<std::uint8_t> CallClient::frame_of(const Envelope& envelope) const {
   cbor::ByteSink frame;
   wire::write_envelope(frame, envelope);
   if (max_message_ != 0 && frame.size() > max_message_) {
@@ -179,9 +210,14 @@ void CallClient::send(const Envelope& envelope, Deadline deadline) {
                       std::to_string(frame.size()) + " bytes, and the node accepts at most " +
                       std::to_string(max_message_));
   }
+  return frame.take();
+}
+
+void CallClient::send(const Envelope& envelope, Deadline deadline) {
+  const auto frame = frame_of(envelope);
   do {
     if (!wait(ZMQ_POLLOUT, deadline)) no_answer();
-  } while (!socket_.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait));
+  } while (!socket_.send(zmq::buffer(frame), zmq::send_flags::dontwait));
 }
 
 /// The envelope that is waited for, or nothing when the time is over. What else comes is of a later minor version, or
@@ -189,19 +225,25 @@ void CallClient::send(const Envelope& envelope, Deadline deadline) {
 std::optional<Envelope> CallClient::receive(EnvelopeType type, std::uint64_t attempt, Deadline deadline) {
   for (;;) {
     if (unread_.empty() && !receive_frame(deadline)) return std::nullopt;
-    try {
-      const Envelope envelope = wire::read_envelope(unread_);
-      const bool is_refusal = envelope.type == EnvelopeType::refused;
-      if (is_refusal && (envelope.attempt == attempt || envelope.attempt == 0)) refuse(envelope);
-      if (envelope.major != wire::kCallProtocolMajor) {
-        refuse_answer("it is of version " + std::to_string(envelope.major) +
-                      " of the call protocol, this command line speaks version " +
-                      std::to_string(wire::kCallProtocolMajor));
-      }
-      if (envelope.type == type && envelope.attempt == attempt) return envelope;
-    } catch (const MalformedPayload& malformed) {
-      refuse_answer(malformed.what());
+    const Envelope envelope = read_next(attempt);
+    if (envelope.type == type && envelope.attempt == attempt) return envelope;
+  }
+}
+
+/// The next of `unread_`. Errors: Failure; also where it refuses the connection, or that attempt (nothing: any).
+Envelope CallClient::read_next(std::optional<std::uint64_t> attempt) {
+  try {
+    const Envelope envelope = wire::read_envelope(unread_);
+    const bool is_refusal = envelope.type == EnvelopeType::refused;
+    if (is_refusal && (!attempt || envelope.attempt == *attempt || envelope.attempt == 0)) refuse(envelope);
+    if (envelope.major != wire::kCallProtocolMajor) {
+      refuse_answer("it is of version " + std::to_string(envelope.major) +
+                    " of the call protocol, this command line speaks version " +
+                    std::to_string(wire::kCallProtocolMajor));
     }
+    return envelope;
+  } catch (const MalformedPayload& malformed) {
+    refuse_answer(malformed.what());
   }
 }
 
@@ -209,9 +251,14 @@ bool CallClient::receive_frame(Deadline deadline) {
   do {
     if (!wait(ZMQ_POLLIN, deadline)) return false;
   } while (!socket_.recv(frame_, zmq::recv_flags::dontwait));
+  take_frame();
+  return true;
+}
+
+/// What was received is to be read.
+void CallClient::take_frame() {
   if (frame_.more()) refuse_answer("a message of the call plane has one frame, found more");
   unread_ = {frame_.data<std::uint8_t>(), frame_.size()};
-  return true;
 }
 
 /// Waits until the socket is ready for `events`. False: the time is over. Errors: Failure when the connection has

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 #include <zmq.hpp>
 
 #include "host_client.hpp"
@@ -59,6 +60,15 @@ class CallClient final : public HostClient {
   /// most: the host knows the service's own time and keeps it, and a host that is lost is noticed.
   wire::AdminAnswer ask(const wire::AdminRequest& request) override;
 
+  // -- many calls at a time, in place of `ask`: none of these waits
+  /// Sends a call, whose `seq` is never used twice and not 0. False: not now, the socket is full. Errors: Failure.
+  bool begin(const wire::AdminRequest& call);
+  /// The answer to one of the calls that were begun, if one has come, with its `seq`. `call`: what they have in common.
+  /// Its duration is not measured. Errors: Failure, also where the connection has ended.
+  std::optional<wire::AdminAnswer> take(const wire::AdminRequest& call);
+  /// Appends what is to be polled until there is an answer; or, where it is full, until something can be sent.
+  void watch(std::vector<zmq_pollitem_t>& items, bool full);
+
  private:
   using Clock = std::chrono::steady_clock;
   using Deadline = Clock::time_point;
@@ -68,9 +78,12 @@ class CallClient final : public HostClient {
   wire::AdminAnswer call(const wire::AdminRequest& request);
   wire::AdminAnswer query(const wire::AdminRequest& request);
 
+  std::vector<std::uint8_t> frame_of(const wire::Envelope& envelope) const;
   void send(const wire::Envelope& envelope, Deadline deadline);
   std::optional<wire::Envelope> receive(wire::EnvelopeType type, std::uint64_t attempt, Deadline deadline);
+  wire::Envelope read_next(std::optional<std::uint64_t> attempt);
   bool receive_frame(Deadline deadline);
+  void take_frame();
   bool wait(short events, Deadline deadline);
   [[noreturn]] void connection_ended() const;
   [[noreturn]] void refuse(const wire::Envelope& refused) const;

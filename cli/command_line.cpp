@@ -11,6 +11,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "duration.hpp"
 #include "schema_text.hpp"
 #include "text.hpp"
 
@@ -19,8 +20,8 @@ namespace busbar::cli {
 namespace {
 
 // What a host answers to others too; the rest concerns its own machine.
-constexpr std::array<std::string_view, 7> kCallerVerbs = {"call",     "validate", "authorized", "discover",
-                                                          "services", "describe", "nodes"};
+constexpr std::array<std::string_view, 8> kCallerVerbs = {"call",     "validate", "authorized", "discover",
+                                                          "services", "describe", "nodes",      "bench"};
 
 // Which host, and how it is asked.
 constexpr std::array<const char*, 5> kHostOptions = {"--run-dir", "--connect", "--cluster", "--key", "--host-key"};
@@ -156,6 +157,32 @@ after a restart, until the file in the plugin directory is another one or "busba
 Example:
   busbar rollback greeter)";
 
+constexpr const char* kBenchFooter = R"(
+Calls the service for real, again and again: what a call does is done each time. --dry-run has it done without its effects,
+where the service can do that.
+
+With --rate a call is due at a fixed time, whatever became of those before, and how long it took counts from when it was
+due: calls that had to wait for a caller, or for a host that stood still, are charged with that. Without it each caller calls
+again when it is answered; then a host that stands still is asked less meanwhile, and the times flatter it.
+
+A call that failed, or was given up, counts with the time that it took. Ctrl-C ends it early and tells what was measured; exit
+status 1 where calls failed.
+
+Examples:
+  busbar bench greet '{"name": "Ada"}' --callers 16
+  busbar bench greet '{"name": "Ada"}' --rate 1000/s --duration 30s --json | jq .latency.p99_us)";
+
+constexpr const char* kTopFooter = R"(
+Shows what goes on at the host, in the time since the look before: its services with their calls and errors a second, and
+what half and 99 % of the calls took at most, then the nodes and plugins. Keys: r, p, e and n sort the services by rate, p99,
+errors or name; q ends it. A host that has gone is waited for.
+
+With --once, with --json, or where there is no terminal, it shows one interval and ends.
+
+Examples:
+  busbar top
+  busbar top --interval 5s --json | jq '.services[] | select(.errors_per_s > 0).service')";
+
 constexpr const char* kEventsFooter = R"(
 Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json
 each is one JSON document on a line. --follow goes on with those that come until it is interrupted (exit status 0) or
@@ -268,6 +295,19 @@ void add_dry_run(CLI::App& verb, Command& command) {
       ->option_text("[=verbose]");
 }
 
+void add_interval(CLI::App& verb, std::chrono::milliseconds& interval) {
+  const auto read = [&interval](const std::string& text) {
+    const auto duration = read_duration(text);
+    if (!duration || duration->count() < 100) {
+      throw CLI::ValidationError("--interval",
+                                 "expected " + std::string(kDurationRule) + ", 100ms to 24h, found " + in_quotes(text));
+    }
+    interval = *duration;
+  };
+  verb.add_option_function<std::string>("--interval", read, "from one look to the next (default: 1s)")
+      ->option_text("TIME");
+}
+
 CLI::App& add_verb(CLI::App& app, const char* name, const char* description, const char* footer) {
   CLI::App& verb = *app.add_subcommand(name, description);
   verb.footer(footer);
@@ -289,6 +329,14 @@ void add_verbs(CLI::App& app, Command& command) {
       ->option_text("KEY");
   call.add_flag("--explain", command.explain, "show where the time went: hop by hop, nested calls included");
   call.add_option("--traceparent", command.traceparent, "the W3C trace that the call belongs to")->option_text("TEXT");
+  CLI::App& bench = add_verb(app, "bench", "Measure how long calls of a service take", kBenchFooter);
+  add_request(bench, command);
+  add_dry_run(bench, command);
+  bench
+      .add_option("--node", command.node,
+                  "the node that must serve the calls (default: anybody who offers the service)")
+      ->option_text("NAME");
+  add_bench_options(bench, command.bench);
   CLI::App& validate = add_verb(app, "validate", "Ask what a call would answer, without its effects", kValidateFooter);
   add_request(validate, command);
   add_dry_run(validate, command);
@@ -317,6 +365,9 @@ void add_verbs(CLI::App& app, Command& command) {
   add_plugin(add_verb(app, "unload", "Take a plugin out of service", kUnloadFooter), command);
   add_plugin(add_verb(app, "reload", "Load a plugin's file again", kReloadFooter), command);
   add_plugin(add_verb(app, "rollback", "Go back to the version of a plugin before", kRollbackFooter), command);
+  CLI::App& top = add_verb(app, "top", "Watch what goes on at the host", kTopFooter);
+  add_interval(top, command.interval);
+  top.add_flag("--once", command.once, "show one interval, without the full screen");
   CLI::App& events = add_verb(app, "events", "Show what has happened at the host", kEventsFooter);
   events.add_flag("--follow,-f", command.follow, "go on with events that come");
   events.add_option("--service", command.service, "only events of calls of this service")->option_text("NAME");

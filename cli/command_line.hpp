@@ -3,6 +3,7 @@
 
 #include <busbar/limits.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/options.hpp"
 #include "failure.hpp"
 
 namespace busbar::cli {
@@ -52,6 +54,10 @@ struct Command {
 
   bool follow = false;                   // events; of one `service` only, where one is given
   std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
+
+  BenchOptions bench;
+  std::chrono::milliseconds interval{1'000};  // top: from one look to the next
+  bool once = false;                          // top: no full screen
 };
 
 /// Help or the version was asked for: the text is printed, and that is all.

@@ -7,6 +7,9 @@
 #include <new>
 
 #include "admin_client.hpp"
+#include "bench/admin_pipe.hpp"
+#include "bench/plane_pipe.hpp"
+#include "bench/verb.hpp"
 #include "call_client.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
@@ -17,6 +20,7 @@
 #include "follow.hpp"
 #include "keygen.hpp"
 #include "new/verb.hpp"
+#include "top/verb.hpp"
 #include "verbs.hpp"
 
 namespace {
@@ -25,18 +29,31 @@ using namespace busbar::cli;
 
 const char* variable(const char* name) { return std::getenv(name); }
 
+/// Whether it is a terminal that does more than to show text.
+bool is_terminal(int fd) {
+  const char* terminal = variable("TERM");
+  const bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
+  return ::isatty(fd) == 1 && !dumb;
+}
+
 /// On a terminal only, and not where the user wants none (no-color.org).
 bool coloured(int fd) {
   const char* no_colour = variable("NO_COLOR");
-  const char* terminal = variable("TERM");
-  const bool dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
-  return ::isatty(fd) == 1 && !dumb && (no_colour == nullptr || *no_colour == '\0');
+  return is_terminal(fd) && (no_colour == nullptr || *no_colour == '\0');
+}
+
+CallClientOptions connection_of(const Command& command) {
+  return {.address = command.connect, .cluster = command.cluster, .keys = read_keys(command)};
 }
 
 std::unique_ptr<HostClient> client_for(const Command& command) {
   if (command.connect.empty()) return std::make_unique<AdminClient>(command.run_dir);
-  return std::make_unique<CallClient>(
-      CallClientOptions{.address = command.connect, .cluster = command.cluster, .keys = read_keys(command)});
+  return std::make_unique<CallClient>(connection_of(command));
+}
+
+std::unique_ptr<CallPipe> pipe_for(const Command& command, const busbar::wire::AdminRequest& call) {
+  if (!command.connect.empty()) return std::make_unique<PlanePipe>(connection_of(command), call);
+  return std::make_unique<AdminPipe>(command.run_dir, call, command.bench.callers_or_usual());
 }
 
 ExitStatus show_events(const Command& command, const Streams& streams) {
@@ -58,6 +75,16 @@ ExitStatus run(const std::vector<std::string>& arguments, const Streams& streams
   if (command.verb == "config" && command.action == "check") become_config_check(command, variable);
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return client_for(command)->ask(request); };
   if (command.verb == "config") return run_config(command, ask, streams);
+  if (command.verb == "bench") {
+    const auto connect = [&](const busbar::wire::AdminRequest& call) { return pipe_for(command, call); };
+    return run_bench(command, connect, ask, is_terminal(STDERR_FILENO), streams);
+  }
+  if (command.verb == "top") {
+    const auto connect = [&](const busbar::wire::AdminRequest& question) {
+      return std::make_unique<AdminPipe>(command.run_dir, question, 1);
+    };
+    return run_top(command, connect, is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO), streams);
+  }
   return run_verb(command, ask, streams);
 }
 

@@ -37,13 +37,7 @@ class Run {
     if (command_.service.empty()) return request;
     request.service = command_.service;
     if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
-    if (!command_.node.empty()) request.node = command_.node;
-    if (!command_.strategy.empty()) request.strategy = command_.strategy;
-    if (!command_.sticky_key.empty()) request.sticky_key = command_.sticky_key;
-    request.request = read_json_argument(command_.request, streams_.in);
-    if (!command_.assigns.empty()) request.assigns = read_assigns(command_.assigns);
-    request.timeout_ms = command_.timeout_ms;
-    request.dry_run = command_.dry_run;
+    add_call(request, command_, streams_.in);
     put_trace(request);
     return request;
   }
@@ -187,6 +181,16 @@ class Run {
 };
 
 }  // namespace
+
+void add_call(wire::AdminRequest& request, const Command& command, std::istream& in) {
+  if (!command.node.empty()) request.node = command.node;
+  if (!command.strategy.empty()) request.strategy = command.strategy;
+  if (!command.sticky_key.empty()) request.sticky_key = command.sticky_key;
+  request.request = read_json_argument(command.request, in);
+  if (!command.assigns.empty()) request.assigns = read_assigns(command.assigns);
+  request.timeout_ms = command.timeout_ms;
+  request.dry_run = command.dry_run;
+}
 
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams) {
   Run run(command, ask, streams);

@@ -24,6 +24,9 @@ struct Streams {
 /// Asks the host; the connection is made when the request is complete.
 using Ask = std::function<wire::AdminAnswer(const wire::AdminRequest&)>;
 
+/// Adds what is sent to the service, and how. Errors: Failure with status usage, where it is no JSON.
+void add_call(wire::AdminRequest& request, const Command& command, std::istream& in);
+
 /// Does any verb but those that need no host. Errors: Failure.
 ExitStatus run_verb(const Command& command, const Ask& ask, const Streams& streams);
 

@@ -31,6 +31,8 @@ install(FILES
 install(TARGETS busbard busbar)
 install(TARGETS greeter echo LIBRARY DESTINATION lib/busbar/plugins)  # where busbard looks, not an architecture's folder
 install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar)
-install(FILES docs/man/busbar.1 docs/man/busbar-config.1 docs/man/busbar-doctor.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/man/busbar.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/man/busbar-bench.1 docs/man/busbar-config.1 docs/man/busbar-doctor.1 docs/man/busbar-top.1
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 # The README of a project that `busbar new` wrote names the first as share/doc/busbar/authors.md.
 install(FILES docs/authors.md docs/cluster.md docs/contract.md docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
