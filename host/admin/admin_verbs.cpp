@@ -9,6 +9,8 @@
 #include "admin/ask_views.hpp"
 #include "admin/describe_elsewhere.hpp"
 #include "admin/events_document.hpp"
+#include "admin/log_levels.hpp"
+#include "config/nearest.hpp"
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -23,8 +25,8 @@ namespace {
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
 constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,  verb::kPlugins,
-                                   verb::kStatus,   verb::kRescan, verb::kEvents, verb::kCalls};
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews, verb::kPlugins, verb::kStatus,
+                                   verb::kRescan,   verb::kEvents, verb::kCalls, verb::kLogLevel};
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
 
@@ -124,6 +126,16 @@ void check_order(const AdminRequest& request) {
   }
 }
 
+void check_log_level(const AdminRequest& request) {
+  if (request.part && !request.level) refuse(request, "field \"level\": expected with a \"part\", found nothing");
+  if (!request.level || *request.level == kDefaultLevel || log_level_of(*request.level)) return;
+  std::vector<std::string> known(kLogLevelNames.begin(), kLogLevelNames.end());
+  known.emplace_back(kDefaultLevel);
+  refuse(request,
+         "field \"level\": expected \"trace\", \"debug\", \"info\", \"warn\", \"error\" or \"default\", found " +
+             in_quotes(*request.level) + "; nearest: " + in_quotes(nearest(*request.level, known)));
+}
+
 void check_protocol(std::span<const std::uint8_t> frame) {
   const auto client = cbor::decode<wire::AdminProtocol>(frame);
   if (client.protocol == wire::kAdminProtocol) return;
@@ -209,6 +221,7 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
     }
     check_timeout(request);
     check_after(request);
+    check_log_level(request);
     return request;
   } catch (const DecodeError& unfit) {
     throw BadRequest(code::kMalformed, 0, unfit.what());
@@ -246,6 +259,7 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
       if (request.verb == verb::kPlugins) return document_frame(seq, hooks_.plugins());
       if (request.verb == verb::kEvents) return document_frame(seq, events(request));
       if (request.verb == verb::kCalls) return document_frame(seq, hooks_.calls());
+      if (request.verb == verb::kLogLevel) return log_level(request);
       return document_frame(seq, hooks_.status());
     });
   }
@@ -362,6 +376,17 @@ nlohmann::json AdminVerbs::events(const AdminRequest& request) const {
   std::optional<EventHistory::Cursor> after;
   if (request.after) after = read_cursor(*request.after);
   return events_document(hooks_.events(after ? &*after : nullptr));
+}
+
+// Shows the levels; where one is given, after it has been set.
+std::vector<std::uint8_t> AdminVerbs::log_level(const AdminRequest& request) const {
+  if (request.level) {
+    const std::string problem = hooks_.set_log_level(request.part.value_or(""), *request.level);
+    if (!problem.empty()) {
+      return error_frame(request.seq, wire::admin_code::kNotDone, "could not set the level of the log: " + problem);
+    }
+  }
+  return document_frame(request.seq, hooks_.log_levels());
 }
 
 void AdminVerbs::order(const AdminRequest& request, Answer answer) {

@@ -92,14 +92,16 @@ void describe(CLI::App& app, Arguments& arguments) {
               "The directory of the public keys that are let in");
   add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
+  add_setting(app, arguments, "--log-file", "log.file", "Log to this file in place of standard error");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
   // Below: for `busbar check` and for the host itself.
   app.add_option("--check-files", arguments.check_files)->group("");
   app.add_flag("--json", arguments.json)->group("");
   app.add_option("--try-plugin", arguments.try_plugin)->group("");
   app.footer(
-      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the plugin directory looked at "
-      "again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir /tmp/a/state\n"
+      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the log file opened anew, and the "
+      "plugin directory looked at again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run "
+      "--state-dir /tmp/a/state\n"
       "A second node, on the same machine: busbard --node b … --join REGISTRY_ADDRESS_OF_A (busbar status shows it)");
 }
 
@@ -145,15 +147,17 @@ int serve(const Arguments& arguments, const Signals& signals) {
     std::cout << to_json(config).dump(2) << '\n';
     return 0;
   }
-  report_crashes(config.log.format);
+  const Logs logs(config.log);
+  report_crashes(logs);
   const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
   // Never destroyed: `exit` ends the process while nothing of it is used any more.
-  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {
+  Host& host = *new Host(config, logs, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {
     was_refused = true;
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
   });
   while (true) {
     if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
+    logs.reopen();
     host.rescan();
   }
 }

@@ -27,6 +27,7 @@
 #include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/reachable.hpp"
+#include "log/line.hpp"
 #include "pool/clock.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -145,6 +146,12 @@ class Call final : public busbar_call, public Task {
   /// When the attempt was begun, in ticks: for observers.
   void begun_at(std::uint64_t ticks) noexcept { begun_.store(ticks, std::memory_order_relaxed); }
   std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
+  /// When the call itself was, in ticks; a local call's is its first attempt. Before anybody else has a part of it.
+  void started_at(std::uint64_t ticks) noexcept {
+    started_ = ticks;
+    begun_at(ticks);
+  }
+  std::uint64_t started() const noexcept { return started_; }
 
   /// For the seat of an attempt at another node.
   Waiter& waiter() noexcept { return waiter_; }
@@ -399,6 +406,7 @@ class Call final : public busbar_call, public Task {
   std::atomic<Endpoint*> endpoint_{nullptr};      // but for move_to
   const Message* message_ = nullptr;
   Nanos deadline_ = 0;
+  std::uint64_t started_ = 0;  // in ticks
   std::uint32_t timeout_ms_ = 0;
   std::uint32_t index_ = 0;  // the slab's
   Purpose purpose_ = Purpose::serve;
@@ -469,5 +477,9 @@ class Call final : public busbar_call, public Task {
 
   Call* next_free_ = nullptr;  // the slab's
 };
+
+/// The ids that every line about a call has.
+inline CallIds ids_of(const Message& message) noexcept { return {message.id(), message.correlation_id()}; }
+inline CallIds ids_of(const Call& call) noexcept { return {call.message_id(), call.correlation_id()}; }
 
 }  // namespace busbar::host

@@ -155,14 +155,16 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   report_start(Purpose::serve, endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
-  call.begun_at(start.at_ticks);
+  call.started_at(start.at_ticks);
   entered.taken_over();
   call.heed_borrowed(options);
-  run_here(call, start);
+  const std::uint64_t ran_long = run_here(call, start);
   if (call.answered_alone() && !call.asks_for_another()) [[likely]] {
     count_end(call, call.response());
     call.put_outcome(message);
     report_end(call, message, message.response());
+    if (slow_calls_.is_long(ran_long)) [[unlikely]]
+      tell_slow(call, message.service_name(), ids_of(message), message.response());
     call.end_alone();
     return;
   }
@@ -173,16 +175,18 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   finish_blocking(call, message, call.wait(pool_.yield_guard(), supervisor_));
 }
 
-// Runs an inline service on this thread, and sees to it that it is short.
-void Dispatcher::run_here(Call& call, const Start& start) const noexcept {
+// Runs an inline service on this thread, and sees to it that it is short. Returns how many ticks it took; 0 where it
+// certainly kept its promise.
+std::uint64_t Dispatcher::run_here(Call& call, const Start& start) const noexcept {
   InlineRun run(call.endpoint()->inline_record(), start.at_ticks);
   {
     const InlineDepth depth;
     call.serve();
   }
-  if (!run.may_have_broken_promise()) return;
+  if (!run.may_have_broken_promise()) return 0;
   const Nanos took = run.took();
   if (run.broke_promise(took)) report_slow_run(call, start.at_ticks);
+  return ticks() - start.at_ticks;
 }
 
 void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
@@ -196,7 +200,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   report_start(Purpose::serve, endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  call.begun_at(start.at_ticks);
+  call.started_at(start.at_ticks);
   entered.taken_over();
   call.heed_borrowed(options);
   call.own_message(std::move(message));
@@ -236,6 +240,7 @@ void Dispatcher::conclude(Call& call, Message& message, bool in_time) {
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), call.timeout_ms()));
   }
+  note_length(call, message.service_name(), ids_of(message), message.response());
   call.release();
 }
 
@@ -284,7 +289,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
-  call.begun_at(start.at_ticks);
+  call.started_at(start.at_ticks);
   entered.taken_over();
   call.heed(std::move(wishes));
   call.own_message(std::move(message));
@@ -418,6 +423,13 @@ void Dispatcher::count_end(const Call& call, const Response& response) noexcept 
   Instance& instance = call.endpoint()->instance();
   if (!response.succeeded() && !call.forwards()) instance.count_error();
   instance.note_first(is_fault(response));
+}
+
+void Dispatcher::tell_slow(const Call& call, std::string_view service, const CallIds& ids,
+                           const Response& response) noexcept {
+  if (call.purpose() != Purpose::serve) return;
+  const std::string_view node = call.last_node().empty() ? std::string_view(node_) : call.last_node();
+  slow_calls_.tell(call.started(), service, node, response, ids);
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept {

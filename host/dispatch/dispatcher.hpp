@@ -21,6 +21,7 @@
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
 #include "dispatch/reachable.hpp"
+#include "dispatch/slow_calls.hpp"
 #include "dispatch/waits.hpp"
 #include "events/events.hpp"
 #include "pool/pool.hpp"
@@ -114,6 +115,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Waits until other nodes and clients have all their answers, also those that are given later and those of other
   /// nodes, or the time has come. After `refuse_requests`. False: the time came.
   bool wait_for_requests(Nanos deadline) const;
+  /// Has a line written for each call that takes longer, of those that are dispatched here and those that are served
+  /// for other nodes. Before the first call.
+  void log_slow_calls(Logger log, Nanos longest) { slow_calls_.watch(std::move(log), longest); }
   /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -151,6 +155,11 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// A call for a requester has been answered: sends the answer, or the call on to the node that was chosen.
   void answer(Call& call) noexcept;
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
+  /// A call is over: tells of it if it took long. Before it is let go.
+  void note_length(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept {
+    if (slow_calls_.may_be(call.started())) [[unlikely]]
+      tell_slow(call, service, ids, response);
+  }
   /// Tells the observers that an attempt of a call has been answered, and with what.
   void report_end(const Call& call, const Message& message, const Response& response) const noexcept;
   /// Counts an attempt here that failed.
@@ -174,10 +183,11 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void serve_pooled(Endpoint& endpoint, const Call* parent, Message& message, const DispatchOptions& options,
                     const Start& start);
   void finish_blocking(Call& call, Message& message, bool in_time);
-  static void conclude(Call& call, Message& message, bool in_time);
+  void conclude(Call& call, Message& message, bool in_time);
   Call* launch(Purpose purpose, const Call* parent, Message&& message, Callback&& callback,
                const DispatchOptions& options, bool cancellable);
-  void run_here(Call& call, const Start& start) const noexcept;
+  std::uint64_t run_here(Call& call, const Start& start) const noexcept;
+  void tell_slow(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept;
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void report_start(const Call& call, const Peer& peer) const noexcept;
@@ -226,6 +236,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;
+  SlowCalls slow_calls_;
   unsigned peer_calls_ = kUsualPeerCalls;
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};

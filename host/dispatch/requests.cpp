@@ -265,6 +265,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
+  call.started_at(start.at_ticks);
   entered.taken_over();
   counted.taken_over();
   call.answer_to(std::move(requester), attempt);
@@ -283,6 +284,7 @@ void Dispatcher::answer(Call& call) noexcept {
   try {
     if (call.forwards()) return forward(call);
     count_end(call, call.response());
+    note_length(call, call.endpoint()->service(), ids_of(call), call.response());
     Requester& requester = *call.requester();
     if (!requester.gone()) {
       answer_or_say_why(requester, call.requester_attempt(), write_answer(call), Pool::has_next());
