@@ -254,6 +254,7 @@ TEST(LogWriter, GoesOnWithTheOldFileWhereTheNewOneCannotBeOpened) {
   std::filesystem::create_directory(folder / "logs");
   const Logs logs(to(folder / "logs" / "log"));
   logs.get("x").info("before");
+  ASSERT_TRUE(logs.flush(kLimit));
   std::filesystem::rename(folder / "logs", folder / "gone");
   logs.reopen();
   logs.get("x").info("after");
