@@ -463,8 +463,8 @@ void check_log_level(const CLI::App& app, const Command& command) {
   });
   std::string list;
   for (const std::string_view known : kLogLevels) list += (list.empty() ? "" : ", ") + std::string(known);
-  refuse(app, "the level: expected one of " + list + ", found " + in_quotes(level) + "; nearest: " +
-                  in_quotes(std::string(*nearest)));
+  refuse(app, "the level: expected one of " + list + ", found " + in_quotes(level) +
+                  "; nearest: " + in_quotes(std::string(*nearest)));
 }
 
 void check_keygen(const CLI::App& app, const Command& command) {

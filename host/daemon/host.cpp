@@ -216,11 +216,11 @@ Stopped Host::stop() {
     return {false};
   }
   log_.info("stopped", {{"node", config_.node}});
-  logs_.flush(kLastLines);
   marker_.ended_in_order();
   // Here, not when the host is destroyed: a process that ends now does not do that.
   cache_lock_.release();
   run_lock_.release();
+  logs_.flush(kLastLines);
   return {};
 }
 

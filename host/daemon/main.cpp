@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -21,6 +20,7 @@ namespace {
 
 using busbar::host::Config;
 using busbar::host::Host;
+using busbar::host::Logs;
 using busbar::host::Override;
 using busbar::host::Overrides;
 using busbar::host::Signals;
@@ -28,6 +28,8 @@ using busbar::host::Signals;
 constexpr int kUsageError = 2;
 // How much longer than shutdown.timeout a stop may take before the process ends all the same: a plugin's `stop` hangs.
 constexpr std::chrono::milliseconds kStopGrace{5'000};
+// How long the line that says why the process ends at once may take to be written.
+constexpr std::chrono::milliseconds kLastLine{500};
 
 struct Arguments {
   std::optional<std::filesystem::path> config_file;
@@ -108,8 +110,15 @@ void describe(CLI::App& app, Arguments& arguments) {
 // Whether the cluster has refused this node: then the host ends by itself, and not with success.
 std::atomic<bool> was_refused{false};
 
+// The last line of a process that ends at once. As any other it waits for nobody who does not read.
+void say_at_last(const Logs& logs, std::string_view why) {
+  logs.get("host").error(why);
+  logs.flush(kLastLine);
+}
+
 // Stops the host while this thread goes on listening: a second signal, or a plugin that does not stop, ends it at once.
-[[noreturn]] void stop_and_exit(Host& host, const Signals& signals, std::chrono::milliseconds budget) {
+[[noreturn]] void stop_and_exit(Host& host, const Logs& logs, const Signals& signals,
+                                std::chrono::milliseconds budget) {
   std::atomic<bool> done{false};
   std::atomic<bool> clean{true};
   std::thread stopper([&] {
@@ -122,12 +131,12 @@ std::atomic<bool> was_refused{false};
   while (!done) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
-      std::fputs("busbard: a plugin does not stop; ending without it\n", stderr);
+      say_at_last(logs, "a plugin does not stop; ending without it");
       break;
     }
     const auto signal = signals.wait_for(left);
     if (signal && *signal != SIGHUP) {
-      std::fputs("busbard: second signal; ending at once\n", stderr);
+      say_at_last(logs, "second signal; ending at once");
       _exit(1);
     }
   }
@@ -156,7 +165,7 @@ int serve(const Arguments& arguments, const Signals& signals) {
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
   });
   while (true) {
-    if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
+    if (signals.wait() != SIGHUP) stop_and_exit(host, logs, signals, budget);
     logs.reopen();
     host.rescan();
   }
