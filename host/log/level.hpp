@@ -22,8 +22,8 @@ struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
   std::map<std::string, LogLevel, std::less<>> levels{}; /* of parts, in place of `level` */
-  std::filesystem::path file{};                        /* empty: standard error */
-  std::chrono::milliseconds slow_call{1'000};          /* a call that takes longer is told; 0: none is */
+  std::filesystem::path file{};                          /* empty: standard error */
+  std::chrono::milliseconds slow_call{1'000};            /* a call that takes longer is told; 0: none is */
 };
 
 inline constexpr std::array<std::string_view, 5> kLogLevelNames = {"trace", "debug", "info", "warn", "error"};
