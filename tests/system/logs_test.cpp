@@ -65,6 +65,7 @@ class Unread {
 
   /// Reads until a line has the text.
   std::string read_until(const std::string& text) {
+    ::fcntl(pipe_, F_SETPIPE_SZ, 1024 * 1024);  // a page at a time it takes long on a busy machine
     std::string all;
     const auto is_there = [&] {
       std::array<char, 65'536> buffer;

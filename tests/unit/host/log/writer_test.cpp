@@ -69,6 +69,7 @@ class SmallPipe {
     return count > 0 ? std::string(buffer.data(), static_cast<std::size_t>(count)) : std::string();
   }
   std::string read_until(const std::string& text) {
+    EXPECT_GT(::fcntl(reader_, F_SETPIPE_SZ, 1024 * 1024), 0);  // a page at a time it takes long on a busy machine
     std::string all;
     const bool found = testing::eventually([&] {
       all += read_once();
