@@ -13,6 +13,7 @@
 
 #include "duration.hpp"
 #include "schema_text.hpp"
+#include "similar.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
@@ -25,6 +26,8 @@ constexpr std::array<std::string_view, 8> kCallerVerbs = {"call",     "validate"
 
 // Which host, and how it is asked.
 constexpr std::array<const char*, 5> kHostOptions = {"--run-dir", "--connect", "--cluster", "--key", "--host-key"};
+
+constexpr std::array<std::string_view, 6> kLogLevels = {"trace", "debug", "info", "warn", "error", "default"};
 
 constexpr const char* kFooter = R"(
 Exit status:
@@ -182,6 +185,18 @@ With --once, with --json, or where there is no terminal, it shows one interval a
 Examples:
   busbar top
   busbar top --interval 5s --json | jq '.services[] | select(.errors_per_s > 0).service')";
+
+constexpr const char* kLogLevelFooter = R"(
+Without arguments it shows from which level on the host and its plugins log. LEVEL is trace, debug, info, warn or error, or
+default: as the configuration says. PART is one of those that are shown, or what several begin with before a dot: host,
+plugin. Of the parts that are named the longest counts. Without PART it is the level of all for which nothing else is said;
+"log-level default" takes back whatever was set. What was set is gone when the host ends. Exits with 1 if there is no such
+part.
+
+Examples:
+  busbar log-level debug
+  busbar log-level plugin.greeter trace
+  busbar log-level plugin.greeter default)";
 
 constexpr const char* kEventsFooter = R"(
 Shows the last 1,000 events of the host, oldest first: its calls, its plugins, the nodes that come and go. With --json
@@ -368,6 +383,12 @@ void add_verbs(CLI::App& app, Command& command) {
   CLI::App& top = add_verb(app, "top", "Watch what goes on at the host", kTopFooter);
   add_interval(top, command.interval);
   top.add_flag("--once", command.once, "show one interval, without the full screen");
+
+  add_verb(app, "log-level", "Show or change what the host logs", kLogLevelFooter)
+      .add_option("LEVEL", command.log_level, "the level; or a part of the host, and its level")
+      ->type_name("")
+      ->option_text("[[PART] LEVEL]")
+      ->expected(0, 2);
   CLI::App& events = add_verb(app, "events", "Show what has happened at the host", kEventsFooter);
   events.add_flag("--follow,-f", command.follow, "go on with events that come");
   events.add_option("--service", command.service, "only events of calls of this service")->option_text("NAME");
@@ -535,6 +556,19 @@ void check_event_kinds(const CLI::App& app, const Command& command) {
   }
 }
 
+void check_log_level(const CLI::App& app, const Command& command) {
+  if (command.log_level.empty()) return;
+  const std::string& level = command.log_level.back();
+  if (std::find(kLogLevels.begin(), kLogLevels.end(), level) != kLogLevels.end()) return;
+  const auto nearest = std::min_element(kLogLevels.begin(), kLogLevels.end(), [&](auto one, auto other) {
+    return distance(level, one) < distance(level, other);
+  });
+  std::string list;
+  for (const std::string_view known : kLogLevels) list += (list.empty() ? "" : ", ") + std::string(known);
+  refuse(app, "the level: expected one of " + list + ", found " + in_quotes(level) +
+                  "; nearest: " + in_quotes(std::string(*nearest)));
+}
+
 void check_keygen(const CLI::App& app, const Command& command) {
   if (!command.owner.empty() && !is_node_name(command.owner)) {
     refuse(app, "the owner's name: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.owner));
@@ -568,6 +602,7 @@ void check(const CLI::App& app, Command& command) {
   }
   check_choice_of_node(app, verb, command);
   check_event_kinds(app, command);
+  check_log_level(app, command);
   check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
   check_choice(app, "--visibility", command.visibility, "all", "public", "private");
   check_choice(app, "--role", command.role, "client", "deployer", "node");

@@ -52,6 +52,8 @@ struct Command {
   std::string role = "client";     // keygen: what its owner may do
   std::string label;               // keygen: goes into the files' names; empty: nothing does
 
+  std::vector<std::string> log_level;  // log-level: nothing, the level of all, or a part and its level
+
   bool follow = false;                   // events; of one `service` only, where one is given
   std::vector<std::string> event_kinds;  // events: of these kinds; empty: all
 

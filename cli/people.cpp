@@ -339,6 +339,19 @@ std::string calls_text(const Json& document, const Palette& palette) {
   return table({"SERVICE", "NODE", "STATE", "AGE", "LEFT", "CALLER", "MESSAGE", "CORRELATION"}, rows, palette);
 }
 
+std::string log_levels_text(const Json& document, const Palette& palette) {
+  std::vector<std::vector<Cell>> rows;
+  const auto add = [&](const std::string& part, const Json& row) {
+    const bool changed = row.is_object() && row.value("changed", false);
+    rows.push_back({{part, Colour::bold},
+                    {member(row, "level"), changed ? Colour::yellow : Colour::none},
+                    {changed ? "log-level" : "configuration", Colour::none}});
+  };
+  add("(all others)", document);
+  for (const Json& row : list_in(document, "parts")) add(member(row, "part"), row);
+  return table({"PART", "LEVEL", "SET BY"}, rows, palette);
+}
+
 std::string status_text(const Json& document, const Palette& palette) {
   const std::string ready = member(document, "ready");
   const Json& all = wire::member_of(document, "cluster");
@@ -352,6 +365,7 @@ std::string status_text(const Json& document, const Palette& palette) {
       {"plugins", {member(document, "plugins"), Colour::none}},
       {"watch", {member(document, "watch"), Colour::none}},
       {"pool", {member(document, "pool"), Colour::none}},
+      {"log", {member(document, "log"), Colour::none}},
       {"cluster", {cell_text(cluster), Colour::none}},
       {"security", {security_cell(all), Colour::none}},
       {"turned away", {turned_away_cell(all), Colour::none}}};

@@ -31,6 +31,7 @@ std::string description_text(const Json& document, const std::string& host_optio
 std::string nodes_text(const Json& document, const Palette& palette);
 std::string plugins_text(const Json& document, const Palette& palette);
 std::string calls_text(const Json& document, const Palette& palette);
+std::string log_levels_text(const Json& document, const Palette& palette);
 std::string status_text(const Json& document, const Palette& palette);
 
 /// `busbar: could not …`, and the hint on a line of its own.

@@ -34,6 +34,8 @@ class Run {
     request.verb = command_.views ? verb::kViews : std::string_view(command_.verb);
     if (command_.views) request.timeout_ms = command_.timeout_ms;
     if (!command_.plugin.empty()) request.plugin = plugin();
+    if (!command_.log_level.empty()) request.level = command_.log_level.back();
+    if (command_.log_level.size() > 1) request.part = command_.log_level.front();
     if (command_.service.empty()) return request;
     request.service = command_.service;
     if (command_.verb == verb::kDiscover || command_.verb == verb::kDescribe) return request;
@@ -147,6 +149,7 @@ class Run {
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
     if (command_.verb == verb::kCalls) return calls_text(document, palette_);
+    if (command_.verb == verb::kLogLevel) return log_levels_text(document, palette_);
     if (command_.verb == verb::kRescan) {
       return rescan_text(before_, document, palette_) + "\n" + plugins_text(document, palette_);
     }

@@ -55,6 +55,11 @@ struct AdminHooks {
                      std::function<void(const std::string& problem, nlohmann::json document)> done)>
       order;
 
+  /// {"level": …, "parts": […]}: from which level on what is logged (log_levels_document).
+  std::function<nlohmann::json()> log_levels;
+  /// Sets one (set_log_level): why it could not be done, or nothing.
+  std::function<std::string(const std::string& part, const std::string& level)> set_log_level;
+
   /// Whether the first scan is over; every verb but `status` waits for it. Asked once, by the server's constructor.
   std::function<bool()> ready;
   /// Has `tell` called, once and from any thread, when the first scan is over; at once where it is over by now. Asked

@@ -10,6 +10,8 @@
 #include "admin/ask_views.hpp"
 #include "admin/describe_elsewhere.hpp"
 #include "admin/events_document.hpp"
+#include "admin/log_levels.hpp"
+#include "config/nearest.hpp"
 #include "log/text.hpp"
 
 namespace busbar::host {
@@ -26,7 +28,7 @@ constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAutho
 constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
 constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,       verb::kPlugins,
                                    verb::kStatus,   verb::kRescan, verb::kEvents,      verb::kCalls,
-                                   verb::kStats,    verb::kConfig, verb::kReloadConfig};
+                                   verb::kStats,    verb::kConfig, verb::kReloadConfig, verb::kLogLevel};
 constexpr std::uint32_t kTrailTimeoutMs = 1'000;
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {
     {{"no", DryRun::no}, {"yes", DryRun::yes}, {"verbose", DryRun::verbose}}};
@@ -139,6 +141,16 @@ void check_order(const AdminRequest& request) {
   }
 }
 
+void check_log_level(const AdminRequest& request) {
+  if (request.part && !request.level) refuse(request, "field \"level\": expected with a \"part\", found nothing");
+  if (!request.level || *request.level == kDefaultLevel || log_level_of(*request.level)) return;
+  std::vector<std::string> known(kLogLevelNames.begin(), kLogLevelNames.end());
+  known.emplace_back(kDefaultLevel);
+  refuse(request,
+         "field \"level\": expected \"trace\", \"debug\", \"info\", \"warn\", \"error\" or \"default\", found " +
+             in_quotes(*request.level) + "; nearest: " + in_quotes(nearest(*request.level, known)));
+}
+
 void check_protocol(std::span<const std::uint8_t> frame) {
   const auto client = cbor::decode<wire::AdminProtocol>(frame);
   if (client.protocol == wire::kAdminProtocol) return;
@@ -226,6 +238,7 @@ wire::AdminRequest read_request(std::span<const std::uint8_t> frame) {
     }
     check_timeout(request);
     check_after(request);
+    check_log_level(request);
     return request;
   } catch (const DecodeError& unfit) {
     throw BadRequest(code::kMalformed, 0, unfit.what());
@@ -268,6 +281,7 @@ PendingCall AdminVerbs::serve(const AdminRequest& request, Answer answer, Audien
       if (request.verb == verb::kStats) return document_frame(seq, hooks_.stats());
       if (request.verb == verb::kConfig) return document_frame(seq, hooks_.config());
       if (request.verb == verb::kReloadConfig) return document_frame(seq, hooks_.reload_config());
+      if (request.verb == verb::kLogLevel) return log_level(request);
       return document_frame(seq, hooks_.status());
     });
   }
@@ -401,6 +415,17 @@ nlohmann::json AdminVerbs::events(const AdminRequest& request) const {
   std::optional<EventHistory::Cursor> after;
   if (request.after) after = read_cursor(*request.after);
   return events_document(hooks_.events(after ? &*after : nullptr));
+}
+
+// Shows the levels; where one is given, after it has been set.
+std::vector<std::uint8_t> AdminVerbs::log_level(const AdminRequest& request) const {
+  if (request.level) {
+    const std::string problem = hooks_.set_log_level(request.part.value_or(""), *request.level);
+    if (!problem.empty()) {
+      return error_frame(request.seq, wire::admin_code::kNotDone, "could not set the level of the log: " + problem);
+    }
+  }
+  return document_frame(request.seq, hooks_.log_levels());
 }
 
 void AdminVerbs::order(const AdminRequest& request, Answer answer) {

@@ -69,6 +69,7 @@ class AdminVerbs {
   nlohmann::json events(const wire::AdminRequest& request) const;
   void rescan(std::uint64_t seq, Answer answer);
   void order(const wire::AdminRequest& request, Answer answer);
+  std::vector<std::uint8_t> log_level(const wire::AdminRequest& request) const;
 
   Message message_of(const wire::AdminRequest& request) const;
 

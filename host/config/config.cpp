@@ -75,7 +75,7 @@ void Loader::set(const Key& key, const RawValue& value, Place place, const fs::p
   if (const auto problem = assign(key, value, config_)) return fault(place.fault + ": " + *problem, place.at);
   if (const auto* member = std::get_if<fs::path& (*)(Config&)>(&key.target)) {
     fs::path& path = (*member)(config_);
-    path = (base / path).lexically_normal();
+    if (!path.empty()) path = (base / path).lexically_normal();
   }
 }
 
@@ -101,6 +101,7 @@ void Loader::read_file(const fs::path& file) {
         folder);
   }
   config_.plugin_tables = std::move(content.plugin_tables);
+  config_.log.levels = std::move(content.log_levels);
 }
 
 void Loader::read_environment() {
@@ -119,6 +120,10 @@ void Loader::read_environment() {
 
 void Loader::refuse_variable(const std::string& name) {
   constexpr std::size_t kSlip = 2;  // as BUSBAR_POOL_THREAD for BUSBAR_POOL__THREADS
+  if (name.starts_with("BUSBAR_LOG__LEVELS")) {
+    return fault("could not read the environment: unknown variable " + in_quotes(name) +
+                 "; the table [log.levels] can be set in the file only");
+  }
   if (name.starts_with("BUSBAR_PLUGIN__")) {
     return fault("could not read the environment: unknown variable " + in_quotes(name) +
                  "; the tables [plugin.NAME] can be set in the file only");
@@ -314,6 +319,8 @@ Config load_config(const std::optional<fs::path>& file, const Environment& envir
 nlohmann::ordered_json to_json(const Config& config) {
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   for (const Key& key : all_keys()) out[std::string(key.section)][std::string(key.name)] = value_of(key, config);
+  out["log"]["levels"] = nlohmann::ordered_json::object();
+  for (const auto& [part, level] : config.log.levels) out["log"]["levels"][part] = to_text(level);
   out["plugin"] = config.plugin_tables;
   return out;
 }

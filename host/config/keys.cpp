@@ -40,6 +40,8 @@ constexpr TextRule kSecurityMode = {[](std::string_view text) { return text == "
 constexpr TextRule kWatch = {
     [](std::string_view text) { return text == "auto" || text == "inotify" || text == "poll"; },
     [] { return std::string("\"auto\", \"inotify\" or \"poll\""); }};
+constexpr TextRule kLogFile = {[](std::string_view text) { return text.find('\0') == std::string_view::npos; },
+                               [] { return std::string("a file's path, or \"\" for standard error"); }};
 constexpr TextRule kHost = {
     [](std::string_view text) {
       const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
@@ -162,6 +164,16 @@ constexpr auto kKeys = std::to_array<Key>({
 
     {"log", "level", [](Config& c) -> LogLevel& { return c.log.level; }, "the least level that is written"},
     {"log", "format", [](Config& c) -> LogFormat& { return c.log.format; }, "lines for people, or JSON"},
+    {"log",
+     "file",
+     [](Config& c) -> fs::path& { return c.log.file; },
+     "where lines are written to; nothing: standard error",
+     0,
+     0,
+     {},
+     &kLogFile},
+    {"log", "slow_call", [](Config& c) -> milliseconds& { return c.log.slow_call; },
+     "a call that takes longer is told in the log; 0s: none is", 0, kDay},
 
     {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
      "the largest message that is accepted", kSmallestSize, kLargestMessage},
@@ -280,9 +292,10 @@ std::optional<Texts> convert(const RawValue& value, const Key& key, std::type_id
   return fits ? texts : std::nullopt;
 }
 
-std::optional<fs::path> convert(const RawValue& value, const Key&, std::type_identity<fs::path>) {
+std::optional<fs::path> convert(const RawValue& value, const Key& key, std::type_identity<fs::path>) {
   const std::string* text = text_of(value);
-  const bool usable = text && !text->empty() && text->find('\0') == std::string::npos;
+  const bool usable =
+      text && (key.rule != nullptr ? key.rule->fits(*text) : !text->empty() && text->find('\0') == std::string::npos);
   return usable ? std::optional(fs::path(*text)) : std::nullopt;
 }
 
@@ -311,7 +324,7 @@ std::string expected(const Key& key) {
   } else if constexpr (std::is_same_v<T, Texts>) {
     return "an array of texts: " + key.rule->expected();
   } else if constexpr (std::is_same_v<T, fs::path>) {
-    return "a path";
+    return key.rule != nullptr ? key.rule->expected() : "a path";
   } else {
     std::string text = "one of ";
     for (std::string_view separator = ""; std::string_view name : names_of<T>()) {

@@ -35,7 +35,7 @@ struct Key {
   std::uint64_t largest = 0;
   /// The default in words, where it depends on the machine or the user; empty where `Config{}` has it.
   std::string_view default_in_words = {};
-  const TextRule* rule = nullptr;  ///< for texts, and lists of them
+  const TextRule* rule = nullptr;  ///< for texts and lists of them; for a path that need not be one
 };
 
 /// A value as it was found. `Word` comes from where everything is text: the environment and the command line; a list

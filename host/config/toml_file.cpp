@@ -217,7 +217,9 @@ class Reader {
                    "found " + std::string(kind_of(node)) + ", expected the table [" + std::string(section.str()) + "]");
     }
     for (const auto& [name, value] : *table) {
-      if (const Key* key = find_key(section.str(), name.str())) {
+      if (section.str() == "log" && name.str() == "levels") {
+        read_log_levels(name, value, "");
+      } else if (const Key* key = find_key(section.str(), name.str())) {
         content_.settings.push_back({key, raw_value(value), position(value.source())});
       } else {
         fault(position(name.source()),
@@ -225,6 +227,45 @@ class Reader {
                   "]; nearest known key: " + in_quotes(nearest_key(section.str(), name.str())));
       }
     }
+  }
+
+  /// The table [log.levels], where a dot in a part's name may also be one of TOML's own.
+  void read_log_levels(const toml::key& name, const toml::node& node, const std::string& part) {
+    if (const auto* table = node.as_table()) {
+      for (const auto& [key, value] : *table) {
+        read_log_levels(key, value, (part.empty() ? "" : part + ".") + std::string(key.str()));
+      }
+      return;
+    }
+    if (part.empty()) {
+      return fault(position(name.source()),
+                   "found " + std::string(kind_of(node)) + ", expected the table [log.levels]");
+    }
+    if (!is_log_part(part)) {
+      std::vector<std::string> known(kLogParts.begin(), kLogParts.end());
+      known.emplace_back("plugin.NAME");
+      return fault(position(name.source()),
+                   "unknown part " + in_quotes(part) +
+                       " in [log.levels]; nearest known part: " + in_quotes(nearest(part, known)));
+    }
+    const auto* text = node.as_string();
+    const auto level = text != nullptr ? log_level_of(text->get()) : std::nullopt;
+    if (!level) {
+      const std::vector<std::string> known(kLogLevelNames.begin(), kLogLevelNames.end());
+      return fault(position(node.source()),
+                   "level of " + in_quotes(part) + " in [log.levels]: found " +
+                       (text != nullptr ? "text " + in_quotes(text->get()) : std::string(kind_of(node))) +
+                       ", expected one of \"trace\", \"debug\", \"info\", \"warn\", \"error\"" +
+                       (text != nullptr ? "; nearest: " + in_quotes(nearest(text->get(), known)) : ""));
+    }
+    content_.log_levels[part] = *level;
+  }
+
+  /// Whether a host has such a part, or may come to have it with a plugin.
+  static bool is_log_part(std::string_view part) {
+    constexpr std::string_view kPlugin = "plugin.";
+    return std::find(kLogParts.begin(), kLogParts.end(), part) != kLogParts.end() || part == "plugin" ||
+           (part.starts_with(kPlugin) && is_plugin_name(part.substr(kPlugin.size())));
   }
 
   void read_plugins(const toml::key& section, const toml::node& node) {

@@ -29,6 +29,7 @@ struct FileFault {
 struct FileContent {
   std::vector<FileSetting> settings;
   std::map<std::string, nlohmann::json> plugin_tables;
+  std::map<std::string, LogLevel, std::less<>> log_levels;
   std::vector<FileFault> faults;
 };
 

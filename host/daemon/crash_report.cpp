@@ -16,10 +16,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string_view>
 
 #include "daemon/crash_marker.hpp"
 #include "dispatch/plugin_step.hpp"
+#include "log/writer.hpp"
 
 namespace busbar::host {
 
@@ -27,11 +29,14 @@ namespace {
 
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
+// How long what was logged before the crash may take to be written.
+constexpr std::chrono::milliseconds kForTheOthers{1'000};
+
 constexpr std::string_view kHint =
     "a debugger shows where, from a core dump: see coredumpctl, or say ulimit -c unlimited before the next start; "
     "without the plugin's file the host starts without it";
 
-LogFormat format = LogFormat::text;
+LogWriter* writer = nullptr;  // never let go
 std::atomic<bool> reported{false};
 thread_local constinit std::array<char, 200> uncaught{};  // what the exception said that nobody catches
 
@@ -55,17 +60,25 @@ std::string_view name_of_signal(int number) noexcept {
 class Line {
  public:
   Line(std::string_view logger, std::string_view message) noexcept {
+    if (is_for_journal()) put("<3>");
     if (is_json()) {
-      put(R"({"at":")");
-      put_now();
-      put(R"(","level":"error","logger":")");
+      put("{");
+      if (!is_for_journal()) {
+        put(R"("at":")");
+        put_now();
+        put("\",");
+      }
+      put(R"("level":"error","logger":")");
       put(logger);
       put(R"(","message":")");
       put(message);
       put("\"");
     } else {
-      put_now();
-      put(" error ");
+      if (!is_for_journal()) {
+        put_now();
+        put(" ");
+      }
+      put("error ");
       put(logger);
       put(": ");
       put(message);
@@ -93,15 +106,13 @@ class Line {
 
   void write() noexcept {
     put(is_json() ? "}\n" : "\n");
-    for (std::size_t written = 0; written < size_;) {
-      const ssize_t count = ::write(STDERR_FILENO, text_.data() + written, size_ - written);
-      if (count <= 0) return;
-      written += static_cast<std::size_t>(count);
-    }
+    writer->wait(kForTheOthers);
+    writer->write_last({text_.data(), size_});
   }
 
  private:
-  static bool is_json() noexcept { return format == LogFormat::json; }
+  static bool is_json() noexcept { return writer->form().format == LogFormat::json; }
+  static bool is_for_journal() noexcept { return writer->form().for_journal; }
 
   void begin_field(std::string_view key) noexcept {
     put(is_json() ? ",\"" : " ");
@@ -197,7 +208,9 @@ void put_plugin(Line& line) noexcept {
   } else if (const Call* const call = Call::current()) {
     line.field("plugin", call->endpoint()->instance().facts().plugin);
     line.field("service", call->endpoint()->service());
-    if (is_message_id(call->message_id())) line.field("message_id", call->message_id());
+    const CallIds ids = ids_of(*call);
+    if (is_message_id(ids.message_id)) line.field("message_id", ids.message_id);
+    if (is_message_id(ids.correlation_id)) line.field("correlation_id", ids.correlation_id);
   }
 }
 
@@ -241,10 +254,12 @@ extern "C" void on_crash(int number, siginfo_t* info, void* context) {
 
 }  // namespace
 
-void report_crashes(LogFormat log_format) noexcept {
+void report_crashes(const Logs& logs) noexcept {
   // They have handlers of their own, and write reports that ours would take the place of.
   if (BUSBAR_BUILD_FLAGS != 0) return;
-  format = log_format;
+  static const std::shared_ptr<LogWriter> kept = logs.writer();
+  writer = kept.get();
+  if (writer == nullptr) return;
   std::set_terminate(&on_terminate);
   struct sigaction action {};
   action.sa_sigaction = &on_crash;

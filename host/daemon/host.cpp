@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "admin/log_levels.hpp"
 #include "admin/node_documents.hpp"
 #include "admin/stats_document.hpp"
 #include "events/log_observer.hpp"
@@ -14,6 +15,9 @@
 namespace busbar::host {
 
 namespace {
+
+// How long the last lines of the log may take to be written; whoever does not read them does not hold up the end.
+constexpr std::chrono::milliseconds kLastLines{1'000};
 
 PoolOptions pool_options(const Config::Pool& pool) {
   PoolOptions options;
@@ -116,11 +120,11 @@ DirectoryLock take_cache(const Config& config) {
 
 const char* version() noexcept { return BUSBAR_VERSION; }
 
-Host::Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view)> refused,
+Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::function<void(std::string_view)> refused,
            std::optional<ConfigSource> source)
     : config_(std::move(config)),
       live_(config_, std::move(source)),
-      logs_(config_.log),
+      logs_(std::move(logs)),
       log_(logs_.get("host")),
       descriptors_(raise_descriptor_limit(config_.registry.max_peers, config_.limits.door.strangers)),
       run_lock_(DirectoryLock::acquire(config_.paths.run, "run directory", config_.node)),
@@ -138,6 +142,10 @@ Host::Host(Config config, std::filesystem::path trial_program, std::function<voi
     }
   }
   tell_of_last_end();
+  if (config_.log.slow_call.count() != 0) {
+    node_.dispatcher().log_slow_calls(logs_.get("host.dispatch"),
+                                      std::chrono::nanoseconds(config_.log.slow_call).count());
+  }
   node_.events().subscribe(history_);
   node_.events().subscribe(
       std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),
@@ -212,6 +220,7 @@ Stopped Host::stop() {
   node_.stop(deadline);
   if (pool.abandoned != 0 || kept != 0) {
     log_.warn("stopped with handlers that have not ended", {{"threads", pool.abandoned}, {"plugins", kept}});
+    logs_.flush(kLastLines);
     return {false};
   }
   log_.info("stopped", {{"node", config_.node}});
@@ -219,6 +228,7 @@ Stopped Host::stop() {
   // Here, not when the host is destroyed: a process that ends now does not do that.
   cache_lock_.release();
   run_lock_.release();
+  logs_.flush(kLastLines);
   return {};
 }
 
@@ -270,6 +280,10 @@ AdminHooks Host::admin_hooks() {
              done(problem, plugins_document(rows));
            }});
   };
+  hooks.log_levels = [this] { return log_levels_document(logs_.levels()); };
+  hooks.set_log_level = [this](const std::string& part, const std::string& level) {
+    return set_log_level(logs_.levels(), part, level);
+  };
   hooks.ready = [this] { return ready(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
   hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
@@ -310,6 +324,7 @@ nlohmann::json Host::status() const {
             {"blocked", pool.blocked},
             {"queued", pool.queued}}},
           {"plugins", std::move(plugins)},
+          {"log", {{"dropped", logs_.lines_dropped()}}},
           {"watch", watch_status(plugins_.watching())}};
 }
 

@@ -35,14 +35,13 @@ struct Stopped {
 /// Ownership: everything that is part of a host. Threads: constructed and stopped by one; everything else from any.
 class Host {
  public:
-  /// Takes the run and the cache directory for itself. `trial_program` is run as `PROGRAM --try-plugin FILE`.
-  /// `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads, possibly before the
-  /// constructor has returned; the host should then be stopped, by another thread.
-  /// Errors: DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for
-  /// an operator.
-  /// `source`: what the configuration was made of, for `reload`.
-  Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view reason)> refused = {},
-       std::optional<ConfigSource> source = {});
+  /// Takes the run and the cache directory for itself. It logs to `logs`. `trial_program` is run as `PROGRAM
+  /// --try-plugin FILE`. `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads,
+  /// possibly before the constructor has returned; the host should then be stopped, by another thread. Errors:
+  /// DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for an
+  /// operator. `source`: what the configuration was made of, for `reload`.
+  Host(Config config, Logs logs, std::filesystem::path trial_program,
+       std::function<void(std::string_view reason)> refused = {});
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -81,7 +80,7 @@ class Host {
 
   const Config config_;  // that it was started with; what may change is in `live_`
   LiveConfig live_;
-  Logs logs_;
+  const Logs logs_;
   const Logger log_;
   const DescriptorLimit descriptors_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

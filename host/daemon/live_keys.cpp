@@ -9,7 +9,7 @@ namespace busbar::host {
 
 namespace {
 
-void apply_level(const RunningParts& host, const Config& config) { host.logs.set_level(config.log.level); }
+void apply_levels(const RunningParts& host, const Config& config) { host.logs.levels().configure(config.log); }
 
 void apply_seeds(const RunningParts& host, const Config& config) { host.node.set_seeds(config.cluster.join); }
 
@@ -20,7 +20,7 @@ void apply_peer_calls(const RunningParts& host, const Config& config) {
 constexpr auto kLiveKeys = std::to_array<LiveKey>({
     {"cluster.join", apply_seeds},
     {"limits.peer_calls", apply_peer_calls},
-    {"log.level", apply_level},
+    {"log.level", apply_levels},
     {"plugins.allow_world_writable", apply_plugin_rules},
     {"plugins.auto_rollback", apply_plugin_rules},
     {"plugins.drain_timeout", apply_plugin_rules},

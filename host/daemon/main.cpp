@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -26,6 +25,7 @@ using busbar::host::Config;
 using busbar::host::ConfigSource;
 using busbar::host::Environment;
 using busbar::host::Host;
+using busbar::host::Logs;
 using busbar::host::Override;
 using busbar::host::Overrides;
 using busbar::host::Signals;
@@ -33,6 +33,8 @@ using busbar::host::Signals;
 constexpr int kUsageError = 2;
 // How much longer than shutdown.timeout a stop may take before the process ends all the same: a plugin's `stop` hangs.
 constexpr std::chrono::milliseconds kStopGrace{5'000};
+// How long the line that says why the process ends at once may take to be written.
+constexpr std::chrono::milliseconds kLastLine{500};
 
 struct Arguments {
   std::optional<std::filesystem::path> config_file;
@@ -106,6 +108,7 @@ void describe(CLI::App& app, Arguments& arguments) {
               "The directory of the public keys that are let in");
   add_setting(app, arguments, "--log-level", "log.level", "trace, debug, info, warn or error");
   add_setting(app, arguments, "--log-format", "log.format", "text or json");
+  add_setting(app, arguments, "--log-file", "log.file", "Log to this file in place of standard error");
   app.add_flag("--print-config", arguments.print_config, "Print the configuration in effect as JSON, and end");
   // Below: for `busbar check`, `busbar config check`, `busbar doctor`, tools/configuration.py, and for the host itself.
   app.add_option("--check-files", arguments.check_files)->group("");
@@ -115,18 +118,23 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_flag("--json", arguments.json)->group("");
   app.add_option("--try-plugin", arguments.try_plugin)->group("");
   app.footer(
-      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the configuration read and the "
-      "plugin "
-      "directory looked at again.\nExample: busbard --node a --plugins ./plugins --run-dir /tmp/a/run --state-dir "
-      "/tmp/a/state\n"
+      "SIGTERM and SIGINT stop the host in order, a second one at once; SIGHUP has the log file opened anew, the "
+      "configuration read and the plugin directory looked at again.\nExample: busbard --node a --plugins ./plugins "
+      "--run-dir /tmp/a/run --state-dir /tmp/a/state\n"
       "A second node, on the same machine: busbard --node b … --join REGISTRY_ADDRESS_OF_A (busbar status shows it)");
 }
 
 // Whether the cluster has refused this node: then the host ends by itself, and not with success.
 std::atomic<bool> was_refused{false};
 
+// The last line of a process that ends at once. As any other it waits for nobody who does not read.
+void say_at_last(const Logs& logs, std::string_view why) {
+  logs.get("host").error(why);
+  logs.flush(kLastLine);
+}
+
 // Stops the host while this thread goes on listening: a second signal, or a plugin that does not stop, ends it at once.
-[[noreturn]] void stop_and_exit(Host& host, const Signals& signals) {
+[[noreturn]] void stop_and_exit(Host& host, const Logs& logs, const Signals& signals) {
   const std::chrono::milliseconds budget = host.config()->shutdown.timeout + kStopGrace;
   std::atomic<bool> done{false};
   std::atomic<bool> clean{true};
@@ -140,12 +148,12 @@ std::atomic<bool> was_refused{false};
   while (!done) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
-      std::fputs("busbard: a plugin does not stop; ending without it\n", stderr);
+      say_at_last(logs, "a plugin does not stop; ending without it");
       break;
     }
     const auto signal = signals.wait_for(left);
     if (signal && *signal != SIGHUP) {
-      std::fputs("busbard: second signal; ending at once\n", stderr);
+      say_at_last(logs, "second signal; ending at once");
       _exit(1);
     }
   }
@@ -166,15 +174,17 @@ int serve(const Arguments& arguments, const Signals& signals) {
     std::cout << to_json(config).dump(2) << '\n';
     return 0;
   }
-  report_crashes(config.log.format);
+  const Logs logs(config.log);
+  report_crashes(logs);
   // Never destroyed: `exit` ends the process while nothing of it is used any more.
   const auto refused = [](std::string_view) {
     was_refused = true;
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
   };
-  Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), refused, std::move(source));
+  Host& host = *new Host(config, logs, std::filesystem::read_symlink("/proc/self/exe"), refused, std::move(source));
   while (true) {
-    if (signals.wait() != SIGHUP) stop_and_exit(host, signals);
+    if (signals.wait() != SIGHUP) stop_and_exit(host, logs, signals);
+    logs.reopen();
     host.reload();
     host.rescan();
   }

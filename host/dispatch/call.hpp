@@ -30,6 +30,7 @@
 #include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/reachable.hpp"
+#include "log/line.hpp"
 #include "pool/clock.hpp"
 #include "pool/pool.hpp"
 #include "pool/supervisor.hpp"
@@ -151,6 +152,12 @@ class Call final : public busbar_call, public Task {
   /// When the attempt was begun, in ticks: for observers.
   void begun_at(std::uint64_t ticks) noexcept { begun_.store(ticks, std::memory_order_relaxed); }
   std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
+  /// When the call itself was, in ticks; a local call's is its first attempt. Before anybody else has a part of it.
+  void came_at(std::uint64_t ticks) noexcept {
+    came_ = ticks;
+    begun_at(ticks);
+  }
+  std::uint64_t came() const noexcept { return came_; }
   /// When its handler was started here, in ticks; 0: it has not been, or runs on its caller's thread.
   std::uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
 
@@ -220,6 +227,10 @@ class Call final : public busbar_call, public Task {
   std::string_view message_id() const noexcept { return has_kept_ids() ? kept_id_.view() : message_->id(); }
   std::string_view correlation_id() const noexcept {
     return has_kept_ids() ? kept_correlation_id_.view() : message_->correlation_id();
+  }
+  /// That it came with; of one whose ids have been kept, as it hands it on.
+  std::string_view traceparent() const noexcept {
+    return has_kept_ids() ? kept_traceparent_.view() : message_->traceparent();
   }
   /// The trace that a message which it causes belongs to, if it was begun elsewhere; else empty.
   std::string handed_on_traceparent() const {
@@ -442,6 +453,7 @@ class Call final : public busbar_call, public Task {
   std::atomic<Endpoint*> endpoint_{nullptr};      // but for move_to
   const Message* message_ = nullptr;
   Nanos deadline_ = 0;
+  std::uint64_t came_ = 0;  // in ticks
   std::uint32_t timeout_ms_ = 0;
   std::uint32_t index_ = 0;  // the slab's
   Purpose purpose_ = Purpose::serve;
@@ -519,5 +531,13 @@ class Call final : public busbar_call, public Task {
 
   Call* next_free_ = nullptr;  // the slab's
 };
+
+/// The ids that every line about a call has.
+inline CallIds ids_of(const Message& message) noexcept {
+  return {message.id(), message.correlation_id(), message.traceparent()};
+}
+inline CallIds ids_of(const Call& call) noexcept {
+  return {call.message_id(), call.correlation_id(), call.traceparent()};
+}
 
 }  // namespace busbar::host

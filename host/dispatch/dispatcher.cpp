@@ -172,7 +172,7 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
   report_inline_start(endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, true);
-  call.begun_at(start.at_ticks);
+  call.came_at(start.at_ticks);
   call.is_told_as_a_whole(true);
   entered.taken_over();
   call.heed_borrowed(options);
@@ -181,6 +181,8 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
     count_run(call, call.response(), start.at_ticks, ended);
     call.put_outcome(message);
     report_inline_end(call, message, message.response(), ended, ended);
+    if (slow_calls_.is_long(ended - start.at_ticks)) [[unlikely]]
+      tell_slow(call, message.service_name(), ids_of(message), message.response());
     call.end_alone();
     return;
   }
@@ -221,7 +223,7 @@ void Dispatcher::serve_pooled(Endpoint& endpoint, const Call* parent, Message& m
   report_start(Purpose::serve, endpoint, message);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, &endpoint, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
-  call.begun_at(start.at_ticks);
+  call.came_at(start.at_ticks);
   entered.taken_over();
   call.heed_borrowed(options);
   call.own_message(std::move(message));
@@ -263,6 +265,7 @@ void Dispatcher::conclude(Call& call, Message& message, bool in_time) {
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), call.timeout_ms()));
   }
+  note_length(call, message.service_name(), ids_of(message), message.response());
   call.release();
 }
 
@@ -312,7 +315,7 @@ Call* Dispatcher::launch(Purpose purpose, const Call* parent, Message&& message,
   Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, purpose, message, budget.deadline, budget.timeout_ms, runs_inline);
-  call.begun_at(start.at_ticks);
+  call.came_at(start.at_ticks);
   entered.taken_over();
   call.heed(std::move(wishes));
   call.own_message(std::move(message));
@@ -534,6 +537,13 @@ std::shared_ptr<CallStats> Dispatcher::stats_of(const std::string& service, cons
   return counts_calls_ ? stats_.of({service, plugin.plugin, plugin.version}) : nullptr;
 }
 
+void Dispatcher::tell_slow(const Call& call, std::string_view service, const CallIds& ids,
+                           const Response& response) noexcept {
+  if (call.purpose() != Purpose::serve) return;
+  const std::string_view node = call.last_node().empty() ? std::string_view(node_) : call.last_node();
+  slow_calls_.tell(call.came(), service, node, response, ids);
+}
+
 void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept {
   Event event = event_of(call.message(), call.endpoint());
   event.kind = kind;
@@ -559,6 +569,7 @@ Event Dispatcher::event_of(const Message& message, const Endpoint* endpoint) con
           .service = message.service_name(),
           .message_id = message.id(),
           .correlation_id = message.correlation_id(),
+          .traceparent = message.traceparent(),
           .node = node_,
           .plugin = endpoint == nullptr ? std::string_view() : endpoint->router(),
           .origin = message.origin_node()};

@@ -119,7 +119,8 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
       {
-        const PluginStep step(instance, "callback");
+        const Text id(outcome.id()), correlation_id(outcome.correlation_id()), trace(outcome.traceparent());  // the plugin may let go of the message
+        const PluginStep step(instance, "callback", {id.view(), correlation_id.view(), trace.view()});
         done(user, new busbar_result(std::move(outcome)));
       }
       instance.callback_ended();
@@ -155,18 +156,21 @@ LogLevel level_of(std::uint32_t level) noexcept {
   }
 }
 
+// What runs of the plugin on this thread says which call a line is about, where the plugin does not.
 void log(void* context, const busbar_call* call, std::uint32_t level, busbar_text text) {
-  const Logger& logger = Instance::of(context).log();
+  const Instance& instance = Instance::of(context);
+  const LogLevel at = level_of(level);
+  if (!instance.log().enabled(at)) return;
   const std::string_view line(text.data, text.size);
-  if (call == nullptr) {
-    logger.write(level_of(level), line);
-    return;
+  const PluginStep* const step = call == nullptr ? PluginStep::current() : nullptr;
+  if (step != nullptr) {
+    const bool is_ours = &step->instance() == &instance;
+    return instance.log().write(at, line, {}, is_ours ? step->ids() : CallIds{});
   }
-  const Call& self = *Call::of(call);
-  logger.write(level_of(level), line,
-               {{"service", self.endpoint()->service()},
-                {"message_id", self.message_id()},
-                {"correlation_id", self.correlation_id()}});
+  const Call* const about = call != nullptr ? Call::of(call) : Call::current();
+  const bool is_known = about != nullptr && (call != nullptr || &about->endpoint()->instance() == &instance);
+  if (!is_known) return instance.log().write(at, line);
+  instance.log().write(at, line, {{"service", about->endpoint()->service()}}, ids_of(*about));
 }
 
 const void* extension(void*, busbar_text) { return nullptr; }

@@ -10,9 +10,10 @@ thread_local constinit const PluginStep* innermost = nullptr;
 
 }  // namespace
 
-PluginStep::PluginStep(const Instance& instance, const char* function) noexcept
+PluginStep::PluginStep(const Instance& instance, const char* function, const CallIds& ids) noexcept
     : instance_(instance),
       function_(function),
+      ids_(ids),
       around_(Call::current()),
       outer_(std::exchange(innermost, this)),
       inside_(instance.facts().number()) {}

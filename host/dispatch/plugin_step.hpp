@@ -8,11 +8,12 @@
 namespace busbar::host {
 
 /// Marks this thread as one that is inside a plugin's function, for whoever must say so and can ask nobody else: the
-/// report of a crash. Handlers need none: they have a call. Ownership: borrows the name, a literal; the instance must
-/// outlive it. Threads: the one that it is made on, on which they nest.
+/// report of a crash, a line that the plugin logs. Handlers need none: they have a call. Ownership: borrows the name, a
+/// literal, and the ids; the instance must outlive it. Threads: the one that it is made on, on which they nest.
 class PluginStep {
  public:
-  PluginStep(const Instance& instance, const char* function) noexcept;
+  /// `ids`: of the call that the function is about.
+  PluginStep(const Instance& instance, const char* function, const CallIds& ids = {}) noexcept;
   ~PluginStep();
   PluginStep(const PluginStep&) = delete;
   PluginStep& operator=(const PluginStep&) = delete;
@@ -23,10 +24,12 @@ class PluginStep {
 
   const Instance& instance() const noexcept { return instance_; }
   const char* function() const noexcept { return function_; }
+  const CallIds& ids() const noexcept { return ids_; }
 
  private:
   const Instance& instance_;
   const char* const function_;
+  const CallIds ids_;
   const Call* const around_;  // the call whose handler ran when it began
   const PluginStep* const outer_;
   const InsidePlugin inside_;

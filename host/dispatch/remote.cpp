@@ -133,6 +133,7 @@ void Dispatcher::serve_remotely(const Candidate& first, const Call* parent, Mess
   const auto budget = start.budget(first.timeout_ms);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, Purpose::serve, message, budget.deadline, budget.timeout_ms, false);
+  call.came_at(start.at_ticks);
   call.heed_borrowed(options);
   if (held.callers) call.held_by_callers(std::move(held));
   bool in_time = false;
@@ -164,6 +165,7 @@ Call* Dispatcher::launch_remotely(Purpose purpose, const Call* parent, Message&&
   Wishes wishes = Wishes::copy(options);
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, nullptr, purpose, message, budget.deadline, budget.timeout_ms, false);
+  call.came_at(start.at_ticks);
   call.heed(std::move(wishes));
   call.own_message(std::move(message));
   call.retain();  // it may be over before this function is

@@ -277,7 +277,7 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   Call& call = CallSlab::instance().acquire();
   call.begin(*this, endpoint, request.authorize_only ? Purpose::authorize_only : Purpose::serve, borrowed, deadline,
              static_cast<std::uint32_t>((deadline - start.now) / kMillisecond), runs_inline);
-  call.begun_at(start.at_ticks);
+  call.came_at(start.at_ticks);
   entered.taken_over();
   counted.taken_over();
   if (request.keeps_places && !runs_inline) call.held_by_callers({asked_by(*requester, attempt, request), false});
@@ -297,6 +297,7 @@ void Dispatcher::answer(Call& call) noexcept {
   try {
     if (call.forwards()) return forward(call);
     count_end(call, call.response());
+    note_length(call, call.endpoint()->service(), ids_of(call), call.response());
     Requester& requester = *call.requester();
     if (!requester.gone()) {
       answer_or_say_why(requester, call.requester_attempt(), write_answer(call), Pool::has_next());

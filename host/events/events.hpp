@@ -50,7 +50,8 @@ struct Event {
   std::string_view service{};
   std::string_view message_id{};
   std::string_view correlation_id{};
-  std::string_view node{};  // the provider's, or the one that it happened on
+  std::string_view traceparent{};  // that its message came with
+  std::string_view node{};         // the provider's, or the one that it happened on
   std::string_view plugin{};
   std::string_view origin{};  // the caller's node
   std::string_view reason{};

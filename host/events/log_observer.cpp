@@ -2,6 +2,12 @@
 
 namespace busbar::host {
 
+namespace {
+
+CallIds ids_of(const Event& event) noexcept { return {event.message_id, event.correlation_id, event.traceparent}; }
+
+}  // namespace
+
 LogObserver::LogObserver(Logger loader, Logger dispatch, Logger cluster)
     : loader_(std::move(loader)),
       dispatch_(std::move(dispatch)),
@@ -20,18 +26,17 @@ void LogObserver::on_event(const Event& event) noexcept {
   switch (event.kind) {
     case EventKind::service_not_found:
       if (const auto line = not_found_.ask(event.service)) {
-        dispatch_.warn("nobody provides the service", {{"service", event.service},
-                                                       {"message_id", event.message_id},
-                                                       {"correlation_id", event.correlation_id},
-                                                       {"suppressed", line.suppressed}});
+        dispatch_.warn("nobody provides the service", {{"service", event.service}, {"suppressed", line.suppressed}},
+                       ids_of(event));
       }
       break;
     case EventKind::inline_service_too_slow:
-      dispatch_.warn("inline service broke its promise", {{"service", event.service},
-                                                          {"plugin", event.plugin},
-                                                          {"message_id", event.message_id},
-                                                          {"duration_us", event.duration() / kMicrosecond},
-                                                          {"reason", event.reason}});
+      dispatch_.warn("inline service broke its promise",
+                     {{"service", event.service},
+                      {"plugin", event.plugin},
+                      {"duration_us", event.duration() / kMicrosecond},
+                      {"reason", event.reason}},
+                     ids_of(event));
       break;
     case EventKind::plugin_loaded:
       loader_.info("plugin loaded", {{"plugin", event.plugin}, {"file", event.file}});

@@ -1,5 +1,7 @@
 #include "log/line.hpp"
 
+#include <busbar/trace.hpp>
+
 #include "log/text.hpp"
 
 #include <algorithm>
@@ -21,16 +23,20 @@ void append_number(std::string& out, Number number) {
   out.append(text.data(), end);
 }
 
+constexpr std::string_view kCut = "…";
+
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
-  append_escaped(out, text);
+  append_escaped(out, beginning(text, kLongestInLine));
+  if (text.size() > kLongestInLine) out += kCut;
   out += '"';
 }
 
 /// Whether `text` can stand in a line of key=value without quotes.
 bool is_bare(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '=' && c != '\\'; });
+  return !text.empty() && text.size() <= kLongestInLine && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c <= '~' && c != '"' && c != '=' && c != '\\';
+  });
 }
 
 void append_word(std::string& out, std::string_view text) {
@@ -77,52 +83,96 @@ class JsonKeys {
   std::vector<std::string> used_;
 };
 
-std::string json_line(std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
-                      std::string_view message, LogFields fields) {
-  std::string out = R"({"at":")";
-  out += utc_text(at);
-  out += R"(","level":")";
+std::string trace_id_of(const CallIds& ids) {
+  if (ids.message_id.empty()) return {};
+  if (const auto given = TraceParent::parse(ids.traceparent)) return given->trace_id_text();
+  return trace_of(ids.correlation_id.empty() ? ids.message_id : ids.correlation_id, ids.message_id).trace_id_text();
+}
+
+/// The ids as fields, in the order in which lines show them.
+template <class Write>
+void for_each_id(const CallIds& ids, Write write) {
+  const std::string trace_id = trace_id_of(ids);
+  for (const LogField& field : {LogField("message_id", ids.message_id), LogField("correlation_id", ids.correlation_id),
+                                LogField("trace_id", trace_id)}) {
+    if (!std::get<std::string_view>(field.value).empty()) write(field);
+  }
+}
+
+/// As the journal counts them (syslog(3)).
+char priority_of(LogLevel level) {
+  constexpr std::string_view kPriorities = "77643";
+  return kPriorities[static_cast<std::size_t>(level)];
+}
+
+void append_priority(std::string& out, LogLevel level) {
+  out += '<';
+  out += priority_of(level);
+  out += '>';
+}
+
+std::string json_line(LineForm form, std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                      std::string_view message, LogFields fields, const CallIds& ids) {
+  std::string out;
+  if (form.for_journal) {
+    append_priority(out, level);
+    out += '{';
+  } else {
+    out = R"({"at":")";
+    out += utc_text(at);
+    out += "\",";
+  }
+  out += R"("level":")";
   out += to_text(level);
   out += R"(","logger":)";
   append_quoted(out, logger);
   out += R"(,"message":)";
   append_quoted(out, message);
   JsonKeys keys;
-  for (const LogField& field : fields) {
+  const auto append_field = [&](const LogField& field) {
     out += ',';
     keys.append_next(out, field.key);
     out += ':';
     append_value(out, field.value, append_quoted);
-  }
+  };
+  for (const LogField& field : fields) append_field(field);
+  for_each_id(ids, append_field);
   out += '}';
   return out;
 }
 
-std::string text_line(std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
-                      std::string_view message, LogFields fields) {
+std::string text_line(LineForm form, std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                      std::string_view message, LogFields fields, const CallIds& ids) {
   std::string out;
-  out += utc_text(at);
-  out += ' ';
+  if (form.for_journal) {
+    append_priority(out, level);
+  } else {
+    out += utc_text(at);
+    out += ' ';
+  }
   out += to_text(level);
   out.append(6 - to_text(level).size(), ' ');  // the longest name has five letters
   append_printable(out, logger);
   out += ": ";
-  append_printable(out, message);
-  for (const LogField& field : fields) {
+  append_printable(out, beginning(message, kLongestInLine));
+  if (message.size() > kLongestInLine) out += kCut;
+  const auto append_field = [&](const LogField& field) {
     out += ' ';
     append_word(out, field.key);
     out += '=';
     append_value(out, field.value, append_word);
-  }
+  };
+  for (const LogField& field : fields) append_field(field);
+  for_each_id(ids, append_field);
   return out;
 }
 
 }  // namespace
 
-std::string log_line(LogFormat format, std::chrono::system_clock::time_point at, LogLevel level,
-                     std::string_view logger, std::string_view message, LogFields fields) {
-  return format == LogFormat::json ? json_line(at, level, logger, message, fields)
-                                   : text_line(at, level, logger, message, fields);
+std::string log_line(LineForm form, std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                     std::string_view message, LogFields fields, const CallIds& ids) {
+  return form.format == LogFormat::json ? json_line(form, at, level, logger, message, fields, ids)
+                                        : text_line(form, at, level, logger, message, fields, ids);
 }
 
 }  // namespace busbar::host

@@ -43,11 +43,33 @@ struct LogField {
 
 using LogFields = std::initializer_list<LogField>;
 
+/// The ids of the call that a line is about, the same on every such line. What is empty is left out.
+/// Ownership: borrowed, as a field's text.
+struct CallIds {
+  std::string_view message_id{};
+  std::string_view correlation_id{};
+  std::string_view traceparent{};  ///< that the message came with; empty: its trace is made of its ids
+};
+
+/// What a line looks like.
+struct LineForm {
+  constexpr LineForm(LogFormat line_format, bool is_for_journal = false) noexcept  // NOLINT: a format is one
+      : format(line_format), for_journal(is_for_journal) {}
+  LogFormat format;
+  /// For systemd's journal, which knows when it got a line: no time of our own, and the level as `<4>` in front, which
+  /// it takes away (sd-daemon(3)).
+  bool for_journal;
+};
+
+/// Of a message, or of a field's text, what is longer is cut, and the cut is shown as `…`.
+inline constexpr std::size_t kLongestInLine = 16 * 1024;
+
 /// The line, without its end: `2026-01-02T03:04:05.678Z warn  host.dispatch: no provider for service service=greet`, or
 /// `{"at":"…","level":"warn","logger":"host.dispatch","message":"no provider for service","service":"greet"}`.
 /// Text values are quoted where a space, a quote or an equals sign would make them ambiguous. In JSON a field that is
 /// named as one of the four fixed keys, or as an earlier field, gets a `_` behind it, because JSON keys must differ.
-std::string log_line(LogFormat format, std::chrono::system_clock::time_point at, LogLevel level,
-                     std::string_view logger, std::string_view message, LogFields fields);
+/// The ids follow the fields: `message_id=… correlation_id=…`.
+std::string log_line(LineForm form, std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
+                     std::string_view message, LogFields fields, const CallIds& ids = {});
 
 }  // namespace busbar::host

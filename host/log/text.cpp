@@ -36,7 +36,7 @@ Decoded decode_first(std::string_view text) {
 constexpr bool must_be_escaped(char32_t code) {
   return code < 0x20 || (code >= 0x7F && code <= 0x9F) ||  // control characters
          (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-         (code >= 0x2066 && code <= 0x2069) ||  // line and paragraph separators, marks of direction
+         (code >= 0x2066 && code <= 0x2069) || code == 0x061C ||  // line and paragraph separators, marks of direction
          code == 0xFEFF;
 }
 
@@ -77,18 +77,17 @@ void append(std::string& out, std::string_view text) {
   }
 }
 
-/// `text`, or the part of it that fits into `longest` bytes without cutting a character in two.
-std::string_view beginning(std::string_view text, std::size_t longest) {
-  if (text.size() <= longest) return text;
-  while (longest > 0 && (static_cast<unsigned char>(text[longest]) & 0xC0) == 0x80) --longest;
-  return text.substr(0, longest);
-}
-
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text) { append<true>(out, text); }
 
 void append_printable(std::string& out, std::string_view text) { append<false>(out, text); }
+
+std::string_view beginning(std::string_view text, std::size_t longest) {
+  if (text.size() <= longest) return text;
+  while (longest > 0 && (static_cast<unsigned char>(text[longest]) & 0xC0) == 0x80) --longest;
+  return text.substr(0, longest);
+}
 
 std::string in_quotes(std::string_view text, std::size_t longest) {
   const std::string_view shown = beginning(text, longest);

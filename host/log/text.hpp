@@ -21,6 +21,9 @@ void append_printable(std::string& out, std::string_view text);
 /// For error messages and log lines, which quote what others wrote.
 std::string in_quotes(std::string_view text, std::size_t longest = 200);
 
+/// `text`, or the part of it that fits into `longest` bytes without cutting a character in two.
+std::string_view beginning(std::string_view text, std::size_t longest);
+
 /// A moment as RFC 3339 text in UTC, to the millisecond: `2026-01-02T03:04:05.678Z`.
 std::string utc_text(std::chrono::system_clock::time_point at);
 

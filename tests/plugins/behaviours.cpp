@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -70,6 +71,16 @@ struct Key {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(key));
+  }
+};
+
+struct Lines {
+  std::uint32_t count = 1;
+  std::string text;
+  std::string level;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(CEREAL_NVP(count), CEREAL_NVP(text), busbar::field("level", level, std::string("info")));
   }
 };
 
@@ -141,6 +152,8 @@ class Behaviours final : public busbar::Router {
     service("configured", &Behaviours::configured);
     service("shows_message", &Behaviours::shows_message);
     service("logs", &Behaviours::logs);
+    service("logs_lines", &Behaviours::logs_lines);
+    service("logs_elsewhere", &Behaviours::logs_elsewhere);
   }
 
   // -- failures
@@ -262,6 +275,25 @@ class Behaviours final : public busbar::Router {
     return message.ok(seen);
   }
   void logs(const Key& request, busbar::Context& context) { context.log().warn(request.key); }
+  void logs_lines(const Lines& request, busbar::Context& context) {
+    const busbar::Logger log = context.log();
+    for (std::uint32_t i = 0; i < request.count; ++i) {
+      const std::string line = request.text + " " + std::to_string(i);
+      request.level == "debug" ? log.debug(line) : log.info(line);
+    }
+  }
+  // Where there is no context: by the plugin's own means in the handler, and in a callback.
+  std::string logs_elsewhere(busbar::Context& context) {
+    log().info("in the handler");
+    const busbar::Message nested = context.caused("kept_private", nlohmann::json::object());
+    std::promise<void> done;
+    host().dispatch_async(nested, [&](const busbar::Message&) {
+      log().info("in the callback");
+      done.set_value();
+    });
+    done.get_future().wait();
+    return std::string(nested.id());
+  }
   void nothing() {}
 
   // -- calls of its own

@@ -33,6 +33,7 @@ class Crashes final : public busbar::Router {
     service("in_thread", &Crashes::in_thread);
     service("in_callback", &Crashes::in_callback);
     service("is_sent_a_signal", &Crashes::is_sent_a_signal);
+    service("logs_and_crashes", &Crashes::logs_and_crashes);
     service("works", &Crashes::works);
   }
   busbar::Authorization authorize(const busbar::Message&) override { return busbar::authorized(); }
@@ -52,6 +53,10 @@ class Crashes final : public busbar::Router {
     host().dispatch_async(context.caused("works", 1), [this](const busbar::Message&) { reads_null(); });
   }
   void is_sent_a_signal() { std::raise(SIGFPE); }
+  int logs_and_crashes(busbar::Context& context) {
+    for (int i = 0; i < 2'000; ++i) context.log().info("before " + std::to_string(i));
+    return reads_null();
+  }
   void works() {}
 };
 

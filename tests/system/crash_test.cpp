@@ -94,6 +94,23 @@ TEST_F(Crash, OfAStartIsTold) {
   EXPECT_THAT(line_in(ended->err), HasSubstr(" plugin=crashes function=start "));
 }
 
+TEST_F(Crash, ComesBehindAllThatWasLoggedBeforeIt) {
+  host.start();
+  host.busbar({"call", "logs_and_crashes", "{}"});
+  const std::string said = ended_by(SIGSEGV).err;
+  const std::size_t crash = said.find(" host.crash: ");
+  int found = 0;
+  for (std::size_t at = 0; (at = said.find(": before ", at)) < crash; ++at) ++found;
+  EXPECT_EQ(found, 2'000);
+}
+
+TEST_F(Crash, IsToldInTheFileWhereTheLogIsOne) {
+  host.start({"--log-file", host.root() / "log"});
+  host.busbar({"call", "reads_null", "{}"});
+  EXPECT_THAT(ended_by(SIGSEGV).err, Not(HasSubstr("host.crash")));
+  EXPECT_THAT(line_in(read_file(host.root() / "log")), HasSubstr(" plugin=crashes service=reads_null message_id="));
+}
+
 TEST_F(Crash, IsToldInJsonWhereTheLogIsJson) {
   host.start({"--log-format", "json"});
   host.call("throws_where_none_may");

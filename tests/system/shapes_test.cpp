@@ -121,8 +121,9 @@ TEST_F(Shapes, Plugins) {
 
 TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   const Json status = host.ask({"status"}).json;
-  EXPECT_EQ(keys_of(status),
-            (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool", "plugins", "watch"}));
+  EXPECT_EQ(keys_of(status), (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool",
+                                                    "plugins", "log", "watch"}));
+  EXPECT_EQ(status["log"], Json({{"dropped", 0}}));
   EXPECT_EQ(status["node"], "tested");
   EXPECT_EQ(status["ready"], true);
   EXPECT_TRUE(status["uptime_s"].is_number());
@@ -131,6 +132,17 @@ TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   EXPECT_TRUE(status["pool"].is_object());
   EXPECT_EQ(status["plugins"], Json({{"serving", 3}}));
   EXPECT_TRUE(status["watch"]["mode"].is_string()) << status["watch"];
+}
+
+TEST_F(Shapes, LogLevel) {
+  const Json shown = host.ask({"log-level", "plugin.greeter", "debug"}).json;
+  EXPECT_EQ(keys_of(shown), (std::set<std::string>{"level", "changed", "parts"}));
+  EXPECT_EQ(shown["level"], "info");
+  EXPECT_EQ(shown["changed"], false);
+  const Json greeter = {{"part", "plugin.greeter"}, {"level", "debug"}, {"changed", true}};
+  const Json dispatch = {{"part", "host.dispatch"}, {"level", "info"}, {"changed", false}};
+  EXPECT_THAT(shown["parts"], testing::IsSupersetOf({greeter, dispatch}));
+  EXPECT_EQ(host.ask({"log-level"}).json, shown);
 }
 
 TEST_F(Shapes, C_D12_Discover) {

@@ -108,6 +108,28 @@ void TestHost::kill() {
   host_.reset();
 }
 
+namespace {
+
+// Whether the thread that writes a host's log has nothing to do, or is gone: it is awake from the moment on at which a
+// line is logged until that is written.
+bool log_is_written(pid_t host) {
+  std::error_code gone;
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(host) + "/task", gone)) {
+    const std::string facts = read_file(thread.path() / "stat");  // TID (NAME) STATE …
+    const std::size_t name = facts.find("(busbar-log) ");
+    if (name != std::string::npos) return facts.at(name + 13) != 'R' && facts.at(name + 13) != 'D';
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string TestHost::log() const {
+  if (!host_) return {};
+  eventually([this] { return log_is_written(host_->pid()); });
+  return host_->err();
+}
+
 Ended TestHost::busbar(std::vector<std::string> arguments, const fs::path& input) const {
   arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
   Command command = command_of(std::move(arguments));

@@ -71,7 +71,8 @@ class TestHost {
   void forget() { host_.reset(); }
   bool started() const { return host_.has_value(); }
   Process& process() { return host_.value(); }
-  std::string log() const { return host_ ? host_->err() : std::string(); }
+  /// What it has logged so far on standard error; all that it had logged when it answered whoever asked last.
+  std::string log() const;
 
   /// `busbar --run-dir … ARGUMENTS`.
   Ended busbar(std::vector<std::string> arguments, const std::filesystem::path& input = "/dev/null") const;

@@ -123,6 +123,18 @@ TEST(CommandLine, EveryVerbIsKnown) {
   EXPECT_EQ(parse({"check", "--", "-odd.so", "status"}).files, (std::vector<std::string>{"-odd.so", "status"}));
 }
 
+TEST(CommandLine, ALevelOfTheLogMayHaveAPart) {
+  EXPECT_TRUE(parse({"log-level"}).log_level.empty());
+  EXPECT_EQ(parse({"log-level", "debug"}).log_level, (std::vector<std::string>{"debug"}));
+  EXPECT_EQ(parse({"log-level", "plugin.greeter", "default", "--json"}).log_level,
+            (std::vector<std::string>{"plugin.greeter", "default"}));
+  for (const auto& wrong : std::vector<std::vector<std::string>>{
+           {"log-level", "host"}, {"log-level", "host", "loud"}, {"log-level", "host", "debug", "info"}}) {
+    EXPECT_EQ(refusal(wrong).status(), ExitStatus::usage) << wrong.back();
+  }
+  EXPECT_THAT(refusal({"log-level", "debgu"}).what(), testing::HasSubstr("nearest: \"debug\""));
+}
+
 TEST(CommandLine, AProjectHasANameAndMayHaveADirectory) {
   const Command here = parse({"new", "tea-pot"});
   EXPECT_EQ(here.verb, "new");

@@ -56,6 +56,7 @@ inline constexpr std::string_view kUnload = "unload";
 inline constexpr std::string_view kReload = "reload";
 inline constexpr std::string_view kRollback = "rollback";
 inline constexpr std::string_view kWaits = "waits";  // between nodes alone
+inline constexpr std::string_view kLogLevel = "log-level";
 }  // namespace admin_verb
 
 /// Codes of an answer that is an error of the conversation itself, beside `malformed` and `overloaded`.
@@ -93,12 +94,16 @@ struct AdminRequest {
   // for load: the file's absolute path; for unload, reload, rollback: the plugin's name, or its file's
   std::optional<std::string> plugin;
 
+  // for log-level: whose level, absent: that of all; and which, absent: they are shown
+  std::optional<std::string> part;
+  std::optional<std::string> level;
+
   template <class Archive>
   void serialize(Archive& archive) {
     archive(CEREAL_NVP(protocol), CEREAL_NVP(seq), CEREAL_NVP(verb), CEREAL_NVP(service), CEREAL_NVP(node),
             CEREAL_NVP(request), CEREAL_NVP(assigns), CEREAL_NVP(dry_run), CEREAL_NVP(timeout_ms), CEREAL_NVP(id),
             CEREAL_NVP(correlation_id), CEREAL_NVP(strategy), CEREAL_NVP(sticky_key), CEREAL_NVP(after),
-            CEREAL_NVP(plugin), CEREAL_NVP(traceparent));
+            CEREAL_NVP(plugin), CEREAL_NVP(traceparent), CEREAL_NVP(part), CEREAL_NVP(level));
   }
 };
 

@@ -235,6 +235,15 @@ TEST_F(MalformedRequestTest, AnOrderForNobodyAndAFileWithoutItsWholePath) {
   expect_malformed(load, "absolute path");
 }
 
+TEST_F(MalformedRequestTest, ALevelOfTheLogThatIsNone) {
+  auto request = request_of(verb::kLogLevel, 3);
+  request.level = "wran";
+  expect_malformed(request, "nearest: \"warn\"");
+  request.level.reset();
+  request.part = "host";
+  expect_malformed(request, "field \"level\": expected with a \"part\"");
+}
+
 TEST_F(MalformedRequestTest, AVerbThatNobodyKnows) { expect_malformed(request_of("dance", 3), "\"dance\""); }
 
 TEST_F(MalformedRequestTest, ACallWithoutOrWithAWrongServiceName) {

@@ -178,6 +178,39 @@ TEST_F(ConfigTest, TakesRelativePathsFromTheFilesDirectoryOrFromTheCurrentOne) {
   EXPECT_EQ(config.paths.cache, fs::current_path() / "cache");
 }
 
+TEST_F(ConfigTest, ALogHasAFileOrNoneAndTellsOfSlowCallsOrOfNone) {
+  EXPECT_EQ(load().log.file, "");
+  EXPECT_EQ(load().log.slow_call, seconds(1));
+  write("[log]\nfile = \"host.log\"\nslow_call = \"0s\"\n");
+  EXPECT_EQ(load().log.file, root_ / "host.log");
+  EXPECT_EQ(load().log.slow_call, seconds(0));
+  environment_.variables["BUSBAR_LOG__FILE"] = "";
+  EXPECT_EQ(load().log.file, "") << "standard error again";
+  environment_.variables.clear();
+  EXPECT_THAT(file_fault("[node]\nname=\"a\"\n[paths]\nstate=\"/x\"\n[log]\nfile = 1\n"),
+              HasSubstr("found integer 1, expected a file's path, or \"\" for standard error"));
+}
+
+TEST_F(ConfigTest, PartsOfTheLogHaveLevelsOfTheirOwn) {
+  write("[log.levels]\n\"host.dispatch\" = \"debug\"\nplugin.a.b = \"trace\"\nhost.loader = \"error\"\n");
+  const auto levels = load().log.levels;
+  ASSERT_EQ(levels.size(), 3U);
+  EXPECT_EQ(levels.at("host.dispatch"), LogLevel::debug);
+  EXPECT_EQ(levels.at("plugin.a.b"), LogLevel::trace);
+  EXPECT_EQ(levels.at("host.loader"), LogLevel::error);
+  EXPECT_EQ(to_json(load())["log"]["levels"]["host.loader"], "error");
+  EXPECT_EQ(file_fault("[log.levels]\nhost.dispach = \"debug\"\n"),
+            "line 2, column 6: unknown part \"host.dispach\" in [log.levels]; nearest known part: \"host.dispatch\"");
+  EXPECT_EQ(file_fault("[log.levels]\nhost = \"wran\"\n"),
+            "line 2, column 8: level of \"host\" in [log.levels]: found text \"wran\", expected one of \"trace\", "
+            "\"debug\", \"info\", \"warn\", \"error\"; nearest: \"warn\"");
+  EXPECT_THAT(file_fault("[log]\nlevels = 3\n"), HasSubstr("found an integer, expected the table [log.levels]"));
+  EXPECT_THAT(file_fault("[log.levels]\n\"plugin.a/b\" = \"info\"\n"), HasSubstr("unknown part \"plugin.a/b\""));
+  fs::remove(file_);
+  environment_.variables["BUSBAR_LOG__LEVELS"] = "host=debug";
+  EXPECT_THAT(faults(), ElementsAre(HasSubstr("[log.levels] can be set in the file only")));
+}
+
 TEST_F(ConfigTest, NamesFileLineAndNearestKeyOfAnUnknownOne) {
   write("# pool\n\n[pool]\nthread = 4\n");
   EXPECT_THAT(faults(), ElementsAre("could not read configuration \"" + file_.string() +

@@ -40,6 +40,37 @@ TEST(LogLineAsText, ShowsNumbersAndFlagsPlainly) {
 }
 
 // G6: control characters forge lines.
+TEST(LogLineAsText, HasTheIdsOfItsCallBehindTheFieldsAsFarAsThereAreAny) {
+  const auto line = [](const CallIds& ids) {
+    return log_line(LogFormat::text, kMoment, LogLevel::info, "x", "m", {{"a", 1}}, ids);
+  };
+  EXPECT_TRUE(line({"id-1", "id-0"}).ends_with("x: m a=1 message_id=id-1 correlation_id=id-0"));
+  EXPECT_TRUE(line({"id-1", ""}).ends_with("x: m a=1 message_id=id-1"));
+  EXPECT_TRUE(line({}).ends_with("x: m a=1"));
+}
+
+TEST(LogLineForTheJournal, HasItsLevelAsAPriorityAndNoTime) {
+  const auto line = [](LogFormat format, LogLevel level) {
+    return log_line(LineForm(format, true), kMoment, level, "x", "<1>m\n<1>", {{"a", 1}}, {"id", ""});
+  };
+  EXPECT_EQ(line(LogFormat::text, LogLevel::error), "<3>error x: <1>m\\n<1> a=1 message_id=id");
+  EXPECT_EQ(line(LogFormat::text, LogLevel::warn).substr(0, 8), "<4>warn ");
+  EXPECT_EQ(line(LogFormat::text, LogLevel::info).substr(0, 8), "<6>info ");
+  EXPECT_EQ(line(LogFormat::text, LogLevel::debug).substr(0, 8), "<7>debug");
+  EXPECT_EQ(line(LogFormat::text, LogLevel::trace).substr(0, 8), "<7>trace");
+  EXPECT_EQ(line(LogFormat::json, LogLevel::warn),
+            R"(<4>{"level":"warn","logger":"x","message":"<1>m\n<1>","a":1,"message_id":"id"})");
+}
+
+TEST(LogLine, IsCutWhereATextIsTooLong) {
+  const std::string long_text = std::string(kLongestInLine - 1, 'x') + "üy";
+  const std::string cut = std::string(kLongestInLine - 1, 'x') + "…";
+  EXPECT_TRUE(text(long_text, {{"a", long_text}}).ends_with(": " + cut + " a=\"" + cut + "\""));
+  const auto parsed = nlohmann::json::parse(json(long_text, {{"a", long_text}}));
+  EXPECT_EQ(parsed["message"], cut);
+  EXPECT_EQ(parsed["a"], cut);
+}
+
 TEST(LogLineAsText, StaysOneLineWhateverIsInIt) {
   const std::string line = text("two\nlines", {{"na\nme", "va\r\nlue\xff"}});
   EXPECT_EQ(line.find('\n'), std::string::npos);

@@ -53,7 +53,7 @@ TEST(Logging, WritesFromItsLevelOn) {
 TEST(Logging, ChangesTheLevelOfLoggersThatExistAlready) {
   Captured captured({});
   const Logger log = captured.logs.get("x");
-  captured.logs.set_level(LogLevel::trace);
+  captured.logs.levels().set("", LogLevel::trace);
   log.trace("frame");
   EXPECT_THAT(captured.stream.str(), HasSubstr("trace x: frame"));
 }
