@@ -40,6 +40,16 @@ constexpr TextRule kSecurityMode = {[](std::string_view text) { return text == "
 constexpr TextRule kWatch = {
     [](std::string_view text) { return text == "auto" || text == "inotify" || text == "poll"; },
     [] { return std::string("\"auto\", \"inotify\" or \"poll\""); }};
+constexpr TextRule kHttpAddress = {
+    [](std::string_view text) {
+      const std::string address = "tcp://" + std::string(text);
+      const bool is_bound = registry::net::is_address(address, true) && !registry::net::has_name(address);
+      return text.empty() || (is_bound && text.find('*') == std::string_view::npos);
+    },
+    [] {
+      return std::string("an IP address and a port, such as \"127.0.0.1:9464\" (port 0: any free one), or nothing");
+    }};
+constexpr TextRule kServices = {is_service_name, [] { return "names of services: " + std::string(kServiceNameRule); }};
 constexpr TextRule kHost = {
     [](std::string_view text) {
       const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
@@ -162,6 +172,26 @@ constexpr auto kKeys = std::to_array<Key>({
 
     {"log", "level", [](Config& c) -> LogLevel& { return c.log.level; }, "the least level that is written"},
     {"log", "format", [](Config& c) -> LogFormat& { return c.log.format; }, "lines for people, or JSON"},
+
+    {"http",
+     "listen",
+     [](Config& c) -> std::string& { return c.http.listen; },
+     "where metrics and health are told over HTTP; nothing: nowhere",
+     0,
+     0,
+     {},
+     &kHttpAddress},
+    {"http", "insecure", [](Config& c) -> bool& { return c.http.insecure; },
+     "whether other machines may read these, although nothing is encrypted and nobody is asked who they are"},
+
+    {"readiness",
+     "require",
+     [](Config& c) -> Texts& { return c.readiness.require; },
+     "services that must be provided here for this host to be ready",
+     0,
+     0,
+     {},
+     &kServices},
 
     {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
      "the largest message that is accepted", kSmallestSize, kLargestMessage},
