@@ -12,7 +12,9 @@
 #include "config/config.hpp"
 #include "daemon/crash_marker.hpp"
 #include "daemon/descriptor_limit.hpp"
+#include "daemon/readiness.hpp"
 #include "events/event_history.hpp"
+#include "http/http_server.hpp"
 #include "log/log.hpp"
 #include "node/node.hpp"
 #include "plugins/plugin_manager.hpp"
@@ -36,8 +38,8 @@ class Host {
   /// Takes the run and the cache directory for itself. `trial_program` is run as `PROGRAM --try-plugin FILE`.
   /// `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads, possibly before the
   /// constructor has returned; the host should then be stopped, by another thread.
-  /// Errors: DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for
-  /// an operator.
+  /// Errors: DirectoryError, CopyError, AdminError, HttpError, ClusterError, CallPlaneError, std::system_error, each in
+  /// words for an operator.
   Host(Config config, std::filesystem::path trial_program, std::function<void(std::string_view reason)> refused = {});
   ~Host();
   Host(const Host&) = delete;
@@ -63,11 +65,11 @@ class Host {
 
  private:
   void tell_of_last_end() const;
+  void serve_http();
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
   nlohmann::json stats();
-  bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
   void when_ready(std::function<void()> tell);
 
   const Config config_;
@@ -82,8 +84,10 @@ class Host {
   const std::shared_ptr<EventHistory> history_ = std::make_shared<EventHistory>();
   Node node_;
   PluginManager plugins_;
+  Readiness readiness_;
   QueryServer queries_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<HttpServer> http_;  // null: not configured
   bool stopped_ = false;
 };
 
