@@ -86,14 +86,14 @@ class FamilyWriter {
 
  private:
   void write_histogram(const ClientMetric::Histogram& histogram, const std::string& labels) {
+    line("_count", labels, histogram.sample_count);
+    line("_sum", labels, histogram.sample_sum);
     bool has_infinity = false;
     for (const auto& one : histogram.bucket) {
       has_infinity = std::isinf(one.upper_bound);
       bucket(labels, one.upper_bound, one.cumulative_count);
     }
     if (!has_infinity) bucket(labels, std::numeric_limits<double>::infinity(), histogram.sample_count);
-    line("_sum", labels, histogram.sample_sum);
-    line("_count", labels, histogram.sample_count);
   }
 
   void bucket(const std::string& labels, double bound, std::uint64_t count) {

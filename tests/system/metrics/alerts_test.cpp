@@ -70,7 +70,7 @@ class Alerts : public ClusterTest {
   }
   void strangers_come(TestHost& host) {
     const std::string calls = cluster_status(host, "address");
-    RawConnections(calls).open_greeted(3, std::vector<std::uint8_t>(200, 'x'));
+    RawConnections(calls).open_greeted(20, std::vector<std::uint8_t>(200, 'x'));
     keys_.make_unlisted("stranger", keys::Role::client);
     Command command;
     command.arguments = {BUSBAR_BUSBAR, "--connect", calls};

@@ -13,7 +13,7 @@ namespace {
 
 void write_configuration(const fs::path& folder, const std::map<std::string, std::string>& targets) {
   std::string text =
-      "global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}\n"
+      "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}\n"
       "rule_files: [alerts.yml]\n"
       "scrape_configs:\n"
       "  - job_name: busbar\n"
@@ -26,7 +26,7 @@ void write_configuration(const fs::path& folder, const std::map<std::string, std
 
 void write_quick_rules(const fs::path& folder, const fs::path& rules) {
   static const std::regex wait("\\n( +)for: [0-9]+[smh]\\n");
-  write_file(folder / "alerts.yml", std::regex_replace(read_file(rules), wait, "\n$1for: 400ms\n"));
+  write_file(folder / "alerts.yml", std::regex_replace(read_file(rules), wait, "\n$1for: 1s\n"));
 }
 
 Command command_in(const fs::path& folder, const std::map<std::string, std::string>& targets, const fs::path& rules) {

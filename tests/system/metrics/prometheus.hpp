@@ -12,10 +12,11 @@
 
 namespace busbar::system_tests {
 
-/// Scrapes its targets and looks at its rules five times a second. Ownership: the process. Threads: one.
+/// Scrapes its targets each second, which they may take on a busy machine, and looks at its rules twice. Ownership: the
+/// process. Threads: one.
 class Prometheus {
  public:
-  /// `targets`: addresses, by what they are called in alerts. In place of each of the rules' `for:` a fraction of a
+  /// `targets`: addresses, by what they are called in alerts. In place of each of the rules' `for:` a
   /// second is used; nothing else of them is changed. Its files lie in `folder`.
   Prometheus(const std::filesystem::path& folder, const std::map<std::string, std::string>& targets,
              const std::filesystem::path& rules);

@@ -100,7 +100,7 @@ TEST_F(HttpServerTest, RefusesOtherMethodsAndBodiesInWords) {
 
 TEST_F(HttpServerTest, RefusesWhatIsNoRequest) {
   start();
-  for (const std::string rubbish :
+  for (const std::string& rubbish :
        {std::string("\xff\0\0\0\0\0\0\0\1\x7f\r\n\r\n", 14), std::string("\x16\3\1\2\0\1\0\1\xfc\r\n\r\n", 13),
         std::string("hello\r\n\r\n"), std::string("GET /page\r\n\r\n"), std::string("GET  HTTP/1.1\r\n\r\n"),
         std::string("GET /page HTTP/9.9\r\n\r\n"), std::string("GET /page HTTP/1.1\r\nno colon\r\n\r\n"),

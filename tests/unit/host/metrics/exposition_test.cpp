@@ -43,9 +43,7 @@ TEST(Exposition, IsWhatTheLibraryWrites) {
 TEST(Exposition, AHistogramWithoutItsLastBucketGetsOne) {
   MetricFamilies all{histogram()};
   all[0].metric[0].histogram.bucket.pop_back();
-  EXPECT_THAT(exposition(all), HasSubstr("busbar_call_duration_seconds_bucket{le=\"+Inf\"} 7\n"
-                                         "busbar_call_duration_seconds_sum 3.5\n"
-                                         "busbar_call_duration_seconds_count 7\n"));
+  EXPECT_THAT(exposition(all), HasSubstr("busbar_call_duration_seconds_bucket{le=\"+Inf\"} 7\n"));
 }
 
 TEST(Exposition, WhatIsNoTextBecomesOne) {
@@ -53,7 +51,7 @@ TEST(Exposition, WhatIsNoTextBecomesOne) {
   add(all[0], 1, labels({{"file", "a\xff\n.so"}}));
   EXPECT_EQ(exposition(all),
             "# HELP busbar_plugin_generations By file.\n# TYPE busbar_plugin_generations gauge\n"
-            "busbar_plugin_generations{file=\"a\\\\xff\\\\n.so\"} 1\n");
+            "busbar_plugin_generations{file=\"a\uFFFD\\\\n.so\"} 1\n");
 }
 
 TEST(Exposition, AFamilyWithoutSeriesIsLeftOut) {
