@@ -354,18 +354,20 @@ std::string log_levels_text(const Json& document, const Palette& palette) {
 
 std::string status_text(const Json& document, const Palette& palette) {
   const std::string ready = member(document, "ready");
+  const std::string why_not = member(document, "not_ready");
   const Json& all = wire::member_of(document, "cluster");
   Json cluster = all;
   if (cluster.is_object()) cluster.erase("security");  // which has lines of its own
   const std::vector<std::pair<std::string, Cell>> lines = {
       {"node", {member(document, "node"), Colour::bold}},
       {"version", {member(document, "version"), Colour::none}},
-      {"ready", {ready, ready == "yes" ? Colour::green : Colour::yellow}},
+      {"ready", {why_not == "-" ? ready : ready + ": " + why_not, ready == "yes" ? Colour::green : Colour::yellow}},
       {"uptime", {uptime_text(document), Colour::none}},
       {"plugins", {member(document, "plugins"), Colour::none}},
       {"watch", {member(document, "watch"), Colour::none}},
       {"pool", {member(document, "pool"), Colour::none}},
       {"log", {member(document, "log"), Colour::none}},
+      {"http", {member(wire::member_of(document, "http"), "address"), Colour::none}},
       {"cluster", {cell_text(cluster), Colour::none}},
       {"security", {security_cell(all), Colour::none}},
       {"turned away", {turned_away_cell(all), Colour::none}}};

@@ -7,6 +7,7 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(Boost 1.74 REQUIRED)
 find_package(cereal 1.3 REQUIRED)
 find_package(cppzmq 4.9 REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)  # Debian's does not tell its version
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(libelf REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(libsodium REQUIRED IMPORTED_TARGET libsodium)

@@ -17,9 +17,9 @@ foreach(component abi sdk keys registry host)
 endforeach()
 
 install(DIRECTORY plugin-sdk/include/ keys/include/ registry/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-# Not those that show what only the host's own sources may see: libelf.
+# Not those that show what only the host's own sources may see: libelf, prometheus-cpp.
 install(DIRECTORY host/ DESTINATION ${host_include_dir} FILES_MATCHING PATTERN *.hpp
-  PATTERN elf_file.hpp EXCLUDE PATTERN symbols.hpp EXCLUDE PATTERN dependencies.hpp EXCLUDE)
+  PATTERN elf_file.hpp EXCLUDE PATTERN symbols.hpp EXCLUDE PATTERN dependencies.hpp EXCLUDE PATTERN metrics EXCLUDE)
 
 configure_package_config_file(cmake/busbarConfig.cmake.in busbarConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(busbarConfigVersion.cmake COMPATIBILITY SameMinorVersion)
@@ -30,6 +30,7 @@ install(FILES
 
 install(TARGETS busbard busbar)
 install(TARGETS greeter echo LIBRARY DESTINATION lib/busbar/plugins)  # where busbard looks, not an architecture's folder
+install(FILES config/prometheus/alerts.yml config/prometheus/busbar.json DESTINATION ${CMAKE_INSTALL_DATADIR}/busbar/prometheus)
 install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar)
 install(FILES docs/man/busbar.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES docs/man/busbar-bench.1 docs/man/busbar-config.1 docs/man/busbar-doctor.1 docs/man/busbar-top.1

@@ -7,10 +7,10 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config binutils
   cppzmq-dev libboost-dev libcereal-dev libcli11-dev libelf-dev libfmt-dev libsodium-dev libspdlog-dev libtomlplusplus-dev
-  libzmq3-dev nlohmann-json3-dev)
+  libzmq3-dev nlohmann-json3-dev prometheus-cpp-dev)
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
-    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld mount python3-cbor2 python3-jsonschema
+    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld mount prometheus python3-cbor2 python3-jsonschema
     python3-zmq rsync)
 fi
 if [[ "${1:-}" == --bench ]]; then

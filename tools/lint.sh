@@ -23,9 +23,10 @@ forbid '(busbar/registry/|dispatch/|plugins/|admin/|daemon/|pool/|events/|config
 forbid 'busbar/keys/' plugin-sdk
 forbid '(dispatch/|plugins/|admin/|daemon/|pool/|events/|config/|log/|rundir/)' registry
 forbid '(busbar/registry/|dispatch/|plugins/|admin/admin_|daemon/|pool/|events/|config/|log/|rundir/)' cli plugins
+forbid '(metrics/|http/)' host/dispatch host/transport host/node host/pool host/events host/log host/config host/plugins host/admin
 forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/transport host/node host/pool host/events host/log
 forbid '(node/|transport/)' host/dispatch host/pool host/events host/log host/config host/plugins
-forbid '(dispatch/|plugins/|events/)' host/pool host/log
+forbid '(dispatch/|plugins/|events/)' host/pool host/log host/http
 forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
 echo "includes: one way"
 

@@ -60,6 +60,7 @@ class Loader {
   void fill_in_threads();
   void check_paths();
   void check_addresses();
+  void check_http();
   void check_security();
   void check_connections();
   void check_heartbeat();
@@ -243,6 +244,17 @@ void Loader::check_addresses() {
   for (const std::string& seed : cluster.join) check("join", seed);
 }
 
+/// Keys do not help here: what is asked over HTTP is never encrypted.
+void Loader::check_http() {
+  const auto& http = config_.http;
+  if (http.insecure || http.listen.empty() || registry::net::is_local_address("tcp://" + http.listen)) return;
+  fault("could not use the configuration: http.listen (" + origin_of("http", "listen") + ") is " +
+        in_quotes(http.listen) +
+        ", expected a loopback address, because what is asked over HTTP is neither encrypted nor is anybody asked who "
+        "they are (hint: let a proxy on this machine ask for credentials; only on a network where you trust everybody, "
+        "say http.insecure = true)");
+}
+
 /// Nobody shall think that keys are asked for where they are not.
 void Loader::check_security() {
   const auto& security = config_.security;
@@ -284,6 +296,7 @@ Config Loader::finish() {
   fill_in_threads();
   check_paths();
   check_addresses();
+  check_http();
   check_security();
   check_connections();
   check_heartbeat();

@@ -86,6 +86,15 @@ struct Config {
 
   LogSettings log;
 
+  struct Http {
+    std::string listen; /* empty: nowhere */
+    bool insecure = false;
+  } http;
+
+  struct Readiness {
+    std::vector<std::string> require; /* services */
+  } readiness;
+
   struct Limits {
     std::size_t max_message = 64 * 1024 * 1024; /* bytes */
     std::size_t peer_queue = 64 * 1024 * 1024;  /* bytes */

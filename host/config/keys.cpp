@@ -42,6 +42,16 @@ constexpr TextRule kWatch = {
     [] { return std::string("\"auto\", \"inotify\" or \"poll\""); }};
 constexpr TextRule kLogFile = {[](std::string_view text) { return text.find('\0') == std::string_view::npos; },
                                [] { return std::string("a file's path, or \"\" for standard error"); }};
+constexpr TextRule kHttpAddress = {
+    [](std::string_view text) {
+      const std::string address = "tcp://" + std::string(text);
+      const bool is_bound = registry::net::is_address(address, true) && !registry::net::has_name(address);
+      return text.empty() || (is_bound && text.find('*') == std::string_view::npos);
+    },
+    [] {
+      return std::string("an IP address and a port, such as \"127.0.0.1:9464\" (port 0: any free one), or nothing");
+    }};
+constexpr TextRule kServices = {is_service_name, [] { return "names of services: " + std::string(kServiceNameRule); }};
 constexpr TextRule kHost = {
     [](std::string_view text) {
       const bool is_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
@@ -174,6 +184,26 @@ constexpr auto kKeys = std::to_array<Key>({
      &kLogFile},
     {"log", "slow_call", [](Config& c) -> milliseconds& { return c.log.slow_call; },
      "a call that takes longer is told in the log; 0s: none is", 0, kDay},
+
+    {"http",
+     "listen",
+     [](Config& c) -> std::string& { return c.http.listen; },
+     "where metrics and health are told over HTTP; nothing: nowhere",
+     0,
+     0,
+     {},
+     &kHttpAddress},
+    {"http", "insecure", [](Config& c) -> bool& { return c.http.insecure; },
+     "whether other machines may read these, although nothing is encrypted and nobody is asked who they are"},
+
+    {"readiness",
+     "require",
+     [](Config& c) -> Texts& { return c.readiness.require; },
+     "services that must be provided here for this host to be ready",
+     0,
+     0,
+     {},
+     &kServices},
 
     {"limits", "max_message", [](Config& c) -> std::size_t& { return c.limits.max_message; },
      "the largest message that is accepted", kSmallestSize, kLargestMessage},

@@ -1,5 +1,6 @@
 #include "daemon/host.hpp"
 
+#include <busbar/registry/net/address.hpp>
 #include <busbar/registry/net/capacity.hpp>
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 #include "admin/log_levels.hpp"
 #include "admin/node_documents.hpp"
 #include "admin/stats_document.hpp"
+#include "daemon/http_pages.hpp"
+#include "daemon/liveness.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -134,6 +137,7 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
       plugins_(plugin_options(config_, std::move(trial_program), marker_), node_.registry(), node_.dispatcher(),
                node_.events(), logs_.get("host.loader"),
                [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
+      readiness_(config_.readiness.require, node_, plugins_),
       queries_(node_.dispatcher(), admin_hooks()) {
   for (const DirectoryLock* lock : {&run_lock_, &cache_lock_}) {
     if (const auto& before = lock->taken_over_from()) {
@@ -154,6 +158,7 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
   admin.max_message = config_.limits.max_message;
   admin_ = std::make_unique<AdminServer>(admin_socket_path(config_.paths.run), node_.dispatcher(), admin_hooks(),
                                          logs_.get("host.admin"), admin);
+  serve_http();
   log_.info("started", {{"node", config_.node},
                         {"version", version()},
                         {"run_dir", config_.paths.run.string()},
@@ -162,7 +167,8 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
                         {"address", node_.address()},
                         {"bound_address", node_.bound_address()},
                         {"registry_address", node_.registry_address()},
-                        {"bound_registry_address", node_.bound_registry_address()}});
+                        {"bound_registry_address", node_.bound_registry_address()},
+                        {"http_address", http_ != nullptr ? http_->address() : ""}});
   if (!descriptors_.is_enough()) {
     log_.warn(
         "fewer descriptors are allowed than registry.max_peers and limits.strangers may take; raise the hard limit, or "
@@ -202,11 +208,33 @@ void Host::tell_of_last_end() const {
   }
 }
 
+// From before the first scan until the end of `stop`: who asks whether it is ready is told why it is not.
+void Host::serve_http() {
+  if (config_.http.listen.empty()) return;
+  const auto counts = std::make_shared<EventCounts>();
+  node_.events().subscribe(counts, EventCounts::wanted());
+  const auto liveness = std::make_shared<Liveness>(node_);
+  const HttpSubjects subjects{.version = version(),
+                              .node = node_,
+                              .plugins = plugins_,
+                              .readiness = readiness_,
+                              .hanging = [liveness] { return liveness->hanging(); },
+                              .counts = counts,
+                              .pool_queue = config_.pool.queue,
+                              .max_retired = config_.plugins.max_retired};
+  http_ = std::make_unique<HttpServer>(HttpOptions{.listen = config_.http.listen}, http_pages(subjects),
+                                       logs_.get("host.http"));
+  if (!registry::net::is_local_address("tcp://" + config_.http.listen)) {
+    log_.warn("insecure: whoever reaches this address may read metrics and health", {{"address", http_->address()}});
+  }
+}
+
 // One order for all nodes (decision 0016), with the command line and the plugins in between: who calls from here is
 // answered first, and plugins stop when no handler runs any more. Until then their services are there, for what a
 // handler asks of others here is a part of its call.
 Stopped Host::stop() {
   if (std::exchange(stopped_, true)) return {};
+  readiness_.stop();
   log_.info("stopping", {{"node", config_.node}});
   // One budget for the whole stop; each phase gets what the ones before it have left (shutdown.timeout).
   const Nanos deadline = now_ns() + std::chrono::nanoseconds(config()->shutdown.timeout).count();
@@ -218,6 +246,7 @@ Stopped Host::stop() {
   const PoolStopped pool = node_.drain(deadline);
   const std::size_t kept = plugins_.stop_all(deadline);
   node_.stop(deadline);
+  if (http_ != nullptr) http_->stop();
   if (pool.abandoned != 0 || kept != 0) {
     log_.warn("stopped with handlers that have not ended", {{"threads", pool.abandoned}, {"plugins", kept}});
     logs_.flush(kLastLines);
@@ -284,7 +313,7 @@ AdminHooks Host::admin_hooks() {
   hooks.set_log_level = [this](const std::string& part, const std::string& level) {
     return set_log_level(logs_.levels(), part, level);
   };
-  hooks.ready = [this] { return ready(); };
+  hooks.ready = [this] { return readiness_.has_begun(); };
   hooks.when_ready = [this](std::function<void()> tell) { when_ready(std::move(tell)); };
   hooks.describe = [this](std::string_view service, CallerIs caller) { return describe_local(node_, service, caller); };
   return hooks;
@@ -310,9 +339,11 @@ nlohmann::json Host::status() const {
     auto& count = plugins[std::string(name_of(row.state))];
     count = count.is_null() ? 1 : count.get<int>() + 1;
   }
+  const std::vector<std::string> reasons = readiness_.reasons();
   return {{"node", config_.node},
           {"version", version()},
-          {"ready", ready()},
+          {"ready", reasons.empty()},
+          {"not_ready", reasons},
           {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
           {"cluster", cluster_status(node_)},
           {"pool",
@@ -325,7 +356,8 @@ nlohmann::json Host::status() const {
             {"queued", pool.queued}}},
           {"plugins", std::move(plugins)},
           {"log", {{"dropped", logs_.lines_dropped()}}},
-          {"watch", watch_status(plugins_.watching())}};
+          {"watch", watch_status(plugins_.watching())},
+          {"http", {{"address", http_ != nullptr ? http_->address() : ""}}}};
 }
 
 }  // namespace busbar::host

@@ -14,7 +14,9 @@
 #include "daemon/crash_marker.hpp"
 #include "daemon/descriptor_limit.hpp"
 #include "daemon/live_config.hpp"
+#include "daemon/readiness.hpp"
 #include "events/event_history.hpp"
+#include "http/http_server.hpp"
 #include "log/log.hpp"
 #include "node/node.hpp"
 #include "plugins/plugin_manager.hpp"
@@ -38,10 +40,10 @@ class Host {
   /// Takes the run and the cache directory for itself. It logs to `logs`. `trial_program` is run as `PROGRAM
   /// --try-plugin FILE`. `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads,
   /// possibly before the constructor has returned; the host should then be stopped, by another thread. Errors:
-  /// DirectoryError, CopyError, AdminError, ClusterError, CallPlaneError, std::system_error, each in words for an
+  /// DirectoryError, CopyError, AdminError, HttpError, ClusterError, CallPlaneError, std::system_error, each in words for an
   /// operator. `source`: what the configuration was made of, for `reload`.
   Host(Config config, Logs logs, std::filesystem::path trial_program,
-       std::function<void(std::string_view reason)> refused = {});
+       std::function<void(std::string_view reason)> refused = {}, std::optional<ConfigSource> source = {});
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -71,11 +73,11 @@ class Host {
 
  private:
   void tell_of_last_end() const;
+  void serve_http();
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
   nlohmann::json stats();
-  bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
   void when_ready(std::function<void()> tell);
 
   const Config config_;  // that it was started with; what may change is in `live_`
@@ -91,8 +93,10 @@ class Host {
   const std::shared_ptr<EventHistory> history_ = std::make_shared<EventHistory>();
   Node node_;
   PluginManager plugins_;
+  Readiness readiness_;
   QueryServer queries_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<HttpServer> http_;  // null: not configured
   bool stopped_ = false;
 };
 

@@ -212,7 +212,12 @@ Node::Node(NodeOptions options, NotStarted)
           *call_plane_, events_, options_.state_dir, options_.log)),
       cluster_(std::make_unique<registry::Cluster>(
           cluster_options(options_, keyring_, std::ref(turned_away_), call_plane_->address()), registry_,
-          *membership_)) {}
+          *membership_)) {
+  supervisor_.add_duty([this](host::Nanos) {
+    time_turns_.fetch_add(1, std::memory_order_relaxed);
+    return host::kNever;
+  });
+}
 
 Node::~Node() { stop(); }
 
@@ -232,6 +237,20 @@ void Node::start(Hooks hooks) {
                      {.routability_changed = [this] { cluster_->routability_changed(); },
                       .renewed = [this](const auto& before, const auto& now) { cluster_->replace(before, now); }});
   cluster_->start();
+}
+
+void Node::have_threads_turn() noexcept {
+  supervisor_.wake_at(host::now_ns());
+  call_plane_->ring();
+  cluster_->ring();
+}
+
+std::vector<Node::Turns> Node::turns() const {
+  const host::CallPlaneTurns calls = call_plane_->turns();
+  return {{"busbar-time", time_turns_.load(std::memory_order_relaxed)},
+          {"busbar-serve", calls.serve},
+          {"busbar-peers", calls.peers},
+          {"busbar-registry", cluster_->turns()}};
 }
 
 void Node::stop() noexcept { stop(host::now_ns() + kStopTime); }

@@ -9,11 +9,13 @@
 #include <busbar/registry/registry.hpp>
 #include <busbar/thread_safety.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -176,11 +178,22 @@ class Node {
   void stop(host::Nanos deadline) noexcept;
 
   host::Dispatcher& dispatcher() noexcept { return dispatcher_; }
+  const host::Dispatcher& dispatcher() const noexcept { return dispatcher_; }
   registry::Registry& registry() noexcept { return registry_; }
   const registry::Registry& registry() const noexcept { return registry_; }
   host::EventStream& events() noexcept { return events_; }
   host::PoolStats pool_stats() const noexcept { return pool_.stats(); }
   host::CallPlaneStats call_stats() const { return call_plane_->stats(); }
+  /// How often a connection for calls to each node has come up; also of some that have left.
+  std::map<std::string, std::uint64_t> connected() const { return call_plane_->connected(); }
+  /// How often a thread on which all rests has turned.
+  struct Turns {
+    std::string_view thread;
+    std::uint64_t count = 0;
+  };
+  /// Has each of these threads turn once more, without waiting for that; one whose count then stays as it is hangs.
+  void have_threads_turn() noexcept;
+  std::vector<Turns> turns() const;
   /// How many connections to or from nodes still have a key that the one or the other has replaced: when there are none
   /// on any node, the key before can be taken away.
   std::uint64_t renewing() const { return call_plane_->stats().renewing + cluster_->renewing(); }
@@ -195,6 +208,7 @@ class Node {
 
   host::EventStream events_;
   registry::Registry registry_;
+  std::atomic<std::uint64_t> time_turns_{0};  // of the supervisor's thread
   host::Supervisor supervisor_;
   host::Pool pool_;
   host::Dispatcher dispatcher_;

@@ -130,6 +130,28 @@ void CallPeers::fill(CallPlaneStats& stats) const noexcept {
   stats.malformed += shared_->malformed.load(std::memory_order_relaxed);
 }
 
+std::map<std::string, std::uint64_t> CallPeers::connected() const {
+  const MutexLock lock(mutex_);
+  return connected_;
+}
+
+// Counts outlive the links: a node that is lost and comes back has connected once more. Of those that do not come back
+// as many are kept as nodes may be known.
+void CallPeers::count_connection(const std::string& node) noexcept try {
+  const MutexLock lock(mutex_);
+  if (connected_.size() >= 2 * std::size_t{options_.max_peers} && !connected_.contains(node)) {
+    std::erase_if(connected_, [this](const auto& one) BUSBAR_REQUIRES(mutex_) {
+      return std::none_of(links_.begin(), links_.end(), [&](const auto& weak) {
+        const auto link = weak.lock();
+        return link != nullptr && link->name() == one.first;
+      });
+    });
+  }
+  ++connected_[node];
+} catch (const std::bad_alloc&) {
+  // One less is counted.
+}
+
 void CallPeers::run() noexcept {
   const AlternateStack stack;
   ::pthread_setname_np(::pthread_self(), "busbar-peers");
@@ -142,6 +164,7 @@ void CallPeers::run() noexcept {
     for (const auto& keeper : keepers_) keeper->descriptors(polled_);
     if (due == 0 || !wait_awake()) shared_->bell.sleep(polled_.data(), polled_.size(), due);
     if (due != 0) let_more_come();
+    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 }
 
@@ -206,8 +229,11 @@ Nanos CallPeers::attend_all() {
   if (keys_changed) look_at_keys(now);
   for (const auto& keeper : keepers_) {
     if (stopping) keeper->end("this node is stopping");
+    const bool was_up = keeper->up();
     changed |= keeper->attend(now, polled_);
-    if (const auto before = keeper->take_replaced(); before != nullptr && renewed_) renewed_(before, keeper->link());
+    const auto before = keeper->take_replaced();
+    if (before != nullptr && renewed_) renewed_(before, keeper->link());
+    if (before == nullptr && !was_up && keeper->up()) count_connection(keeper->link()->name());
     due = std::min(due, keeper->due());
     if (keeper->up()) ++up;
     if (keeper->renewing()) ++renewing;

@@ -60,6 +60,10 @@ class CallPeers {
   void stop() noexcept;
 
   void fill(CallPlaneStats& stats) const noexcept;
+  // How often a link to each node has come up.
+  std::map<std::string, std::uint64_t> connected() const BUSBAR_EXCLUDES(mutex_);
+  // How often the thread has turned.
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
 
  private:
   void run() noexcept;
@@ -68,6 +72,7 @@ class CallPeers {
   void adopt_added();
   std::shared_ptr<Link> make(std::string name, std::uint64_t incarnation, std::string address) const;
   std::vector<std::shared_ptr<Link>> all() BUSBAR_EXCLUDES(mutex_);
+  void count_connection(const std::string& node) noexcept BUSBAR_EXCLUDES(mutex_);
   Nanos attend_all();
   void look_at_keys(Nanos now);
   void renew_outdated();
@@ -86,7 +91,10 @@ class CallPeers {
   std::atomic<std::uint64_t> up_{0};
   std::atomic<std::uint64_t> renewing_{0};
 
-  Mutex mutex_;
+  std::atomic<std::uint64_t> turns_{0};
+
+  mutable Mutex mutex_;
+  std::map<std::string, std::uint64_t> connected_ BUSBAR_GUARDED_BY(mutex_);  // how often, by node
   std::vector<std::shared_ptr<Link>> added_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<Link>> links_ BUSBAR_GUARDED_BY(mutex_);         // all that have not been forgotten
   std::map<std::string, keys::PublicKey> proved_ BUSBAR_GUARDED_BY(mutex_);  // by name; since they were last looked at

@@ -67,6 +67,15 @@ CallPlaneStats CallPlane::stats() const {
   return stats;
 }
 
+std::map<std::string, std::uint64_t> CallPlane::connected() const { return core_->peers.connected(); }
+
+void CallPlane::ring() noexcept {
+  core_->peers.ring();
+  core_->server.ring();
+}
+
+CallPlaneTurns CallPlane::turns() const noexcept { return {core_->server.turns(), core_->peers.turns()}; }
+
 bool CallPlane::wind_down(Nanos deadline) noexcept {
   try {
     return core_->server.nodes().wait_until_none_asks(core_->peers.say_closing(), deadline);

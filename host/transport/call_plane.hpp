@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -53,6 +54,12 @@ struct CallPlaneStats {
   std::uint64_t unanswerable = 0;  ///< answers whose requester had gone, or whose queue was full
 };
 
+/// How often the two threads of a call plane have turned.
+struct CallPlaneTurns {
+  std::uint64_t serve = 0;
+  std::uint64_t peers = 0;
+};
+
 /// Ownership: what is given outlives `stop`; peers may outlive it, and are down then. Threads: two of its own,
 /// "busbar-serve" (the ROUTER; inline services of requests run there) and "busbar-peers" (what no caller works).
 class CallPlane {
@@ -91,6 +98,11 @@ class CallPlane {
   /// can be asked from here any more. False: not all have said so at the deadline.
   bool wind_down(Nanos deadline) noexcept;
   CallPlaneStats stats() const;
+  /// How often a connection to each node has come up, those that only renew keys aside; also of some that have left.
+  std::map<std::string, std::uint64_t> connected() const;
+  /// Has both threads turn once more, without waiting for that; and how often each has.
+  void ring() noexcept;
+  CallPlaneTurns turns() const noexcept;
   /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns
   /// the kernel has them, every peer is down, and the threads have ended. A second call does nothing.
   void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(100)) noexcept;

@@ -162,6 +162,7 @@ void CallServer::run() noexcept {
     if (has_lost_.exchange(false, std::memory_order_acquire)) end_lost();
     if (look) drain_monitor();
     if (!leaving_.empty()) end_leaving(batch);
+    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   // What has come until now gets its answer: who refuses requests by now says so, and they are sent elsewhere (C-D18).
   while (router_->look(batch) && now_ns() < stop_by_.load(std::memory_order_relaxed)) handle_all(batch);

@@ -65,6 +65,9 @@ class CallServer {
   const ConnectedNodes& nodes() const noexcept { return nodes_; }
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
+  /// Has the thread turn once more; and how often it has.
+  void ring() noexcept { router_->ring(); }
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
 
  private:
   using Received = ReceivedBatch::Message;
@@ -121,6 +124,7 @@ class CallServer {
   };
   std::atomic<bool> has_lost_{false};
   std::atomic<bool> keys_changed_{false};
+  std::atomic<std::uint64_t> turns_{0};
   Mutex mutex_;
   std::vector<Lost> lost_ BUSBAR_GUARDED_BY(mutex_);
 

@@ -130,6 +130,8 @@ class Cluster::Core {
   void routability_changed();
   void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
   bool wait_acknowledged(std::chrono::milliseconds at_most);
+  void ring() noexcept { plane_.ring(); }
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
   void stop() noexcept;
 
  private:
@@ -214,6 +216,7 @@ class Cluster::Core {
   std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
   std::atomic<bool> has_replacements_{false};
   std::atomic<bool> has_other_seeds_{false};
+  std::atomic<std::uint64_t> turns_{0};
   mutable Mutex mutex_;
   std::vector<std::pair<std::shared_ptr<RemoteNode>, std::shared_ptr<RemoteNode>>> replacements_
       BUSBAR_GUARDED_BY(mutex_);  // each before, and from now on
@@ -279,6 +282,7 @@ void Cluster::Core::run() {
     for (auto& event : plane_.receive()) take(std::move(event));
     if (Time::clock::now() >= machine_.next_deadline()) perform(machine_.tick(Time::clock::now()));
     tell_acknowledged(asked);
+    turns_.fetch_add(1, std::memory_order_relaxed);
   }
   perform(machine_.leave(Time::clock::now()));
   plane_.close_all(kGoodbyeLinger);
@@ -644,6 +648,8 @@ void Cluster::replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<Remote
   core_->replace(std::move(before), std::move(node));
 }
 bool Cluster::wait_acknowledged(std::chrono::milliseconds at_most) { return core_->wait_acknowledged(at_most); }
+void Cluster::ring() noexcept { core_->ring(); }
+std::uint64_t Cluster::turns() const noexcept { return core_->turns(); }
 void Cluster::stop() noexcept { core_->stop(); }
 
 }  // namespace busbar::registry

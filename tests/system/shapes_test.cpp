@@ -121,11 +121,13 @@ TEST_F(Shapes, Plugins) {
 
 TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   const Json status = host.ask({"status"}).json;
-  EXPECT_EQ(keys_of(status), (std::set<std::string>{"node", "version", "ready", "uptime_s", "cluster", "pool",
-                                                    "plugins", "log", "watch"}));
+  EXPECT_EQ(keys_of(status), (std::set<std::string>{"node", "version", "ready", "not_ready", "uptime_s", "cluster",
+                                                    "pool", "plugins", "log", "watch", "http"}));
   EXPECT_EQ(status["log"], Json({{"dropped", 0}}));
   EXPECT_EQ(status["node"], "tested");
   EXPECT_EQ(status["ready"], true);
+  EXPECT_EQ(status["not_ready"], Json::array());
+  EXPECT_EQ(status["http"], Json({{"address", ""}}));
   EXPECT_TRUE(status["uptime_s"].is_number());
   EXPECT_TRUE(status["cluster"].is_object());
   EXPECT_TRUE(status["cluster"]["table"]["age_ms"].is_number_unsigned()) << status["cluster"];

@@ -89,6 +89,15 @@ TEST(StatusText, IsForReading) {
   EXPECT_THAT(text, HasSubstr("turned away  nobody\n"));
 }
 
+TEST(StatusText, SaysWhyAHostIsNotReady) {
+  const Json document = {{"ready", false}, {"not_ready", {"service \"greet\" is not provided here", "it is stopping"}}};
+  EXPECT_THAT(status_text(document, kPlain),
+              HasSubstr("ready        no: service \"greet\" is not provided here, it is stopping\n"));
+  EXPECT_THAT(
+      status_text({{"ready", true}, {"not_ready", Json::array()}, {"http", {{"address", "127.0.0.1:1"}}}}, kPlain),
+      AllOf(HasSubstr("ready        yes\n"), HasSubstr("http         127.0.0.1:1\n")));
+}
+
 TEST(StatusText, SaysWhetherThereAreKeysAndWhoWasTurnedAway) {
   const auto of = [](const char* cluster) { return status_text({{"cluster", Json::parse(cluster)}}, kPlain); };
   const std::string keys = of(R"({"nodes": 3, "insecure": false, "security": {"mode": "curve", "authorized": 12,

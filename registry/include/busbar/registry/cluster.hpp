@@ -136,6 +136,9 @@ class Cluster {
   /// There is another way to reach that node, in the same incarnation: from some moment on, which `node_replaced`
   /// tells, it alone is found.
   void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
+  /// Has its thread turn once more, without waiting for that; and how often it has turned.
+  void ring() noexcept;
+  std::uint64_t turns() const noexcept;
   /// Waits until every node that this one is connected to has said that it has this node's record, with what has
   /// changed before this call; at most so long. False: not all have.
   bool wait_acknowledged(std::chrono::milliseconds at_most);

@@ -308,6 +308,31 @@ TEST_F(ConfigTest, RefusesAddressesThatOtherMachinesReachUnlessToldInsecure) {
   EXPECT_THAT(faults(), IsEmpty());
 }
 
+TEST_F(ConfigTest, TakesOnlyAddressesOfThisMachineForHttpUnlessToldInsecure) {
+  write("[http]\nlisten = \"127.0.0.1:9464\"\n");
+  EXPECT_EQ(load().http.listen, "127.0.0.1:9464");
+  write("[http]\nlisten = \"[::1]:0\"\n");
+  EXPECT_EQ(load().http.listen, "[::1]:0");
+  for (const char* wrong : {"9464", "localhost:9464", "127.0.0.1", "127.0.0.1:*", "*:9464", "tcp://127.0.0.1:1"}) {
+    EXPECT_THAT(file_fault("[http]\nlisten = \"" + std::string(wrong) + "\"\n"),
+                HasSubstr("expected an IP address and a port, such as \"127.0.0.1:9464\""));
+  }
+  write("[security]\nmode = \"curve\"\n[http]\nlisten = \"0.0.0.0:9464\"\n");
+  const auto all = faults();
+  ASSERT_EQ(all.size(), 1u) << "keys do not help here";
+  EXPECT_THAT(all[0], StartsWith("could not use the configuration: http.listen (line 4 of"));
+  EXPECT_THAT(all[0], HasSubstr("http.insecure = true"));
+  write("[http]\nlisten = \"0.0.0.0:9464\"\ninsecure = true\n");
+  EXPECT_TRUE(load().http.insecure);
+}
+
+TEST_F(ConfigTest, RequiresServicesByTheirNames) {
+  environment_.variables["BUSBAR_READINESS__REQUIRE"] = "greet, echo";
+  EXPECT_THAT(load().readiness.require, ::testing::ElementsAre("greet", "echo"));
+  environment_.variables.clear();
+  EXPECT_THAT(file_fault("[readiness]\nrequire = [\"Greet\"]\n"), HasSubstr("names of services: "));
+}
+
 TEST_F(ConfigTest, RefusesALossThatASingleLateHeartbeatWouldBe) {
   write("[registry]\nheartbeat = \"2s\"\n");
   const auto all = faults();

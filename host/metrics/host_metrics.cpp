@@ -1,0 +1,14 @@
+#include "metrics/host_metrics.hpp"
+
+#include "metrics/families.hpp"
+
+namespace busbar::host {
+
+MetricFamilies HostMetrics::Collect() const {
+  auto build = gauge_family("busbar_build_info", "The version of this host; always 1.");
+  add(build, 1, labels({{"version", version_}}));
+  return {std::move(build),
+          gauge("busbar_ready", "Whether this host is ready, as /readyz says: 1 or 0.", ready_() ? 1 : 0)};
+}
+
+}  // namespace busbar::host
