@@ -26,8 +26,8 @@ namespace {
 constexpr std::array kServiceVerbs = {verb::kCall, verb::kValidate, verb::kAuthorized, verb::kDiscover,
                                       verb::kDescribe};
 constexpr std::array kOrders = {verb::kLoad, verb::kUnload, verb::kReload, verb::kRollback};
-constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,       verb::kPlugins,
-                                   verb::kStatus,   verb::kRescan, verb::kEvents,      verb::kCalls,
+constexpr std::array kHostVerbs = {verb::kServices, verb::kNodes,  verb::kViews,        verb::kPlugins,
+                                   verb::kStatus,   verb::kRescan, verb::kEvents,       verb::kCalls,
                                    verb::kStats,    verb::kConfig, verb::kReloadConfig, verb::kLogLevel};
 constexpr std::uint32_t kTrailTimeoutMs = 1'000;
 constexpr std::array<std::pair<std::string_view, DryRun>, 3> kDryRuns = {

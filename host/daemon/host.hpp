@@ -40,8 +40,8 @@ class Host {
   /// Takes the run and the cache directory for itself. It logs to `logs`. `trial_program` is run as `PROGRAM
   /// --try-plugin FILE`. `refused` is called when the cluster refuses this node (C-G7): on one of the host's threads,
   /// possibly before the constructor has returned; the host should then be stopped, by another thread. Errors:
-  /// DirectoryError, CopyError, AdminError, HttpError, ClusterError, CallPlaneError, std::system_error, each in words for an
-  /// operator. `source`: what the configuration was made of, for `reload`.
+  /// DirectoryError, CopyError, AdminError, HttpError, ClusterError, CallPlaneError, std::system_error, each in words
+  /// for an operator. `source`: what the configuration was made of, for `reload`.
   Host(Config config, Logs logs, std::filesystem::path trial_program,
        std::function<void(std::string_view reason)> refused = {}, std::optional<ConfigSource> source = {});
   ~Host();

@@ -119,7 +119,8 @@ busbar_status dispatch_async(void* context, busbar_call* parent, const busbar_me
     // The plugin's code runs again when the call ends: it must not be unloaded before.
     const auto callback = [&instance, done, user](Message&& outcome) {
       {
-        const Text id(outcome.id()), correlation_id(outcome.correlation_id()), trace(outcome.traceparent());  // the plugin may let go of the message
+        const Text id(outcome.id()), correlation_id(outcome.correlation_id()),
+            trace(outcome.traceparent());  // the plugin may let go of the message
         const PluginStep step(instance, "callback", {id.view(), correlation_id.view(), trace.view()});
         done(user, new busbar_result(std::move(outcome)));
       }
