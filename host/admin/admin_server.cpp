@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <busbar/pulse.hpp>
 #include <busbar/wire/admin.hpp>
 #include <busbar/wire/peer_user.hpp>
 
@@ -113,6 +114,7 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
         stop_timer_(io_) {}
 
   void start();
+  bool turns();
   void begin_stop(std::chrono::milliseconds grace);
   void stop(std::chrono::milliseconds grace);
 
@@ -160,6 +162,7 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
   asio::steady_timer stop_timer_;
   std::unordered_map<const AdminConnection*, std::shared_ptr<AdminConnection>> connections_;
 
+  Pulse pulse_;
   std::thread thread_;
 };
 
@@ -189,6 +192,12 @@ void AdminServer::Core::run() noexcept {
       log_.error("the admin socket could not go on with a client", {{"error", failure.what()}});
     }
   }
+}
+
+bool AdminServer::Core::turns() {
+  const bool turned = pulse_.ask();
+  asio::post(io_, [this] { pulse_.answer(); });
+  return turned;
 }
 
 void AdminServer::Core::begin_stop(std::chrono::milliseconds grace) {
@@ -375,6 +384,8 @@ AdminServer::AdminServer(std::filesystem::path socket, Dispatcher& dispatcher, A
 }
 
 AdminServer::~AdminServer() { stop(); }
+
+bool AdminServer::turns() { return core_->turns(); }
 
 void AdminServer::wind_down(std::chrono::milliseconds grace) { core_->begin_stop(grace); }
 

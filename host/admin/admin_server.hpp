@@ -84,6 +84,9 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
+  /// Whether its thread has turned since this was last called. Has it turn once more, and does not wait for that; the
+  /// first time nothing was asked yet, and it is true. Threads: one at a time.
+  bool turns();
   /// The first half of `stop`, without waiting: from a moment later on no new requests are taken.
   void wind_down(std::chrono::milliseconds grace);
   /// Takes no new connections and requests; gives those under way `grace` to be answered, and then answers for them

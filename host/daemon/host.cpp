@@ -218,6 +218,26 @@ void Host::when_ready(std::function<void()> tell) {
   plugins_.when_ready([this, tell = std::move(tell)]() mutable { node_.when_joined(std::move(tell)); });
 }
 
+std::vector<std::string_view> Host::stuck_threads() {
+  std::vector<std::string_view> stuck = node_.stuck_threads();
+  if (!admin_->turns()) stuck.emplace_back("busbar-admin");
+  return stuck;
+}
+
+std::string Host::summary() const {
+  std::size_t serving = 0, failed = 0, services = 0;
+  for (const PluginRow& row : plugins_.rows()) {
+    if (row.state == PluginState::failed) ++failed;
+    if (row.state != PluginState::serving) continue;
+    ++serving;
+    services += row.services.size();
+  }
+  std::string text = ready() ? "serving " : "starting: ";
+  text += std::to_string(services) + " services of " + std::to_string(serving) + " plugins";
+  if (failed != 0) text += ", " + std::to_string(failed) + " failed";
+  return text + ", " + std::to_string(node_.nodes().size() - 1) + " other nodes";
+}
+
 // ------------------------------------------------------------------------------------------- for the command line
 
 AdminHooks Host::admin_hooks() {

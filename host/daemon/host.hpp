@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/admin_server.hpp"
 #include "admin/query_server.hpp"
@@ -43,8 +45,17 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// Looks at the plugin directory again.
-  void rescan() { plugins_.scan(); }
+  /// Looks at the plugin directory again. `done` is called when that is over, on the loader's thread; never where the
+  /// host stops first.
+  void rescan(std::function<void()> done = {}) { plugins_.scan(std::move(done)); }
+  /// Has `tell` called once the first scan is over and the node has joined: when `busbar status` calls it ready. On any
+  /// of the host's threads, or at once; never where the host is refused, or stops first.
+  void when_ready(std::function<void()> tell);
+  /// How it is, in a line for people.
+  std::string summary() const;
+  /// Its threads that have not gone on since this was last asked, each of which is then woken. Not among them: those
+  /// that run handlers or plugins' starts, which may take as long as they want. Until `stop`. Threads: one at a time.
+  std::vector<std::string_view> stuck_threads();
   /// Has one plugin loaded, unloaded, reloaded or rolled back (PluginManager::order).
   void order(Order order) { plugins_.order(std::move(order)); }
   /// What goes on: calls that are served here, and those from here to other nodes; the oldest first.
@@ -67,7 +78,6 @@ class Host {
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
   bool ready() const { return plugins_.ready() && node_.join_state() == JoinState::joined; }
-  void when_ready(std::function<void()> tell);
 
   const Config config_;
   Logs logs_;

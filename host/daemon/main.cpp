@@ -12,6 +12,7 @@
 #include "config/config.hpp"
 #include "daemon/crash_report.hpp"
 #include "daemon/host.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/signals.hpp"
 #include "plugins/file/inspect.hpp"
 #include "plugins/file/trial.hpp"
@@ -23,11 +24,14 @@ using busbar::host::Config;
 using busbar::host::Host;
 using busbar::host::Override;
 using busbar::host::Overrides;
+using busbar::host::ServiceManager;
 using busbar::host::Signals;
 
 constexpr int kUsageError = 2;
 // How much longer than shutdown.timeout a stop may take before the process ends all the same: a plugin's `stop` hangs.
 constexpr std::chrono::milliseconds kStopGrace{5'000};
+// How much longer than all that the service manager is to wait, so that it never kills in the middle.
+constexpr std::chrono::milliseconds kExitMargin{5'000};
 
 struct Arguments {
   std::optional<std::filesystem::path> config_file;
@@ -138,6 +142,23 @@ std::atomic<bool> was_refused{false};
   exit(status);
 }
 
+// Tells the service manager how the host is, as often as it wants to know, and has the plugin directory looked at where
+// a signal asks for that. Returns when one asks for the end.
+void wait_for_end(Host& host, const Signals& signals, ServiceManager& manager) {
+  const auto interval = manager.interval();
+  while (true) {
+    const std::optional<int> signal = interval ? signals.wait_for(*interval) : std::optional(signals.wait());
+    if (!signal) {
+      manager.alive(host.stuck_threads(), host.summary());
+    } else if (*signal != SIGHUP) {
+      return;
+    } else {
+      manager.reloading();
+      host.rescan([&manager] { manager.reloaded(); });
+    }
+  }
+}
+
 int serve(const Arguments& arguments, const Signals& signals) {
   using namespace busbar::host;
   const Config config = load_config(arguments.config_file, Environment::of_this_process(), arguments.overrides);
@@ -147,15 +168,16 @@ int serve(const Arguments& arguments, const Signals& signals) {
   }
   report_crashes(config.log.format);
   const std::chrono::milliseconds budget = config.shutdown.timeout + kStopGrace;
-  // Never destroyed: `exit` ends the process while nothing of it is used any more.
+  // Never destroyed, both: `exit` ends the process while nothing of them is used any more.
+  auto& manager = *new ServiceManager();
   Host& host = *new Host(config, std::filesystem::read_symlink("/proc/self/exe"), [](std::string_view) {
     was_refused = true;
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
   });
-  while (true) {
-    if (signals.wait() != SIGHUP) stop_and_exit(host, signals, budget);
-    host.rescan();
-  }
+  host.when_ready([&] { manager.ready(host.summary()); });
+  wait_for_end(host, signals, manager);
+  manager.stopping(budget + kExitMargin);
+  stop_and_exit(host, signals, budget);
 }
 
 }  // namespace

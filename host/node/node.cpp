@@ -228,10 +228,23 @@ void Node::start(Hooks hooks) {
     turned_away_("calls", registry::net::TurnedAway::late_answer, node,
                  "it has answered a call that nobody waits for any more, or that it was never asked");
   });
+  supervisor_.add_duty([this](host::Nanos) {
+    supervisors_pulse_.answer();
+    return host::kNever;
+  });
   call_plane_->start(dispatcher_, dispatcher_,
                      {.routability_changed = [this] { cluster_->routability_changed(); },
                       .renewed = [this](const auto& before, const auto& now) { cluster_->replace(before, now); }});
   cluster_->start();
+}
+
+std::vector<std::string_view> Node::stuck_threads() {
+  std::vector<std::string_view> stuck;
+  if (!supervisors_pulse_.ask()) stuck.emplace_back("busbar-time");
+  supervisor_.wake_at(host::now_ns());
+  if (!cluster_->turns()) stuck.emplace_back("busbar-registry");
+  call_plane_->add_stuck(stuck);
+  return stuck;
 }
 
 void Node::stop() noexcept { stop(host::now_ns() + kStopTime); }

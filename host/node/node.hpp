@@ -5,6 +5,7 @@
 #include <busbar/keys/keyring.hpp>
 #include <busbar/limits.hpp>
 #include <busbar/message.hpp>
+#include <busbar/pulse.hpp>
 #include <busbar/registry/cluster.hpp>
 #include <busbar/registry/registry.hpp>
 #include <busbar/thread_safety.hpp>
@@ -179,6 +180,9 @@ class Node {
   host::EventStream& events() noexcept { return events_; }
   host::PoolStats pool_stats() const noexcept { return pool_.stats(); }
   host::CallPlaneStats call_stats() const { return call_plane_->stats(); }
+  /// The threads that have not turned since this was last asked; each is then woken, to turn once more. Those that
+  /// run handlers are not among them. Between `start` and `stop`. Threads: one at a time.
+  std::vector<std::string_view> stuck_threads();
   /// How many connections to or from nodes still have a key that the one or the other has replaced: when there are none
   /// on any node, the key before can be taken away.
   std::uint64_t renewing() const { return call_plane_->stats().renewing + cluster_->renewing(); }
@@ -209,6 +213,8 @@ class Node {
   JoinState join_state_ BUSBAR_GUARDED_BY(mutex_) = JoinState::joining;
   std::string refusal_ BUSBAR_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> when_joined_ BUSBAR_GUARDED_BY(mutex_);
+
+  Pulse supervisors_pulse_;
 };
 
 }  // namespace busbar

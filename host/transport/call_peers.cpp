@@ -135,6 +135,7 @@ void CallPeers::run() noexcept {
   ::pthread_setname_np(::pthread_self(), "busbar-peers");
   for (;;) {
     shared_->bell.hush();
+    pulse_.answer();
     adopt_added();
     const Nanos due = attend_all();
     if (stopping_ && keepers_.empty()) return;

@@ -1,6 +1,7 @@
 // The thread "busbar-peers": dials all peers, and works the sockets that no caller works.
 #pragma once
 
+#include <busbar/pulse.hpp>
 #include <busbar/thread_safety.hpp>
 
 #include <atomic>
@@ -41,6 +42,12 @@ class CallPeers {
              Renewed renewed = {});
   // Has the thread look around.
   void ring() noexcept { shared_->bell.ring(); }
+  // As CallServer::turns.
+  bool turns() noexcept {
+    const bool turned = pulse_.ask();
+    ring();
+    return turned;
+  }
   std::shared_ptr<Peer> add(std::string name, std::uint64_t incarnation, std::string address);
   // It is down when this returns; its calls are ended by the thread, at once.
   void drop(const std::shared_ptr<Peer>& peer, std::string_view reason);
@@ -81,6 +88,7 @@ class CallPeers {
   std::function<void()> routability_changed_;
   Renewed renewed_;
   const ConnectedNodes* callers_ = nullptr;
+  Pulse pulse_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> keys_changed_{false};  // any of these three
   std::atomic<std::uint64_t> up_{0};

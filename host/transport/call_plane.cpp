@@ -67,6 +67,11 @@ CallPlaneStats CallPlane::stats() const {
   return stats;
 }
 
+void CallPlane::add_stuck(std::vector<std::string_view>& threads) {
+  if (!core_->server.turns()) threads.emplace_back("busbar-serve");
+  if (!core_->peers.turns()) threads.emplace_back("busbar-peers");
+}
+
 bool CallPlane::wind_down(Nanos deadline) noexcept {
   try {
     return core_->server.nodes().wait_until_none_asks(core_->peers.say_closing(), deadline);

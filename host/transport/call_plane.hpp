@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dispatch/peer.hpp"
 #include "log/log.hpp"
@@ -91,6 +92,9 @@ class CallPlane {
   /// can be asked from here any more. False: not all have said so at the deadline.
   bool wind_down(Nanos deadline) noexcept;
   CallPlaneStats stats() const;
+  /// Adds the names of those of its threads that have not turned since this was last called, and has them turn once
+  /// more. Threads: one at a time.
+  void add_stuck(std::vector<std::string_view>& threads);
   /// What has come is still handed out. Answers that were queued are sent for as long as `linger`: when this returns
   /// the kernel has them, every peer is down, and the threads have ended. A second call does nothing.
   void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(100)) noexcept;

@@ -124,6 +124,12 @@ void CallServer::drop(std::string node, std::uint64_t incarnation, std::string r
   router_->ring();
 }
 
+bool CallServer::turns() noexcept {
+  const bool turned = pulse_.ask();
+  router_->ring();
+  return turned;
+}
+
 void CallServer::fill(CallPlaneStats& stats) const {
   stats.renewing += from_before_.load(std::memory_order_relaxed);
   stats.connections = connected_.load(std::memory_order_relaxed);
@@ -141,6 +147,7 @@ void CallServer::run() noexcept {
   bool slept = true;
   drain_monitor();  // a descriptor of ZeroMQ wakes nobody before it was once read until nothing was left
   while (!stopping_.load(std::memory_order_acquire)) {
+    pulse_.answer();
     // Where requests come one at a time, the answer goes out before it is looked whether there is another.
     const bool lone = slept && handled_ <= 1;
     const SharedRouter::Next next =

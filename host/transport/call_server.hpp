@@ -1,6 +1,7 @@
 // The provider's side of the call plane: one bound ROUTER, and the thread that reads it.
 #pragma once
 
+#include <busbar/pulse.hpp>
 #include <busbar/registry/net/door.hpp>
 #include <busbar/registry/net/gatekeeper.hpp>
 #include <busbar/registry/net/socket.hpp>
@@ -63,6 +64,9 @@ class CallServer {
   void stop(std::chrono::milliseconds linger) noexcept;
   /// The nodes whose requests, and answers to forwarded calls, come here.
   const ConnectedNodes& nodes() const noexcept { return nodes_; }
+  /// Whether its thread has turned since this was last called. Has it turn once more, and does not wait for that; the
+  /// first time nothing was asked yet, and it is true. Threads: one at a time.
+  bool turns() noexcept;
   /// Fills in what a provider knows.
   void fill(CallPlaneStats& stats) const;
 
@@ -108,6 +112,7 @@ class CallServer {
   std::shared_ptr<SharedRouter> router_;
   std::optional<registry::net::Monitor> monitor_;
   std::thread thread_;
+  Pulse pulse_;
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> stop_by_{0};
   ConnectedNodes nodes_;

@@ -2,6 +2,8 @@
 // machine, and what that wants done is done.
 #include "busbar/registry/cluster.hpp"
 
+#include <busbar/pulse.hpp>
+
 #include <pthread.h>
 
 #include <algorithm>
@@ -120,6 +122,11 @@ class Cluster::Core {
   std::vector<DepartedRow> departed() const;
   void routability_changed();
   void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
+  bool turns() noexcept {
+    const bool turned = pulse_.ask();
+    plane_.ring();
+    return turned;
+  }
   bool wait_acknowledged(std::chrono::milliseconds at_most);
   void stop() noexcept;
 
@@ -201,6 +208,7 @@ class Cluster::Core {
   std::atomic<bool> local_changed_{false};
   std::atomic<bool> keys_changed_{false};
   std::atomic<bool> stopping_{false};
+  Pulse pulse_;
   std::atomic<std::uint64_t> asked_{0};  // how often somebody has begun to wait for acknowledgements
   std::atomic<bool> has_replacements_{false};
   mutable Mutex mutex_;
@@ -256,6 +264,7 @@ void Cluster::Core::run() {
     const Time now = Time::clock::now();
     if (rows_changed_ || now - rows_published_ >= kRowsAge) publish_rows(now);
     plane_.wait(machine_.next_deadline());
+    pulse_.answer();
     const std::uint64_t asked = asked_;  // first: who asks means what has changed before
     if (local_changed_.exchange(false)) {
       perform(machine_.local_services_changed(Time::clock::now(), registry_.local_record()));
@@ -610,6 +619,7 @@ void Cluster::routability_changed() { core_->routability_changed(); }
 void Cluster::replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node) {
   core_->replace(std::move(before), std::move(node));
 }
+bool Cluster::turns() noexcept { return core_->turns(); }
 bool Cluster::wait_acknowledged(std::chrono::milliseconds at_most) { return core_->wait_acknowledged(at_most); }
 void Cluster::stop() noexcept { core_->stop(); }
 

@@ -134,6 +134,9 @@ class Cluster {
   /// There is another way to reach that node, in the same incarnation: from some moment on, which `node_replaced`
   /// tells, it alone is found.
   void replace(std::shared_ptr<RemoteNode> before, std::shared_ptr<RemoteNode> node);
+  /// Whether its thread has turned since this was last called. Has it turn once more, and does not wait for that; the
+  /// first time nothing was asked yet, and it is true. Threads: one at a time.
+  bool turns() noexcept;
   /// Waits until every node that this one is connected to has said that it has this node's record, with what has
   /// changed before this call; at most so long. False: not all have.
   bool wait_acknowledged(std::chrono::milliseconds at_most);
