@@ -11,6 +11,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "complete.hpp"
 #include "duration.hpp"
 #include "schema_text.hpp"
 #include "similar.hpp"
@@ -644,6 +645,9 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
   app.add_option("--host-key", command.host_key, "with --key: the public key of the host")->option_text("FILE");
   app.add_flag("--json", command.json, "write one JSON document, also for errors");
   add_verbs(app, command);
+  if (!arguments.empty() && arguments.front() == "--complete") {  // of the scripts in completion/
+    throw Printout{completions(app, {arguments.begin() + 1, arguments.end()})};
+  }
   parse(app, arguments);
   if (command.dry_run == "true") command.dry_run = "yes";  // what CLI11 gives a flag without a value
   check(app, command);

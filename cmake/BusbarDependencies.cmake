@@ -11,6 +11,7 @@ find_package(prometheus-cpp CONFIG REQUIRED)  # Debian's does not tell its versi
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(libelf REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(libsodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 if(BUSBAR_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)
 endif()

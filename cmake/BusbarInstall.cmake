@@ -1,12 +1,16 @@
 # What `cmake --install` puts where, and the package that others find it by: find_package(busbar).
 #
-# Each component is an export set of its own, so that who builds a plugin in C needs nothing of what the host is built
+# `cmake --install` puts all of it under one prefix. Packages (BusbarPackages.cmake) take install components: `runtime`,
+# `development`, and `tree`, which is what they have in another form.
+#
+# Each component of find_package is an export set of its own, so that who builds a plugin in C needs nothing of what the host is built
 # on: abi (the C boundary and busbar-manifest), sdk, registry, host.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/busbar)
 set(host_include_dir ${CMAKE_INSTALL_INCLUDEDIR}/busbar-host)  # as busbar_host's INSTALL_INTERFACE says
 
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
 install(TARGETS busbar_abi busbar_manifest EXPORT busbar-abi)
 install(TARGETS busbar_sdk EXPORT busbar-sdk)
 install(TARGETS busbar_keys EXPORT busbar-keys)
@@ -28,12 +32,15 @@ install(FILES
   cmake/BusbarAddPlugin.cmake cmake/plugin.version
   DESTINATION ${package_dir})
 
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME runtime)
 install(TARGETS busbard busbar)
 install(TARGETS greeter echo LIBRARY DESTINATION lib/busbar/plugins)  # where busbard looks, not an architecture's folder
 install(FILES config/prometheus/alerts.yml config/prometheus/busbar.json DESTINATION ${CMAKE_INSTALL_DATADIR}/busbar/prometheus)
-install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar)
-install(FILES docs/man/busbar.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES docs/man/busbar-bench.1 docs/man/busbar-config.1 docs/man/busbar-doctor.1 docs/man/busbar-top.1
-  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar COMPONENT tree)
+install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tree FILES_MATCHING PATTERN *.1)
+foreach(program busbar busbard)  # bash looks for a file of the program's name
+  install(FILES cli/completion/busbar RENAME ${program} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+endforeach()
+install(FILES cli/completion/_busbar DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 # The README of a project that `busbar new` wrote names the first as share/doc/busbar/authors.md.
 install(FILES docs/authors.md docs/cluster.md docs/contract.md docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -3,18 +3,23 @@
 #   tools/dependencies.sh          what building and running need
 #   tools/dependencies.sh --test   and what the whole suite needs beside it
 #   tools/dependencies.sh --bench  and what the benchmarks compare with
+#   tools/dependencies.sh --package  and what making packages needs
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config binutils
   cppzmq-dev libboost-dev libcereal-dev libcli11-dev libelf-dev libfmt-dev libsodium-dev libspdlog-dev libtomlplusplus-dev
-  libzmq3-dev nlohmann-json3-dev prometheus-cpp-dev)
+  libsystemd-dev libzmq3-dev nlohmann-json3-dev prometheus-cpp-dev)
 if [[ "${1:-}" == --test ]]; then
-  packages+=(ccache clang clang-format libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
-    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld mount prometheus python3-cbor2 python3-jsonschema
-    python3-zmq rsync)
+  packages+=(ccache clang clang-format dpkg-dev file libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
+    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld man-db mount prometheus python3-cbor2 python3-jsonschema
+    python3-zmq rsync zsh)
 fi
 if [[ "${1:-}" == --bench ]]; then
   packages+=(libbenchmark-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc)
+fi
+
+if [[ "${1:-}" == --package ]]; then
+  packages+=(dpkg-dev file lintian)
 fi
 
 missing=()

@@ -113,6 +113,8 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
         stop_timer_(io_) {}
 
   void start();
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
+  void have_turn();
   void begin_stop(std::chrono::milliseconds grace);
   void stop(std::chrono::milliseconds grace);
 
@@ -160,6 +162,7 @@ class AdminServer::Core final : public std::enable_shared_from_this<AdminServer:
   asio::steady_timer stop_timer_;
   std::unordered_map<const AdminConnection*, std::shared_ptr<AdminConnection>> connections_;
 
+  std::atomic<std::uint64_t> turns_{0};
   std::thread thread_;
 };
 
@@ -189,6 +192,10 @@ void AdminServer::Core::run() noexcept {
       log_.error("the admin socket could not go on with a client", {{"error", failure.what()}});
     }
   }
+}
+
+void AdminServer::Core::have_turn() {
+  asio::post(io_, [this] { turns_.fetch_add(1, std::memory_order_relaxed); });
 }
 
 void AdminServer::Core::begin_stop(std::chrono::milliseconds grace) {
@@ -375,6 +382,10 @@ AdminServer::AdminServer(std::filesystem::path socket, Dispatcher& dispatcher, A
 }
 
 AdminServer::~AdminServer() { stop(); }
+
+std::uint64_t AdminServer::turns() const noexcept { return core_->turns(); }
+
+void AdminServer::have_turn() { core_->have_turn(); }
 
 void AdminServer::wind_down(std::chrono::milliseconds grace) { core_->begin_stop(grace); }
 

@@ -95,6 +95,9 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
+  /// How often its thread has turned because it was to; and what has it turn once more, without waiting for that.
+  std::uint64_t turns() const noexcept;
+  void have_turn();
   /// The first half of `stop`, without waiting: from a moment later on no new requests are taken.
   void wind_down(std::chrono::milliseconds grace);
   /// Takes no new connections and requests; gives those under way `grace` to be answered, and then answers for them

@@ -213,12 +213,17 @@ void Host::serve_http() {
   if (config_.http.listen.empty()) return;
   const auto counts = std::make_shared<EventCounts>();
   node_.events().subscribe(counts, EventCounts::wanted());
-  const auto liveness = std::make_shared<Liveness>(node_);
+  const auto liveness = std::make_shared<Liveness>(threads());
   const HttpSubjects subjects{.version = version(),
                               .node = node_,
                               .plugins = plugins_,
                               .readiness = readiness_,
-                              .hanging = [liveness] { return liveness->hanging(); },
+                              .hanging =
+                                  [liveness] {
+                                    std::vector<std::string> words;
+                                    for (const auto& hanging : liveness->hanging()) words.push_back(in_words(hanging));
+                                    return words;
+                                  },
                               .counts = counts,
                               .pool_queue = config_.pool.queue,
                               .max_retired = config_.plugins.max_retired};
@@ -285,6 +290,38 @@ ConfigReload Host::reload() {
   }
   if (outcome.faults.empty()) log_.info("configuration reloaded");
   return outcome;
+}
+
+Liveness::Threads Host::threads() {
+  return {[this] {
+            auto turns = node_.turns();
+            turns.push_back({"busbar-admin", admin_->turns()});
+            return turns;
+          },
+          [this] {
+            node_.have_threads_turn();
+            admin_->have_turn();
+          }};
+}
+
+std::vector<std::string_view> Host::stuck_threads() {
+  std::vector<std::string_view> stuck;
+  for (const Liveness::Hanging& hanging : watched_.hanging()) stuck.push_back(hanging.thread);
+  return stuck;
+}
+
+std::string Host::summary() const {
+  std::size_t serving = 0, failed = 0, services = 0;
+  for (const PluginRow& row : plugins_.rows()) {
+    if (row.state == PluginState::failed) ++failed;
+    if (row.state != PluginState::serving) continue;
+    ++serving;
+    services += row.services.size();
+  }
+  std::string text = readiness_.has_begun() ? "serving " : "starting: ";
+  text += std::to_string(services) + " services of " + std::to_string(serving) + " plugins";
+  if (failed != 0) text += ", " + std::to_string(failed) + " failed";
+  return text + ", " + std::to_string(node_.nodes().size() - 1) + " other nodes";
 }
 
 // ------------------------------------------------------------------------------------------- for the command line

@@ -6,7 +6,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/admin_server.hpp"
 #include "admin/query_server.hpp"
@@ -14,6 +16,7 @@
 #include "daemon/crash_marker.hpp"
 #include "daemon/descriptor_limit.hpp"
 #include "daemon/live_config.hpp"
+#include "daemon/liveness.hpp"
 #include "daemon/readiness.hpp"
 #include "events/event_history.hpp"
 #include "http/http_server.hpp"
@@ -48,13 +51,22 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// Looks at the plugin directory again.
-  void rescan() { plugins_.scan(); }
+  /// Looks at the plugin directory again. `done` is called when that is over, on the loader's thread; never where the
+  /// host stops first.
+  void rescan(std::function<void()> done = {}) { plugins_.scan(std::move(done)); }
   /// Reads the configuration again, and has what may change while a host runs take effect; all of it, or, where
   /// anything is wrong, nothing. The log says what came of it.
   ConfigReload reload();
   /// What is in effect.
   std::shared_ptr<const Config> config() const { return live_.now(); }
+  /// Has `tell` called once the first scan is over and the node has joined: when `busbar status` calls it ready. On any
+  /// of the host's threads, or at once; never where the host is refused, or stops first.
+  void when_ready(std::function<void()> tell);
+  /// How it is, in a line for people.
+  std::string summary() const;
+  /// Its threads that have not turned since this was last asked, each of which is then to. Not among them: those
+  /// that run handlers or plugins' starts, which may take as long as they want. Until `stop`. Threads: one at a time.
+  std::vector<std::string_view> stuck_threads();
   /// Has one plugin loaded, unloaded, reloaded or rolled back (PluginManager::order).
   void order(Order order) { plugins_.order(std::move(order)); }
   /// What goes on: calls that are served here, and those from here to other nodes; the oldest first.
@@ -78,7 +90,7 @@ class Host {
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;
   nlohmann::json stats();
-  void when_ready(std::function<void()> tell);
+  Liveness::Threads threads();
 
   const Config config_;  // that it was started with; what may change is in `live_`
   LiveConfig live_;
@@ -98,6 +110,7 @@ class Host {
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<HttpServer> http_;  // null: not configured
   bool stopped_ = false;
+  Liveness watched_{threads(), {}};  // by whom `stuck_threads` tells
 };
 
 }  // namespace busbar::host

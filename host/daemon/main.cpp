@@ -13,6 +13,7 @@
 #include "daemon/crash_report.hpp"
 #include "daemon/host.hpp"
 #include "daemon/live_keys.hpp"
+#include "daemon/service_manager.hpp"
 #include "daemon/signals.hpp"
 #include "doctor/doctor.hpp"
 #include "plugins/file/inspect.hpp"
@@ -28,6 +29,7 @@ using busbar::host::Host;
 using busbar::host::Logs;
 using busbar::host::Override;
 using busbar::host::Overrides;
+using busbar::host::ServiceManager;
 using busbar::host::Signals;
 
 constexpr int kUsageError = 2;
@@ -35,6 +37,8 @@ constexpr int kUsageError = 2;
 constexpr std::chrono::milliseconds kStopGrace{5'000};
 // How long the line that says why the process ends at once may take to be written.
 constexpr std::chrono::milliseconds kLastLine{500};
+// How much longer than all that the service manager is to wait, so that it never kills in the middle.
+constexpr std::chrono::milliseconds kExitMargin{5'000};
 
 struct Arguments {
   std::optional<std::filesystem::path> config_file;
@@ -166,6 +170,25 @@ void say_at_last(const Logs& logs, std::string_view why) {
   exit(status);
 }
 
+// Tells the service manager how the host is, as often as it wants to know, and has the log opened anew, the configuration
+// read and the plugin directory looked at where a signal asks for that. Returns when one asks for the end.
+void wait_for_end(Host& host, const Logs& logs, const Signals& signals, ServiceManager& manager) {
+  const auto interval = manager.interval();
+  while (true) {
+    const std::optional<int> signal = interval ? signals.wait_for(*interval) : std::optional(signals.wait());
+    if (!signal) {
+      manager.alive(host.stuck_threads(), host.summary());
+    } else if (*signal != SIGHUP) {
+      return;
+    } else {
+      manager.reloading();
+      logs.reopen();
+      host.reload();
+      host.rescan([&manager] { manager.reloaded(); });
+    }
+  }
+}
+
 int serve(const Arguments& arguments, const Signals& signals) {
   using namespace busbar::host;
   ConfigSource source = arguments.source();
@@ -176,18 +199,17 @@ int serve(const Arguments& arguments, const Signals& signals) {
   }
   const Logs logs(config.log);
   report_crashes(logs);
-  // Never destroyed: `exit` ends the process while nothing of it is used any more.
+  // Never destroyed, both: `exit` ends the process while nothing of them is used any more.
+  auto& manager = *new ServiceManager();
   const auto refused = [](std::string_view) {
     was_refused = true;
     kill(getpid(), SIGTERM);  // as whoever stops it; the reason is in the log
   };
   Host& host = *new Host(config, logs, std::filesystem::read_symlink("/proc/self/exe"), refused, std::move(source));
-  while (true) {
-    if (signals.wait() != SIGHUP) stop_and_exit(host, logs, signals);
-    logs.reopen();
-    host.reload();
-    host.rescan();
-  }
+  host.when_ready([&] { manager.ready(host.summary()); });
+  wait_for_end(host, logs, signals, manager);
+  manager.stopping(host.config()->shutdown.timeout + kStopGrace + kExitMargin);
+  stop_and_exit(host, logs, signals);
 }
 
 }  // namespace

@@ -141,6 +141,7 @@ class Behaviours final : public busbar::Router {
     service("answers_nobody", &Behaviours::answers_nobody);
     service("late_answers_refused", &Behaviours::late_answers_refused);
     service("inline_slow", &Behaviours::inline_slow).inlined();
+    service("inline_stays", &Behaviours::inline_stays).inlined();
     service("inline_waits", &Behaviours::inline_waits).inlined();
     service("own_timeout", &Behaviours::sleeps).timeout(milliseconds(50));
   }
@@ -232,6 +233,9 @@ class Behaviours final : public busbar::Router {
   std::string inline_slow() {
     std::this_thread::sleep_for(milliseconds(3));
     return "at last";
+  }
+  std::string inline_stays() {
+    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
   }
   nlohmann::json inline_waits(busbar::Context& context) {
     return std::string(context.call("configured", nlohmann::json::object()).response().error_code());

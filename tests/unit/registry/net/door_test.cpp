@@ -207,7 +207,7 @@ TEST_F(DoorTest, WhoHasShownAKeyAnswersForItAndNotForItsAddress) {
 }
 
 TEST_F(DoorTest, EachReasonIsExplained) {
-  for (const char* page : {"/security.md", "/man/busbar.1"}) {
+  for (const char* page : {"/security.md", "/man/busbar-status.1"}) {
     std::ifstream file(std::string(BUSBAR_DOCS) + page);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     for (std::size_t i = 0; i < kTurnedAwayKinds; ++i) {
