@@ -170,8 +170,9 @@ void say_at_last(const Logs& logs, std::string_view why) {
   exit(status);
 }
 
-// Tells the service manager how the host is, as often as it wants to know, and has the log opened anew, the configuration
-// read and the plugin directory looked at where a signal asks for that. Returns when one asks for the end.
+// Tells the service manager how the host is, as often as it wants to know, and has the log opened anew, the
+// configuration read and the plugin directory looked at where a signal asks for that. Returns when one asks for the
+// end.
 void wait_for_end(Host& host, const Logs& logs, const Signals& signals, ServiceManager& manager) {
   const auto interval = manager.interval();
   while (true) {
