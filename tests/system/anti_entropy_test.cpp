@@ -1,4 +1,5 @@
 // A lost announcement heals by itself (C-G3): who is behind asks, and who is asked tells again.
+#include "system/support/patient.hpp"
 #include "system/support/raw_member.hpp"
 #include "system/support/test_cluster.hpp"
 
@@ -8,9 +9,6 @@ namespace {
 namespace wire = registry::wire;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-/// The raw member may be silent for as long as a test takes.
-constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
 
 std::vector<std::string> names_of(const registry::NodeRecord& record) {
   std::vector<std::string> names;

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "system/support/callers.hpp"
+#include "system/support/patient.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -16,9 +17,6 @@ constexpr seconds kUsualBudget{5};  // what a call has that says nothing (C-D5)
 // Before this has passed, the end of a connection is told, however busy the machine. Speed is measured in bench/.
 constexpr seconds kSlack{15};
 
-/// The failure detector is not to speak: its time is longer than a test.
-constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
-constexpr std::chrono::minutes kNeverLost{10};
 constexpr seconds kSoonLost{2};
 
 /// A service of "behaviours" that does not answer before it is told to, called by the host that has it: how long a

@@ -4,15 +4,12 @@
 #include <filesystem>
 
 #include "system/support/callers.hpp"
+#include "system/support/patient.hpp"
 
 namespace busbar::system_tests {
 namespace {
 
 using testing::HasSubstr;
-
-/// The failure detector is not to speak: its time is longer than a test.
-constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
-constexpr std::chrono::minutes kNeverLost{10};
 
 class Names : public ClusterTest {
  protected:

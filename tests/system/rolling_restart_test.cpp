@@ -117,7 +117,7 @@ class MixedCallers {
 };
 
 /// How many calls it had handled, by what it said when it stopped.
-std::uint64_t handled(const std::string& said) {
+std::uint64_t handled_by(const std::string& said) {
   constexpr std::string_view kBefore = "handled ";
   const auto found = said.find(kBefore);
   if (found == std::string::npos) throw std::runtime_error("it does not say how many: " + said);
@@ -138,7 +138,7 @@ class RollingRestart : public ClusterTest {
   void restart(int host, MixedCallers& callers) {
     const char* name = kHosts[host];
     ASSERT_TRUE(callers.choice.bar(host));
-    handled_there += handled(cluster[name].stop().err);
+    handled_there += handled_by(cluster[name].stop().err);
     ASSERT_TRUE(callers.wait_for_more(kCallers)) << "the others serve on";
     cluster.start(name);
     ASSERT_TRUE(all_know_all());
@@ -162,7 +162,7 @@ TEST_F(RollingRestart, C_G4_C_D18_OfThreeHostsUnderSixteenCallersLosesNoCallAndS
   callers.stop();
   EXPECT_THAT(callers.failures(), testing::IsEmpty());
   node->stop();
-  for (const char* name : kHosts) handled_there += handled(cluster[name].stop().err);
+  for (const char* name : kHosts) handled_there += handled_by(cluster[name].stop().err);
   EXPECT_EQ(handled_there, callers.succeeded());
 }
 

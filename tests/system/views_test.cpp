@@ -1,6 +1,7 @@
 // `busbar nodes --views`: what real hosts say of each other, put side by side.
 #include <signal.h>
 
+#include "system/support/patient.hpp"
 #include "system/support/raw_member.hpp"
 #include "system/support/test_cluster.hpp"
 
@@ -12,9 +13,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-/// Whoever is silent may be so for as long as a test takes.
-constexpr const char* kPatient = "[registry]\nheartbeat = \"200ms\"\nlost_after = \"10m\"\n";
 
 /// `kind node` or `kind node peer` of each difference.
 std::vector<std::string> differences(const Answer& views) {

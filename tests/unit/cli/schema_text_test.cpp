@@ -11,10 +11,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const Palette kPlain(false);
+const Palette kUncoloured(false);
 
 std::string shown(const char* schema, bool is_request = true) {
-  return schema_text(Json::parse(schema), is_request, kPlain);
+  return schema_text(Json::parse(schema), is_request, kUncoloured);
 }
 
 TEST(SchemaText, OfAPlainValueIsOneLine) {
