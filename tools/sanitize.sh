@@ -20,4 +20,4 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
 if (($# == 0)); then set -- --exclude-regex '^Abi|Compile|LargePayloads|Mutations|AHundredThousand'; fi
-ctest --preset "$preset" --parallel "$(nproc)" "$@"
+ctest --preset "$preset" --parallel "$(($(nproc) + 1))" "$@"

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 tools/dependencies.sh --test
 cmake --preset dev -DBUSBAR_BUILD_TESTS=ON -DBUSBAR_BUILD_BENCH=ON -DBUSBAR_WERROR="${BUSBAR_WERROR:-OFF}" >/dev/null
 cmake --build --preset dev
-ctest --preset dev --parallel "$(nproc)" "$@"
+ctest --preset dev --parallel "$(($(nproc) + 1))" "$@"
