@@ -14,7 +14,7 @@ namespace busbar::host {
 
 /// The parts of a host that are told. Ownership: the host's.
 struct RunningParts {
-  Logs& logs;
+  const Logs& logs;
   Node& node;
   PluginManager& plugins;
 };
