@@ -33,4 +33,4 @@ install(TARGETS greeter echo LIBRARY DESTINATION lib/busbar/plugins)  # where bu
 install(FILES config/busbar.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/busbar)
 install(FILES docs/man/busbar.1 docs/man/busbard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 # The README of a project that `busbar new` wrote names the first as share/doc/busbar/authors.md.
-install(FILES docs/authors.md docs/cluster.md docs/contract.md docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES docs/authors.md docs/cluster.md docs/compatibility.md docs/contract.md docs/operating.md docs/protocol.md docs/security.md docs/ten-minutes.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
