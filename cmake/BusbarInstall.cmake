@@ -43,4 +43,5 @@ foreach(program busbar busbard)  # bash looks for a file of the program's name
 endforeach()
 install(FILES cli/completion/_busbar DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 # The README of a project that `busbar new` wrote names the first as share/doc/busbar/authors.md.
-install(FILES docs/authors.md docs/cluster.md docs/compatibility.md docs/contract.md docs/operating.md docs/protocol.md docs/security.md docs/ten-minutes.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES docs/authors.md docs/cluster.md docs/compatibility.md docs/configuration.md docs/contract.md
+  docs/operating.md docs/protocol.md docs/security.md docs/ten-minutes.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
