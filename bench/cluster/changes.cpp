@@ -72,7 +72,7 @@ void serve_watching_host(const std::string& name, const std::string& directory, 
                                {"paths.state", directory + "/state", "--state-dir"},
                                {"log.level", "error", "--log-level"}});
   if (!is_seed) config.cluster.join = {seed};
-  Host host(config, std::filesystem::path(own_program()).replace_filename("busbard"));
+  Host host(config, Logs(config.log), std::filesystem::path(own_program()).replace_filename("busbard"));
   say_to_starter(host.node().registry_address());
   for (std::string word, number; std::cin >> word >> number;) {
     if (word == "offer") offer(host.node(), number);

@@ -44,7 +44,7 @@ void serve_host(const std::string& directory, const std::string& keys) {
     settings.push_back({"security.authorized", authorized(keys), "--security-authorized"});
   }
   const Config config = load_config(std::nullopt, Environment::of_this_process(), settings);
-  Host host(config, std::filesystem::path(own_program()).replace_filename("busbard"));
+  Host host(config, Logs(config.log), std::filesystem::path(own_program()).replace_filename("busbard"));
   say_to_starter(host.node().registry_address());
   for (;;) ::pause();
 }

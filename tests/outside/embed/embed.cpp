@@ -51,7 +51,8 @@ class Answers final : public busbar::host::Observer {
 
 int main(int count, char** arguments) {
   if (count != 4) return 2;
-  busbar::host::Host host(config_in(arguments[2], arguments[3]), arguments[1]);
+  const auto config = config_in(arguments[2], arguments[3]);
+  busbar::host::Host host(config, busbar::host::Logs(config.log), arguments[1]);
   std::promise<void> ready;
   host.plugins().when_ready([&] { ready.set_value(); });
   ready.get_future().wait();

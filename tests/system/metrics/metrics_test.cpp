@@ -76,7 +76,9 @@ TEST_F(Metrics, CountersDoNotGoBackwards) {
   for (const auto& name : before.names()) {
     if (!name.ends_with("_total")) continue;
     const auto was = before.value(name);
-    if (was) EXPECT_GE(after.value(name), was) << name;
+    if (was) {
+      EXPECT_GE(after.value(name), was) << name;
+    }
   }
   EXPECT_EQ(after.value("busbar_plugin_reloads_total"), 1);
 }

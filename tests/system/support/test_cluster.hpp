@@ -55,7 +55,7 @@ std::vector<std::string> discovered(const TestHost& host, const std::string& ser
 Json cluster_status(const TestHost& host, const std::string& member);
 
 /// A test with a cluster; what still runs at its end must stop in order.
-class ClusterTest : public testing::Test {
+class ClusterTest : public ::testing::Test {
  protected:
   void TearDown() override { cluster.stop(); }
   TestCluster cluster;

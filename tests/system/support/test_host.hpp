@@ -97,7 +97,7 @@ class TestHost {
 };
 
 /// A test with a host, which it starts itself; at its end the host must stop in order.
-class SystemTest : public testing::Test {
+class SystemTest : public ::testing::Test {
  protected:
   void TearDown() override {
     if (host.started()) host.stop();
