@@ -1,4 +1,6 @@
 // The log: what a reader that does not read does to a host, a file that is rotated, the journal, levels, slow calls.
+#include <busbar/trace.hpp>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -294,10 +296,10 @@ TEST_F(Logs, OfAPluginSayWhichCallTheyAreAboutAlsoWithoutItsContext) {
   const Answer answer = host.call("logs_elsewhere", Json::object(), {});
   ASSERT_EQ(answer.status, 0) << answer.out;
   const std::string id = answer.json["message_id"], nested = answer.json["value"];
-  const std::string log = host.log();
+  const std::string log = host.log(), trace = " trace_id=" + trace_of(id, id).trace_id_text() + "\n";
   EXPECT_THAT(log,
-              HasSubstr(": in the handler service=logs_elsewhere message_id=" + id + " correlation_id=" + id + "\n"));
-  EXPECT_THAT(log, HasSubstr(": in the callback message_id=" + nested + " correlation_id=" + id + "\n"));
+              HasSubstr(": in the handler service=logs_elsewhere message_id=" + id + " correlation_id=" + id + trace));
+  EXPECT_THAT(log, HasSubstr(": in the callback message_id=" + nested + " correlation_id=" + id + trace));
 }
 
 TEST_F(Logs, OfAServiceThatNobodyOffersAndOfABrokenPromiseHaveTheIdsToo) {

@@ -38,7 +38,7 @@ TEST_F(SlowCallsTest, AreToldWithTheirOutcomeAndTheirIds) {
   slow_calls_.tell(long_ago_, "greet", "b", Response::ok(), {"id-1", "id-0"});
   const std::string line = taken();
   EXPECT_THAT(line, HasSubstr(" warn  x: a call took long service=greet node=b duration_us="));
-  EXPECT_THAT(line, HasSubstr(" outcome=ok suppressed=0 message_id=id-1 correlation_id=id-0\n"));
+  EXPECT_THAT(line, HasSubstr(" outcome=ok suppressed=0 message_id=id-1 correlation_id=id-0 trace_id="));
   slow_calls_.tell(long_ago_, "fail", "b", Response::error("out_of_tea", "there is none"), {"id-1", "id-0"});
   EXPECT_THAT(taken(), HasSubstr(" outcome=out_of_tea "));
 }

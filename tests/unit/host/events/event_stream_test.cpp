@@ -68,7 +68,7 @@ TEST(EventStream, KeepsAnObserverUntilItIsUnsubscribed) {
 
 TEST(EventStream, NamesEveryKindByTheContractAndNoTwoAlike) {
   std::set<std::string_view> names;
-  for (unsigned i = 0; i <= static_cast<unsigned>(EventKind::node_left); ++i) {
+  for (unsigned i = 0; i <= static_cast<unsigned>(EventKind::circle_refused); ++i) {
     const auto name = name_of(static_cast<EventKind>(i));
     EXPECT_NE(name, "unknown");
     EXPECT_TRUE(names.insert(name).second) << name;

@@ -1,5 +1,7 @@
 #include "log/line.hpp"
 
+#include <busbar/trace.hpp>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -44,8 +46,11 @@ TEST(LogLineAsText, HasTheIdsOfItsCallBehindTheFieldsAsFarAsThereAreAny) {
   const auto line = [](const CallIds& ids) {
     return log_line(LogFormat::text, kMoment, LogLevel::info, "x", "m", {{"a", 1}}, ids);
   };
-  EXPECT_TRUE(line({"id-1", "id-0"}).ends_with("x: m a=1 message_id=id-1 correlation_id=id-0"));
-  EXPECT_TRUE(line({"id-1", ""}).ends_with("x: m a=1 message_id=id-1"));
+  const std::string trace = trace_of("id-0", "id-1").trace_id_text(), own = trace_of("id-1", "id-1").trace_id_text();
+  EXPECT_TRUE(line({"id-1", "id-0"}).ends_with("x: m a=1 message_id=id-1 correlation_id=id-0 trace_id=" + trace));
+  EXPECT_TRUE(line({"id-1", ""}).ends_with("x: m a=1 message_id=id-1 trace_id=" + own));
+  EXPECT_TRUE(line({"id-1", "id-0", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+                  .ends_with(" trace_id=0af7651916cd43dd8448eb211c80319c"));
   EXPECT_TRUE(line({}).ends_with("x: m a=1"));
 }
 
@@ -53,13 +58,15 @@ TEST(LogLineForTheJournal, HasItsLevelAsAPriorityAndNoTime) {
   const auto line = [](LogFormat format, LogLevel level) {
     return log_line(LineForm(format, true), kMoment, level, "x", "<1>m\n<1>", {{"a", 1}}, {"id", ""});
   };
-  EXPECT_EQ(line(LogFormat::text, LogLevel::error), "<3>error x: <1>m\\n<1> a=1 message_id=id");
+  const std::string trace = trace_of("id", "id").trace_id_text();
+  EXPECT_EQ(line(LogFormat::text, LogLevel::error), "<3>error x: <1>m\\n<1> a=1 message_id=id trace_id=" + trace);
   EXPECT_EQ(line(LogFormat::text, LogLevel::warn).substr(0, 8), "<4>warn ");
   EXPECT_EQ(line(LogFormat::text, LogLevel::info).substr(0, 8), "<6>info ");
   EXPECT_EQ(line(LogFormat::text, LogLevel::debug).substr(0, 8), "<7>debug");
   EXPECT_EQ(line(LogFormat::text, LogLevel::trace).substr(0, 8), "<7>trace");
-  EXPECT_EQ(line(LogFormat::json, LogLevel::warn),
-            R"(<4>{"level":"warn","logger":"x","message":"<1>m\n<1>","a":1,"message_id":"id"})");
+  EXPECT_EQ(
+      line(LogFormat::json, LogLevel::warn),
+      R"(<4>{"level":"warn","logger":"x","message":"<1>m\n<1>","a":1,"message_id":"id","trace_id":")" + trace + "\"}");
 }
 
 TEST(LogLine, IsCutWhereATextIsTooLong) {
