@@ -95,9 +95,11 @@ class Following : public std::enable_shared_from_this<Following> {
   static void check(const json& rows) { trail_document({{{"", rows}}, {}}); }
 
   std::vector<std::string> not_asked_yet(std::vector<std::string> nodes) BUSBAR_REQUIRES(mutex_) {
-    std::erase_if(nodes,
-                  [&](const std::string& node) { return known_.size() >= kMostNodes || !known_.insert(node).second; });
-    return nodes;
+    std::vector<std::string> next;
+    for (std::string& node : nodes) {
+      if (known_.size() < kMostNodes && known_.insert(node).second) next.push_back(std::move(node));
+    }
+    return next;
   }
 
   void one_is_there() {

@@ -132,18 +132,20 @@ void check_directories(const Examined& host, Findings& findings) {
   check_plugin_directory(host.config, findings);
   check_socket(host.config, findings);
   // All are looked at, also where one check has failed already.
-  const bool run =
-      check_own(host, paths.run, "run directory", "--run-dir", findings) & check_room(paths.run, kLeastRoom, findings);
-  if (run) findings.ok(kCheck, paths.run.string(), "the run directory can be used");
+  const bool run_is_own = check_own(host, paths.run, "run directory", "--run-dir", findings);
+  const bool run_has_room = check_room(paths.run, kLeastRoom, findings);
+  if (run_is_own && run_has_room) findings.ok(kCheck, paths.run.string(), "the run directory can be used");
   const bool state = check_room(paths.state, kLeastRoom, findings);
   const bool writable = can_write(existing(paths.state));
   if (!writable)
     findings.problem(kCheck, paths.state.string(), "it cannot be written to",
                      "a directory of the user who runs the host", advice_for(paths.state, "--state-dir"));
   if (state && writable) findings.ok(kCheck, paths.state.string(), "the state directory can be used");
-  const bool cache = check_own(host, paths.cache, "cache directory", "--cache-dir", findings) &
-                     check_executable(paths.cache, findings) & check_room(paths.cache, kLittleRoom, findings);
-  if (cache) findings.ok(kCheck, paths.cache.string(), "the cache directory can be used");
+  const bool cache_is_own = check_own(host, paths.cache, "cache directory", "--cache-dir", findings);
+  const bool cache_is_executable = check_executable(paths.cache, findings);
+  const bool cache_has_room = check_room(paths.cache, kLittleRoom, findings);
+  if (cache_is_own && cache_is_executable && cache_has_room)
+    findings.ok(kCheck, paths.cache.string(), "the cache directory can be used");
 }
 
 }  // namespace busbar::host::doctor
