@@ -50,7 +50,8 @@ TEST(BenchOptions, AreRefusedWithWhatWasExpected) {
       {"--warm-up", {"1", "25h"}}};
   for (const auto& [option, values] : wrong) {
     for (const std::string& value : values) {
-      const Failure failure = failure_of([&] { parse({option + "=" + value}); });
+      const std::string argument = option + "=" + value;
+      const Failure failure = failure_of([&] { parse({argument}); });
       EXPECT_EQ(failure.status(), ExitStatus::usage) << option << value;
       EXPECT_THAT(failure.what(), HasSubstr(option));
     }
