@@ -42,7 +42,7 @@ tcp::endpoint endpoint_of(const std::string& listen) {
   const auto address = asio::ip::make_address(host, error);
   std::uint16_t port = 0;
   const char* const end = listen.data() + listen.size();
-  const auto read = std::from_chars(listen.data() + listen.rfind(':') + 1, end, port);
+  const auto read = std::from_chars(listen.data() + (listen.rfind(':') + 1), end, port);
   if (error || host.empty() || read.ec != std::errc{} || read.ptr != end) {
     fail(listen, "expected an IP address and a port, such as \"127.0.0.1:9464\"");
   }
