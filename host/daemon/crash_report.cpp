@@ -2,6 +2,7 @@
 
 #include <busbar/abi.h>
 #include <busbar/names.hpp>
+#include <busbar/trace.hpp>
 
 #include <dlfcn.h>
 #include <link.h>
@@ -201,6 +202,18 @@ void leave_note(int number, std::string_view code) noexcept {
   CrashMarker::note_crash({text.data(), size}, code);
 }
 
+// Without std::string, which may need memory.
+void put_trace_id(Line& line, const CallIds& ids) noexcept {
+  if (!is_message_id(ids.message_id) || !is_message_id(ids.correlation_id)) return;
+  const TraceParent trace = TraceParent::parse(ids.traceparent).value_or(trace_of(ids.correlation_id, ids.message_id));
+  std::array<char, 2 * sizeof trace.trace_id> digits;
+  for (std::size_t i = 0; i < trace.trace_id.size(); ++i) {
+    digits[2 * i] = "0123456789abcdef"[trace.trace_id[i] >> 4];
+    digits[2 * i + 1] = "0123456789abcdef"[trace.trace_id[i] & 0xF];
+  }
+  line.field("trace_id", {digits.data(), digits.size()});
+}
+
 void put_plugin(Line& line) noexcept {
   if (const PluginStep* const step = PluginStep::current()) {
     line.field("plugin", step->instance().facts().plugin);
@@ -211,6 +224,7 @@ void put_plugin(Line& line) noexcept {
     const CallIds ids = ids_of(*call);
     if (is_message_id(ids.message_id)) line.field("message_id", ids.message_id);
     if (is_message_id(ids.correlation_id)) line.field("correlation_id", ids.correlation_id);
+    put_trace_id(line, ids);
   }
 }
 

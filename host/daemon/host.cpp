@@ -280,6 +280,7 @@ ConfigReload Host::reload() {
                                     {"before", text_of(*key, *outcome.before)},
                                     {"value", text_of(*key, *outcome.read)}});
   }
+  if (outcome.log_levels) log_.info("a key has changed", {{"key", "log.levels"}});
   for (const Key* key : outcome.needs_restart) {
     log_.warn("a key has changed that needs a restart", {{"key", full_name(*key)},
                                                          {"value", text_of(*key, *outcome.before)},
@@ -292,15 +293,16 @@ ConfigReload Host::reload() {
   return outcome;
 }
 
+// Without the command line's thread when the host stops: it ends first, and calls may go on for long after it.
 Liveness::Threads Host::threads() {
   return {[this] {
             auto turns = node_.turns();
-            turns.push_back({"busbar-admin", admin_->turns()});
+            if (!readiness_.is_stopping()) turns.push_back({"busbar-admin", admin_->turns()});
             return turns;
           },
           [this] {
             node_.have_threads_turn();
-            admin_->have_turn();
+            if (!readiness_.is_stopping()) admin_->have_turn();
           }};
 }
 

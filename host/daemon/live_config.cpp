@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kLogLevels = "log.levels";
+
 // A pipe was read to its end at the start. Now it would be empty, or never end.
 void check_can_be_read_again(const std::filesystem::path& file) {
   struct stat found {};
@@ -35,6 +37,7 @@ ConfigReload only_fault(std::shared_ptr<const Config> now, std::string text) {
 void apply(const ConfigReload& reload, const RunningParts& parts, const Config& config) {
   std::set<void (*)(const RunningParts&, const Config&)> calls;
   for (const Key* key : reload.changed) calls.insert(find_live_key(full_name(*key))->apply);
+  if (reload.log_levels) calls.insert(apply_log_levels);
   if (!reload.tables.empty()) calls.insert(apply_plugin_rules);
   calls.erase(nullptr);
   for (const auto call : calls) call(parts, config);
@@ -59,12 +62,29 @@ json path_or_null(const std::optional<std::filesystem::path>& path) {
   return text;
 }
 
+json levels_of(const Config& config) {
+  json levels = json::object();
+  for (const auto& [part, level] : config.log.levels) levels[part] = to_text(level);
+  return levels;
+}
+
+// The table [log.levels] is none of the keys: which parts it names is not ours to say.
+json changed_rows(const ConfigReload& reload, const std::optional<std::filesystem::path>& file) {
+  json changed = rows(reload.changed, reload, "before", "value");
+  if (!reload.log_levels) return changed;
+  changed.push_back({{"key", kLogLevels},
+                     {"before", levels_of(*reload.before)},
+                     {"value", levels_of(*reload.read)},
+                     {"where", path_or_null(file)}});
+  return changed;
+}
+
 }  // namespace
 
 json to_json(const ConfigReload& reload, const std::optional<std::filesystem::path>& file) {
   return {{"reloaded", reload.faults.empty()},
           {"file", path_or_null(file)},
-          {"changed", rows(reload.changed, reload, "before", "value")},
+          {"changed", changed_rows(reload, file)},
           {"needs_restart", rows(reload.needs_restart, reload, "value", "after_restart")},
           {"plugins", reload.tables},
           {"faults", to_json(reload.faults)}};
@@ -97,6 +117,7 @@ ConfigReload LiveConfig::read() const {
   for (const Key* key : different_keys(*before, *out.read)) {
     (find_live_key(full_name(*key)) != nullptr ? out.changed : out.needs_restart).push_back(key);
   }
+  out.log_levels = before->log.levels != out.read->log.levels;
   out.tables = different_tables(*before, *out.read);
   return out;
 }
@@ -130,6 +151,11 @@ json LiveConfig::document() const {
                     {"live", find_live_key(name) != nullptr}});
     if (!is_default) keys.back()["where"] = origin->second.where;
   }
+  keys.push_back({{"key", kLogLevels},
+                  {"value", levels_of(*config)},
+                  {"source", config->log.levels.empty() ? "default" : "file"},
+                  {"live", true}});
+  if (!config->log.levels.empty()) keys.back()["where"] = path_or_null(file());
   return {{"node", config->node},
           {"file", path_or_null(file())},
           {"keys", std::move(keys)},

@@ -19,6 +19,7 @@ struct ConfigReload {
   std::vector<ConfigFault> faults;        ///< with any nothing was applied
   std::vector<const Key*> changed;        ///< in effect now
   std::vector<const Key*> needs_restart;  ///< these are not, and what is in effect stays until then
+  bool log_levels = false;                ///< whether the table [log.levels] has changed: in effect now
   std::vector<std::string> tables;        ///< plugins whose tables have changed: in effect when each is loaded again
   std::shared_ptr<const Config> before;   ///< in effect until now
   std::shared_ptr<const Config> read;     ///< null with faults

@@ -9,8 +9,6 @@ namespace busbar::host {
 
 namespace {
 
-void apply_levels(const RunningParts& host, const Config& config) { host.logs.levels().configure(config.log); }
-
 void apply_seeds(const RunningParts& host, const Config& config) { host.node.set_seeds(config.cluster.join); }
 
 void apply_peer_calls(const RunningParts& host, const Config& config) {
@@ -20,7 +18,7 @@ void apply_peer_calls(const RunningParts& host, const Config& config) {
 constexpr auto kLiveKeys = std::to_array<LiveKey>({
     {"cluster.join", apply_seeds},
     {"limits.peer_calls", apply_peer_calls},
-    {"log.level", apply_levels},
+    {"log.level", apply_log_levels},
     {"plugins.allow_world_writable", apply_plugin_rules},
     {"plugins.auto_rollback", apply_plugin_rules},
     {"plugins.drain_timeout", apply_plugin_rules},
@@ -56,6 +54,8 @@ nlohmann::ordered_json described_keys() {
   }
   return out;
 }
+
+void apply_log_levels(const RunningParts& host, const Config& config) { host.logs.levels().configure(config.log); }
 
 void apply_plugin_rules(const RunningParts& host, const Config& config) {
   host.plugins.set_rules({config.plugins, config.plugin_tables});

@@ -36,6 +36,9 @@ const LiveKey* find_live_key(std::string_view key);
 /// reference (tools/configuration.py). `default`: as the file would write it, or in words.
 nlohmann::ordered_json described_keys();
 
+/// Hands the table [log.levels] on, too.
+void apply_log_levels(const RunningParts& host, const Config& config);
+
 /// Hands the tables [plugin.NAME] on, too: each is read by the next load of its plugin.
 void apply_plugin_rules(const RunningParts& host, const Config& config);
 

@@ -18,7 +18,7 @@ void add_failed(std::vector<std::string>& reasons, const std::vector<PluginRow>&
 
 std::vector<std::string> Readiness::reasons() const {
   std::vector<std::string> reasons;
-  if (stopping_.load(std::memory_order_relaxed)) reasons.emplace_back("the host is stopping");
+  if (is_stopping()) reasons.emplace_back("the host is stopping");
   if (!plugins_.ready()) reasons.emplace_back("the first scan of the plugin directory is not over");
   if (node_.join_state() == JoinState::joining) reasons.emplace_back("the node has not joined its cluster yet");
   if (node_.join_state() == JoinState::refused) reasons.push_back("the cluster refuses the node: " + node_.refusal());

@@ -23,6 +23,7 @@ class Readiness {
   /// here, and it is not stopping.
   std::vector<std::string> reasons() const;
 
+  bool is_stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
   /// From now on it is not ready any more.
   void stop() noexcept { stopping_.store(true, std::memory_order_relaxed); }
 

@@ -129,6 +129,26 @@ TEST_F(ConfigOfAHost, ShowSaysWhereEachValueComesFromAndHidesWhatMayBeSecret) {
   EXPECT_EQ(run(outside).status, 2) << "only over the host's own run directory";
 }
 
+TEST_F(ConfigOfAHost, TheLevelsOfPartsTakeEffectToo) {
+  start("[log.levels]\n\"host.admin\" = \"error\"\n");
+  EXPECT_EQ(value("log.levels"), Json({{"host.admin", "error"}}));
+  const Answer done = reload("[log.levels]\n\"host.loader\" = \"debug\"\n");
+  EXPECT_EQ(done.status, 0) << done.err;
+  const Json changed = row_of(done.json["changed"], "log.levels");
+  EXPECT_EQ(changed["before"], Json({{"host.admin", "error"}}));
+  EXPECT_EQ(changed["value"], Json({{"host.loader", "debug"}}));
+  const Json parts = host.ask({"log-level"}).json["parts"];
+  const auto level_of = [&](const std::string& part) {
+    for (const Json& row : parts) {
+      if (row["part"] == part) return row["level"].get<std::string>();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(level_of("host.loader"), "debug");
+  EXPECT_EQ(level_of("host.admin"), "info");
+  EXPECT_TRUE(reload().json["changed"].empty());
+}
+
 TEST_F(ConfigOfAHost, WhatMayChangeTakesEffectAndWhatMayNotIsTold) {
   host.add("behaviours");
   const auto file = [](const std::string& level, const std::string& trial, const std::string& more) {

@@ -52,8 +52,8 @@ class Crash : public SystemTest {
 TEST_F(Crash, OfAHandlerIsToldWithItsSignalItsPluginAndItsService) {
   EXPECT_THAT(line_of("reads_null", SIGSEGV),
               AllOf(HasSubstr("Z error host.crash: a plugin crashed"), HasSubstr(" signal=SIGSEGV address=0x0 "),
-                    HasSubstr(" plugin=crashes service=reads_null message_id="), HasSubstr(" code=crashes-"),
-                    HasSubstr(" hint=\"")));
+                    HasSubstr(" plugin=crashes service=reads_null message_id="), HasSubstr(" trace_id="),
+                    HasSubstr(" code=crashes-"), HasSubstr(" hint=\"")));
   EXPECT_THAT(line_of("reads_null_inline", SIGSEGV), HasSubstr(" plugin=crashes service=reads_null_inline "));
   EXPECT_THAT(line_of("aborts", SIGABRT),
               AllOf(HasSubstr(" signal=SIGABRT plugin=crashes service=aborts "), Not(HasSubstr("address="))));
