@@ -30,8 +30,8 @@ inline constexpr std::array<std::string_view, 5> kLogLevelNames = {"trace", "deb
 inline constexpr std::array<std::string_view, 2> kLogFormatNames = {"text", "json"};
 
 /// The parts of a host that log, beside its plugins, which are `plugin.NAME`. `host` is all of them.
-inline constexpr std::array<std::string_view, 5> kLogParts = {"host", "host.admin", "host.cluster", "host.dispatch",
-                                                              "host.loader"};
+inline constexpr std::array<std::string_view, 6> kLogParts = {"host",          "host.admin", "host.cluster",
+                                                              "host.dispatch", "host.http",  "host.loader"};
 
 constexpr std::string_view to_text(LogLevel level) { return kLogLevelNames[static_cast<std::size_t>(level)]; }
 constexpr std::string_view to_text(LogFormat format) { return kLogFormatNames[static_cast<std::size_t>(format)]; }
