@@ -226,7 +226,8 @@ void Host::serve_http() {
                                   },
                               .counts = counts,
                               .pool_queue = config_.pool.queue,
-                              .max_retired = config_.plugins.max_retired};
+                              .max_retired = [this] { return config()->plugins.max_retired; },
+                              .log_lines_dropped = [this] { return logs_.lines_dropped(); }};
   http_ = std::make_unique<HttpServer>(HttpOptions{.listen = config_.http.listen}, http_pages(subjects),
                                        logs_.get("host.http"));
   if (!registry::net::is_local_address("tcp://" + config_.http.listen)) {

@@ -25,7 +25,8 @@ HttpAnswer verdict(const std::vector<std::string>& reasons) {
 std::shared_ptr<const Collectors> collectors_of(const HttpSubjects& subjects) {
   auto all = std::make_shared<Collectors>();
   all->push_back(std::make_unique<HostMetrics>(
-      subjects.version, [&readiness = subjects.readiness] { return readiness.reasons().empty(); }));
+      subjects.version, [&readiness = subjects.readiness] { return readiness.reasons().empty(); },
+      subjects.log_lines_dropped));
   all->push_back(
       std::make_unique<PoolMetrics>([&node = subjects.node] { return node.pool_stats(); }, subjects.pool_queue));
   all->push_back(std::make_unique<CallMetrics>(subjects.node));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,8 +24,9 @@ struct HttpSubjects {
   const Readiness& readiness;
   std::function<std::vector<std::string>()> hanging;  ///< which threads do not turn, in words
   std::shared_ptr<const EventCounts> counts;
-  std::size_t pool_queue = 0;  ///< as configured
-  unsigned max_retired = 0;    ///< as configured
+  std::size_t pool_queue = 0;             ///< as configured
+  std::function<unsigned()> max_retired;  ///< as it is in effect
+  std::function<std::uint64_t()> log_lines_dropped;
 };
 
 HttpPages http_pages(const HttpSubjects& subjects);

@@ -37,9 +37,18 @@ TEST_F(Metrics, OfAHostByItself) {
   EXPECT_EQ(scrape.value("busbar_nodes{state=\"self\"}"), 1);
   EXPECT_EQ(scrape.value("busbar_nodes{state=\"up\"}"), 0);
   EXPECT_EQ(scrape.value("busbar_pool_queue_max"), 10'000);
+  EXPECT_EQ(scrape.value("busbar_log_lines_dropped_total"), 0);
   EXPECT_GT(scrape.value("process_resident_memory_bytes"), 1'000'000);
   EXPECT_GE(scrape.value("busbar_calls_unserved_total"), 1);
   EXPECT_THAT(scrape.text(), Not(HasSubstr("nobody_has_this_one"))) << "who calls must not make series";
+}
+
+TEST_F(Metrics, FollowTheConfigurationWhileItChanges) {
+  TestHost& host = add("a");
+  EXPECT_EQ(Scrape(host).value("busbar_plugins_retired_max"), 20);
+  configure_http(host, "[plugins]\nmax_retired = 7\n");
+  EXPECT_EQ(host.ask({"config", "reload"}).status, 0);
+  EXPECT_EQ(Scrape(host).value("busbar_plugins_retired_max"), 7);
 }
 
 TEST_F(Metrics, OfItsPeers) {
