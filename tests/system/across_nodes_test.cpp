@@ -3,6 +3,7 @@
 
 #include "system/support/callers.hpp"
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -236,8 +237,8 @@ TEST_F(CancelAcross, C_D8_AHandlerBehindTheEntryNodeOfAClientSeesItToo) {
   cluster.add("b", {"placed"});
   ASSERT_TRUE(cluster.wait_until_offered("holds", {"b"}));
   Command command;
-  command.arguments = {BUSBAR_BUSBAR, "--connect", cluster_status(cluster["a"], "address"), "call", "holds",
-                       "--timeout",   "600000"};
+  command.arguments = {tested::busbar(), "--connect", cluster_status(cluster["a"], "address"), "call", "holds",
+                       "--timeout",      "600000"};
   command.scratch = cluster["a"].root() / "said";
   Process caller(command);
   expect_that_the_handler_sees_the_end_of(caller);

@@ -6,6 +6,7 @@
 #include "system/support/attacked_cluster.hpp"
 #include "system/support/raw_connections.hpp"
 #include "system/support/recording_relay.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -98,7 +99,7 @@ TEST_F(ReplayAttacks, ACallThatIsRepeatedRunsNotAgain) {
   keys.let_in(cluster["b"], "ada", Role::client);
   const RecordingRelay relay(calls);
   Command command;
-  command.arguments = {BUSBAR_BUSBAR, "--connect", relay.address()};
+  command.arguments = {tested::busbar(), "--connect", relay.address()};
   for (const auto& flag : keys.client_flags("ada", "b")) command.arguments.push_back(flag);
   for (const char* argument : {"call", "runs_at"}) command.arguments.emplace_back(argument);
   command.scratch = cluster["a"].root() / "said";

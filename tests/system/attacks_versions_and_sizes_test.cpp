@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "system/support/attacked_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -299,7 +300,7 @@ TEST_F(SizeAttacks, ClientsAndHostsKeepToWhatTheOtherOneTakes) {
   start(kPatient, kMebibyte);
   keys.let_in(cluster["b"], "ada", Role::client);
   Command command;
-  command.arguments = {BUSBAR_BUSBAR, "--connect", calls, "--json"};
+  command.arguments = {tested::busbar(), "--connect", calls, "--json"};
   for (const auto& flag : keys.client_flags("ada", "b")) command.arguments.push_back(flag);
   for (const auto& argument : {std::string("call"), std::string("sleeps"), large_request("answer", {{"ms", 1}})})
     command.arguments.push_back(argument);

@@ -5,6 +5,7 @@
 
 #include "system/support/bad_files.hpp"
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -15,7 +16,9 @@ using testing::Not;
 
 class BadFiles : public SystemTest {
  protected:
-  void SetUp() override { host.configure("[plugins]\ntrial_timeout = \"1s\"\n"); }
+  void SetUp() override {
+    host.configure("[plugins]\ntrial_timeout = \"" + std::to_string(seconds_for_trials()) + "s\"\n");
+  }
 };
 
 void expect_reason(const std::string& text, const BadFile& bad) {
@@ -54,7 +57,7 @@ TEST_F(BadFiles, AllAtOnceAreToldWithTheirReasonsWhileTheOthersServe) {
 
 TEST_F(BadFiles, WhatIsNoSoOrBeginsWithADotIsPassedOver) {
   for (const char* name : {"readme.txt", ".hidden.so", "library.so.1", ".so", "so", "copy.so~"}) {
-    fs::copy_file(TestHost::file_of("good"), host.plugins() / name);
+    fs::copy_file(tested::plugin("good"), host.plugins() / name);
   }
   host.add("echo");
   host.start();
@@ -63,7 +66,7 @@ TEST_F(BadFiles, WhatIsNoSoOrBeginsWithADotIsPassedOver) {
 }
 
 TEST_F(BadFiles, ASymlinkToAGoodFileIsTaken) {
-  fs::create_symlink(TestHost::file_of("good"), host.plugins() / "link.so");
+  fs::create_symlink(tested::plugin("good"), host.plugins() / "link.so");
   host.start();
   EXPECT_EQ(host.plugin("link.so")["state"], "serving");
 }
@@ -129,7 +132,7 @@ TEST_F(BadFiles, CheckRefusesEachThatCanBeToldFromOutside) {
 TEST_F(BadFiles, CheckAllowsTheGoodOnesAndListsTheirServices) {
   std::vector<std::string> arguments = {"check"};
   for (const char* good : {"good", "behaviours", "greeter", "echo"}) {
-    arguments.push_back(TestHost::file_of(good));
+    arguments.push_back(tested::plugin(good));
   }
   const Answer answer = host.ask(arguments);
   ASSERT_EQ(answer.status, 0) << testing::PrintToString(answer);
@@ -150,7 +153,7 @@ TEST_F(BadFiles, CheckAllowsTheGoodOnesAndListsTheirServices) {
 }
 
 TEST_F(BadFiles, OneBadFileAmongGoodOnesFailsTheCheck) {
-  const Answer answer = host.ask({"check", TestHost::file_of("good"), TestHost::file_of("other_abi_major")});
+  const Answer answer = host.ask({"check", tested::plugin("good"), tested::plugin("other_abi_major")});
   EXPECT_EQ(answer.status, 1);
   EXPECT_EQ(answer.json["files"][0]["ok"], true);
   EXPECT_EQ(answer.json["files"][1]["ok"], false);
@@ -158,18 +161,18 @@ TEST_F(BadFiles, OneBadFileAmongGoodOnesFailsTheCheck) {
 
 TEST_F(BadFiles, CheckTellsWhatWouldForbidUnloading) {
   for (const char* name : {"no_delete", "static_tls", "unique_symbols", "thread_local_destructor"}) {
-    const Json file = host.ask({"check", TestHost::file_of(name)}).json["files"][0];
+    const Json file = host.ask({"check", tested::plugin(name)}).json["files"][0];
     EXPECT_FALSE(file["warnings"].empty()) << name;
   }
-  EXPECT_EQ(host.ask({"check", TestHost::file_of("no_delete")}).json["files"][0]["unloadable"], false);
+  EXPECT_EQ(host.ask({"check", tested::plugin("no_delete")}).json["files"][0]["unloadable"], false);
   // A sanitizer brings what keeps a library mapped.
-  EXPECT_EQ(host.ask({"check", TestHost::file_of("good")}).json["files"][0]["unloadable"], !under_any_sanitizer());
+  EXPECT_EQ(host.ask({"check", tested::plugin("good")}).json["files"][0]["unloadable"], !under_any_sanitizer());
 }
 
 TEST_F(BadFiles, CheckRunsNoneOfTheFilesCode) {
   const fs::path ran = host.root() / "ran";
   setenv("BUSBAR_TESTS_RAN", ran.c_str(), 1);
-  const Answer answer = host.ask({"check", TestHost::file_of("tells_that_it_runs")});
+  const Answer answer = host.ask({"check", tested::plugin("tells_that_it_runs")});
   EXPECT_EQ(answer.status, 0);
   EXPECT_FALSE(fs::exists(ran));
 

@@ -5,6 +5,7 @@
 #include <busbar/wire/envelope.hpp>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -29,7 +30,7 @@ class BeforeReady : public testing::Test {
   }
   Process connect(std::vector<std::string> arguments) {
     const std::string address = status.at("cluster").at("address");
-    arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--connect", address, "--json"});
+    arguments.insert(arguments.begin(), {tested::busbar(), "--connect", address, "--json"});
     Command command;
     command.arguments = std::move(arguments);
     command.scratch = host.root() / "said";

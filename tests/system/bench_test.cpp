@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -136,7 +137,7 @@ TEST_F(Bench, OfAHostThatDiesTellsWhatItHasMeasured) {
     std::vector<std::string> arguments = {"--json", "bench", "answers_kind"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Command command;
-    command.arguments = {BUSBAR_BUSBAR};
+    command.arguments = {tested::busbar()};
     command.arguments.insert(command.arguments.end(),
                              {connects ? "--connect" : "--run-dir", connects ? address() : host.run_dir().native()});
     command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
@@ -156,8 +157,8 @@ TEST_F(Bench, OfAHostThatDiesTellsWhatItHasMeasured) {
 
 TEST_F(Bench, HasManyCallsUnderWayOnOneConnection) {
   Command command;
-  command.arguments = {BUSBAR_BUSBAR, "--connect", address(),    "--json", "bench",     "sleeps", R"({"ms":200})",
-                       "--callers",   "100",       "--duration", "100ms",  "--warm-up", "0s"};
+  command.arguments = {tested::busbar(), "--connect", address(),    "--json", "bench",     "sleeps", R"({"ms":200})",
+                       "--callers",      "100",       "--duration", "100ms",  "--warm-up", "0s"};
   command.scratch = host.root() / "said";
   const Ended ended = run(command);
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;

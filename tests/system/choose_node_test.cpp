@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 #include "unit/host/transport/call_server_testing.hpp"
 
 namespace busbar::system_tests {
@@ -153,7 +154,7 @@ TEST_F(ChooseNode, C_R6_AClientIsAnsweredThroughItsEntryNode) {
   const std::vector<std::string> ask = {"--json", "--connect", entry, "call", "runs_at"};
   const auto call = [&](std::vector<std::string> more) {
     more.insert(more.begin(), ask.begin(), ask.end());
-    more.insert(more.begin(), BUSBAR_BUSBAR);
+    more.insert(more.begin(), tested::busbar());
     Command command;
     command.arguments = std::move(more);
     command.scratch = cluster["a"].root() / "said";

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -171,7 +172,7 @@ TEST_F(Cluster, AProgramThatHasANodeInItIsAFullClient) {
   cluster.add("a");
   cluster.add("b", {"greeter"});
   Command command;
-  command.arguments = {BUSBAR_CLIENT, cluster.seed(), "Ada"};
+  command.arguments = {tested::client(), cluster.seed(), "Ada"};
   command.scratch = cluster["a"].root();
   const Ended ended = run(command);
   EXPECT_EQ(ended.status, 0) << ended.err;

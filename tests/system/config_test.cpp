@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -73,7 +74,7 @@ TEST_F(ConfigCheck, SaysAllThatIsWrongWithLineExpectationAndNearestKey) {
 TEST_F(ConfigCheck, LooksAtTheEnvironmentToo) {
   host.configure("");
   Command command;
-  command.arguments = {BUSBAR_BUSBAR, "config", "check", file()};
+  command.arguments = {tested::busbar(), "config", "check", file()};
   command.variables["BUSBAR_POOL__QUEU"] = "5";
   command.scratch = host.root() / "said";
   const Ended bad = run(command);
@@ -124,7 +125,7 @@ TEST_F(ConfigOfAHost, ShowSaysWhereEachValueComesFromAndHidesWhatMayBeSecret) {
   const std::string address = host.ask({"status"}).json["cluster"]["address"];
   EXPECT_EQ(host.busbar({"config", "show"}).status, 0);
   Command outside;
-  outside.arguments = {BUSBAR_BUSBAR, "--connect", address, "config", "show"};
+  outside.arguments = {tested::busbar(), "--connect", address, "config", "show"};
   outside.scratch = host.root() / "said";
   EXPECT_EQ(run(outside).status, 2) << "only over the host's own run directory";
 }
@@ -178,7 +179,7 @@ TEST_F(ConfigOfAHost, WhatMayChangeTakesEffectAndWhatMayNotIsTold) {
   EXPECT_EQ(host.call("configured").json["value"], Json({{"greeting", "Good day"}}));
 
   EXPECT_THAT(keys_in(reload(file("info", "300ms", table)).json["changed"]), ElementsAre("plugins.trial_timeout"));
-  const Answer hangs = host.ask({"load", TestHost::file_of("hangs_in_create")});
+  const Answer hangs = host.ask({"load", tested::plugin("hangs_in_create")});
   EXPECT_EQ(hangs.status, 1) << "and not after ten minutes";
   EXPECT_THAT(hangs.out, HasSubstr("300 ms"));
 }

@@ -1,5 +1,6 @@
 // `busbar --connect`: the verbs for callers, over the address at which nodes call each other.
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -18,7 +19,7 @@ class Connect : public ClusterTest {
     entry_ = cluster_status(cluster["a"], "address");
   }
   Command command_of(const std::string& address, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--connect", address});
+    arguments.insert(arguments.begin(), {tested::busbar(), "--connect", address});
     Command command;
     command.arguments = std::move(arguments);
     command.scratch = cluster["a"].root() / "said";

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -45,7 +46,7 @@ std::string example_line(const TestHost& host, const std::string& service) {
 Ended paste(const TestHost& host, const std::string& line) {
   Command shell;
   shell.arguments = {"/bin/sh", "-c", line};
-  shell.variables = {{"PATH", fs::path(BUSBAR_BUSBAR).parent_path().string() + ":/usr/bin:/bin"}};
+  shell.variables = {{"PATH", fs::path(tested::busbar()).parent_path().string() + ":/usr/bin:/bin"}};
   shell.scratch = host.root() / "said";
   return run(shell);
 }
@@ -168,7 +169,7 @@ TEST_F(SystemTest, DescribeAndPluginsTellHowManyCallsAreTaken) {
 class CheckVersions : public SystemTest {};
 
 TEST_F(CheckVersions, ExitsByWhetherCallersWouldBreak) {
-  const auto older = TestHost::file_of("typed"), newer = TestHost::file_of("typed_newer");
+  const auto older = tested::plugin("typed"), newer = tested::plugin("typed_newer");
   const Answer breaks = host.ask({"check", older, newer});
   EXPECT_EQ(breaks.status, 1);
   EXPECT_EQ(breaks.json["comparison"]["breaks"], true);
@@ -176,11 +177,11 @@ TEST_F(CheckVersions, ExitsByWhetherCallersWouldBreak) {
   const Answer same = host.ask({"check", older, older});
   EXPECT_EQ(same.status, 0);
   EXPECT_EQ(same.json["comparison"]["changes"], Json::array());
-  EXPECT_EQ(host.ask({"check", TestHost::file_of("create_fails"), TestHost::file_of("create_fails")}).status, 2);
+  EXPECT_EQ(host.ask({"check", tested::plugin("create_fails"), tested::plugin("create_fails")}).status, 2);
 }
 
 TEST_F(CheckVersions, TriesAPluginWhoseFileDoesNotSay) {
-  const Ended ended = host.busbar({"check", TestHost::file_of("typed"), TestHost::file_of("typed_newer_unsaid")});
+  const Ended ended = host.busbar({"check", tested::plugin("typed"), tested::plugin("typed_newer_unsaid")});
   EXPECT_EQ(ended.status, 1) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("breaks  service \"typed_order\": request field \"colour\": is new and required\n"));
 }

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -64,7 +65,7 @@ class Dev : public SystemTest {
 
   Process start_with(std::vector<std::string> arguments, std::map<std::string, std::string> variables = {}) const {
     Command command;
-    command.arguments = {BUSBAR_BUSBAR};
+    command.arguments = {tested::busbar()};
     command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
     command.variables = std::move(variables);
     command.variables["TMPDIR"] = tmp;

@@ -14,6 +14,7 @@
 #include "system/support/own_machine.hpp"
 #include "system/support/test_cluster.hpp"
 #include "system/support/test_keys.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -164,9 +165,15 @@ TEST_F(Doctor, FindsFileSystemsThatCannotBeUsed) {
 TEST_F(Doctor, FindsTooFewDescriptors) {
   const auto with_limit = [&](int most) {
     Command command;
-    command.arguments = {"/bin/sh", "-c",          "ulimit -n " + std::to_string(most) + "; exec \"$@\"",
-                         "sh",      BUSBAR_BUSBAR, "--json",
-                         "doctor",  "--config",    host.root() / "busbar.toml"};
+    command.arguments = {"/bin/sh",
+                         "-c",
+                         "ulimit -n " + std::to_string(most) + "; exec \"$@\"",
+                         "sh",
+                         tested::busbar(),
+                         "--json",
+                         "doctor",
+                         "--config",
+                         host.root() / "busbar.toml"};
     command.scratch = host.root() / "said";
     const Ended ended = run(command);
     return Answer{ended.status, Json::parse(ended.out, nullptr, false), ended.out, ended.err};

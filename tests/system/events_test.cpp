@@ -6,6 +6,7 @@
 
 #include "system/support/test_cluster.hpp"
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -173,8 +174,8 @@ TEST_F(Events, FollowEndsWellWhenNobodyReadsItAnyMore) {
   const auto status = host.root() / "status";
   Command piped;
   piped.arguments = {
-      "/bin/sh",     "-c",           R"({ "$0" --run-dir "$1" events --follow; echo $? >"$2"; } | head -n 1)",
-      BUSBAR_BUSBAR, host.run_dir(), status};
+      "/bin/sh",        "-c",           R"({ "$0" --run-dir "$1" events --follow; echo $? >"$2"; } | head -n 1)",
+      tested::busbar(), host.run_dir(), status};
   piped.scratch = host.root();
   const Ended ended = run(piped);
   EXPECT_EQ(ended.status, 0);
@@ -212,7 +213,7 @@ TEST_F(Events, AFollowerThatStandsStillHoldsNothingUpAndIsToldWhatItMissed) {
 
 TEST_F(Events, AreRefusedInWordsWhereTheyCannotBeHad) {
   Command over;
-  over.arguments = {BUSBAR_BUSBAR, "--connect", "tcp://127.0.0.1:1", "events"};
+  over.arguments = {tested::busbar(), "--connect", "tcp://127.0.0.1:1", "events"};
   over.scratch = host.root();
   const Ended connected = run(over);
   EXPECT_EQ(connected.status, 2);

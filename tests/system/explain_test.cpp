@@ -1,6 +1,7 @@
 // Where the time of a call went, as people are told it: of one that was to be explained, and of one that timed out.
 #include "system/support/callers.hpp"
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -67,7 +68,7 @@ TEST_F(Explain, OfAClientOverTheCallPlaneLikewise) {
   const std::string address = cluster_status(cluster["a"], "address");
   Command command;
   command.arguments = {
-      BUSBAR_BUSBAR, "--connect", address, "--json", "call", "walk_b", R"({"then":[{"service":"walk_c"}]})",
+      tested::busbar(), "--connect", address, "--json", "call", "walk_b", R"({"then":[{"service":"walk_c"}]})",
       "--explain"};
   command.scratch = cluster["a"].root() / "said";
   const Ended ended = run(command);

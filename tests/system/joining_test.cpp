@@ -17,6 +17,7 @@
 #include "system/support/own_machine.hpp"
 #include "system/support/raw_connections.hpp"
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -277,8 +278,8 @@ struct Limited {
 
   Command command(const std::string& limit) const {
     Command out;
-    out.arguments = {"sh",        "-c",        limit + "; exec \"$@\"", "sh",        BUSBAR_BUSBARD, "--node",
-                     "a",         "--plugins", host.plugins(),          "--run-dir", host.run_dir(), "--state-dir",
+    out.arguments = {"sh",        "-c",        limit + "; exec \"$@\"", "sh",        tested::busbard(), "--node",
+                     "a",         "--plugins", host.plugins(),          "--run-dir", host.run_dir(),    "--state-dir",
                      host.state()};
     out.scratch = host.root() / "said";
     return out;

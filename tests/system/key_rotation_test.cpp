@@ -5,6 +5,7 @@
 
 #include "system/support/callers.hpp"
 #include "system/support/test_keys.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -66,7 +67,7 @@ class KeyRotation : public ClusterTest {
   }
   Ended greets(const std::string& key, const std::string& host_key) const {
     Command command;
-    command.arguments = {BUSBAR_BUSBAR, "--connect", cluster_status(cluster["a"], "address")};
+    command.arguments = {tested::busbar(), "--connect", cluster_status(cluster["a"], "address")};
     for (auto& flag : keys.client_flags(key, host_key)) command.arguments.push_back(std::move(flag));
     for (const char* word : {"call", "counted"}) command.arguments.emplace_back(word);
     command.scratch = cluster["a"].root() / "said";

@@ -1,6 +1,7 @@
 // Hosts that ask for keys: who gets in, as whom, and who does not (docs/security.md).
 #include "system/support/test_cluster.hpp"
 #include "system/support/test_keys.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -28,7 +29,7 @@ class KeyedCluster : public ClusterTest {
   /// `busbar --connect` to host a.
   Ended busbar(const std::vector<std::string>& key_flags, std::vector<std::string> arguments) const {
     Command command;
-    command.arguments = {BUSBAR_BUSBAR, "--connect", calls};
+    command.arguments = {tested::busbar(), "--connect", calls};
     command.arguments.insert(command.arguments.end(), key_flags.begin(), key_flags.end());
     command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
     command.scratch = cluster["a"].root() / "said";

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -23,7 +24,7 @@ class New : public SystemTest {
     Command command;
     command.arguments = std::move(program);
     const std::vector<std::string> rest = {
-        "-c", before + "; exec \"$0\" \"$@\"", BUSBAR_BUSBAR, "new", "tea-pot", "--directory", here.string()};
+        "-c", before + "; exec \"$0\" \"$@\"", tested::busbar(), "new", "tea-pot", "--directory", here.string()};
     command.arguments.insert(command.arguments.end(), rest.begin(), rest.end());
     command.scratch = host.root() / "said";
     return run(command);

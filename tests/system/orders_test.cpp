@@ -6,6 +6,7 @@
 
 #include "system/support/raw_client.hpp"
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -87,10 +88,10 @@ TEST_F(Orders, WhoIsNotThereIsSaidToBeSoAndWhoIs) {
 
 TEST_F(Orders, ALoadedFileServesAndIsInTheDirectoryThen) {
   start({});
-  obeys({"load", TestHost::file_of("good")});
+  obeys({"load", tested::plugin("good")});
   EXPECT_EQ(host.call("good").status, 0);
   EXPECT_TRUE(fs::exists(host.plugins() / "good.so"));
-  fs::copy_file(TestHost::file_of("good_again"), host.root() / "good.so");
+  fs::copy_file(tested::plugin("good_again"), host.root() / "good.so");
   obeys({"load", host.root() / "good.so"});
   EXPECT_EQ(version_of("good.so"), "2.0.0");
   EXPECT_EQ(host.plugin("good.so")["generation"], 2) << "once each";
@@ -103,7 +104,7 @@ TEST_F(Orders, ALoadedFileServesAndIsInTheDirectoryThen) {
 TEST_F(Orders, AFileThatCannotBeUsedIsNotPutIntoTheDirectory) {
   start({"good"});
   const Json before = host.plugin("good.so");
-  fs::copy_file(TestHost::file_of("start_fails"), host.root() / "good.so");
+  fs::copy_file(tested::plugin("start_fails"), host.root() / "good.so");
   EXPECT_THAT(refuses({"load", host.root() / "good.so"}), HasSubstr("start"));
   write_file(host.root() / "rubbish.so", "no library");
   EXPECT_THAT(refuses({"load", host.root() / "rubbish.so"}), HasSubstr("ELF"));

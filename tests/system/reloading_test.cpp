@@ -13,6 +13,7 @@
 
 #include "system/support/callers.hpp"
 #include "system/support/raw_client.hpp"
+#include "system/support/tested_build.hpp"
 #include "system/support/version_callers.hpp"
 
 namespace busbar::system_tests {
@@ -38,7 +39,7 @@ int rounds_of_abuse() { return under_any_sanitizer() ? 5 : reloads() / 10; }
 // one or two may come at most; an image that is left behind is five, each time.
 constexpr long kLateHeaps = 4;
 
-fs::path file_of(std::int64_t version) { return TestHost::file_of(version == 1 ? "versioned" : "versioned_newer"); }
+fs::path file_of(std::int64_t version) { return tested::plugin(version == 1 ? "versioned" : "versioned_newer"); }
 
 // What a process holds.
 struct Footprint {

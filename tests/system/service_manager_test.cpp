@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -70,7 +71,7 @@ class ServiceManager : public SystemTest {
   std::string socket() const { return host.root() / "notify"; }
   /// `busbar ARGUMENTS`, without the host's run directory.
   Process start_elsewhere(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), BUSBAR_BUSBAR);
+    arguments.insert(arguments.begin(), tested::busbar());
     Command command;
     command.arguments = std::move(arguments);
     command.scratch = host.root() / "said";

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -181,7 +182,7 @@ TEST_F(Shapes, APluginInCIsServed) {
 }
 
 TEST_F(Shapes, APluginBuiltByClangWithLibcxxIsServed) {
-  if (!std::filesystem::exists(TestHost::file_of("libcxx"))) {
+  if (!std::filesystem::exists(tested::plugin("libcxx"))) {
     GTEST_SKIP() << "there is no clang++ with libc++, or this is a build with a sanitizer";
   }
   host.add("libcxx");
@@ -193,7 +194,7 @@ TEST_F(Shapes, APluginBuiltByClangWithLibcxxIsServed) {
   EXPECT_EQ(thrown.json["kind"], "exit");
   EXPECT_EQ(thrown.json["text"], "no words for \"it\"");
   EXPECT_EQ(host.call("libcxx_words", Json::object()).status, 5);
-  EXPECT_EQ(host.ask({"check", TestHost::file_of("libcxx")}).status, 0);
+  EXPECT_EQ(host.ask({"check", tested::plugin("libcxx")}).status, 0);
 }
 
 }  // namespace

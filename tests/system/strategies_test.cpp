@@ -5,6 +5,7 @@
 
 #include "dispatch/strategy.hpp"
 #include "system/support/callers.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -51,9 +52,9 @@ class Strategies : public ClusterTest {
   /// As a client of the caller's host: who answered.
   std::string served_for_client(const std::string& option, const std::string& value) const {
     Command command;
-    command.arguments = {BUSBAR_BUSBAR, "--connect", cluster_status(caller(), "address"),
-                         "--json",      "call",      "where",
-                         "{}",          option,      value};
+    command.arguments = {
+        tested::busbar(), "--connect", cluster_status(caller(), "address"), "--json", "call", "where", "{}",
+        option,           value};
     command.scratch = caller().root() / "said";
     const Ended ended = run(command);
     EXPECT_EQ(ended.status, 0) << ended.out << ended.err;

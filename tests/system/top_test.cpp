@@ -5,6 +5,7 @@
 
 #include "system/support/pseudo_terminal.hpp"
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -21,7 +22,7 @@ class Top : public SystemTest {
     host.start();
   }
   std::vector<std::string> top() const {
-    return {BUSBAR_BUSBAR, "--run-dir", host.run_dir().native(), "top", "--interval", "100ms"};
+    return {tested::busbar(), "--run-dir", host.run_dir().native(), "top", "--interval", "100ms"};
   }
   Process start_calls() const {
     return host.start_busbar({"bench", "answers_kind", R"({"key":"error"})", "--rate", "100/s", "--duration", "1h"});

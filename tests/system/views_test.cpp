@@ -4,6 +4,7 @@
 #include "system/support/patient.hpp"
 #include "system/support/raw_member.hpp"
 #include "system/support/test_cluster.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -67,7 +68,7 @@ TEST_F(Views, AllAgreeWhereAllIsWell) {
   EXPECT_EQ(cluster["a"].busbar({"nodes", "--views"}).out, "all 3 nodes see the same\n");
   const std::string address = cluster_status(cluster["a"], "address");
   Command elsewhere;
-  elsewhere.arguments = {BUSBAR_BUSBAR, "--connect", address, "nodes", "--views"};
+  elsewhere.arguments = {tested::busbar(), "--connect", address, "nodes", "--views"};
   elsewhere.scratch = cluster["a"].root();
   const Ended other_way = run(elsewhere);
   EXPECT_EQ(other_way.out, "all 3 nodes see the same\n");

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -55,7 +56,7 @@ class Watching : public SystemTest {
     ASSERT_EQ(ended.status, 0) << ended.err;
   }
   fs::path target() const { return host.plugins() / "good.so"; }
-  static std::string next() { return TestHost::file_of("good_again"); }
+  static std::string next() { return tested::plugin("good_again"); }
 
   int generation_ = 0;
 };
@@ -155,7 +156,7 @@ TEST_F(Watching, ADirectoryThatIsReplaced) {
   const fs::path made = host.root() / "made";
   fs::create_directory(made);
   fs::copy_file(next(), made / "good.so");
-  fs::copy_file(TestHost::file_of("echo"), made / "echo.so");
+  fs::copy_file(tested::plugin("echo"), made / "echo.so");
   fs::rename(host.plugins(), host.root() / "before");
   fs::rename(made, host.plugins());
   expect_next_version(1);
@@ -181,7 +182,7 @@ TEST_F(Watching, TenThousandEventsAreOneChange) {
 
 TEST_F(Watching, TwoHundredFilesAtOnce) {
   start();
-  const std::string bytes = read_file(TestHost::file_of("numbered"));
+  const std::string bytes = read_file(tested::plugin("numbered"));
   const int files = under_any_sanitizer() ? 40 : 200;  // each trial is a process, which takes its time there
   for (int i = 0; i < files; ++i) {
     std::string number = std::to_string(1000 + i).substr(1);

@@ -8,6 +8,7 @@
 #include "system/support/raw_connections.hpp"
 #include "system/support/test_cluster.hpp"
 #include "system/support/test_keys.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 namespace {
@@ -73,7 +74,7 @@ class Alerts : public ClusterTest {
     RawConnections(calls).open_greeted(20, std::vector<std::uint8_t>(200, 'x'));
     keys_.make_unlisted("stranger", keys::Role::client);
     Command command;
-    command.arguments = {BUSBAR_BUSBAR, "--connect", calls};
+    command.arguments = {tested::busbar(), "--connect", calls};
     for (const auto& flag : keys_.client_flags("stranger", "b")) command.arguments.push_back(flag);
     command.arguments.push_back("services");
     command.scratch = host.root() / "said";

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "system/support/test_host.hpp"
+#include "system/support/tested_build.hpp"
 
 namespace busbar::system_tests {
 
@@ -15,7 +16,7 @@ namespace {
 
 // Those that are no library, or one that is damaged.
 std::vector<BadFile> put_damaged_files(const fs::path& directory) {
-  const std::string good = read_file(TestHost::file_of("good"));
+  const std::string good = read_file(tested::plugin("good"));
   write_file(directory / "text.so", "#!/bin/sh\necho no library\n");
   write_file(directory / "empty.so", "");
   write_file(directory / "cut_short.so", good.substr(0, good.size() * 2 / 3));
@@ -46,6 +47,7 @@ std::vector<BadFile> crashing_fixtures() {
 }
 
 std::vector<BadFile> fixtures() {
+  const std::string within = "did not finish within " + std::to_string(seconds_for_trials()) + " s";
   std::vector<BadFile> out = {
       {"no_descriptor.so", {"no plugin descriptor"}},
       {"no_entry.so", {"busbar_plugin_entry"}},
@@ -56,8 +58,8 @@ std::vector<BadFile> fixtures() {
       {"create_fails.so", {"constructor failed", "no licence was found"}, false},
       {"throws_across_the_boundary.so", {"exception", "the lid is off"}, false},
       {"exits_in_create.so", {"ended its process", "constructor"}, false},
-      {"hangs_in_initialiser.so", {"did not finish within 1 s", "static initialisers"}, false},
-      {"hangs_in_create.so", {"did not finish within 1 s", "constructor"}, false},
+      {"hangs_in_initialiser.so", {within, "static initialisers"}, false},
+      {"hangs_in_create.so", {within, "constructor"}, false},
       {"field_unnamed.so", {"Forgetful", "does not name a field"}, false},
       {"bad_service_name.so", {"bad service name", "Bad-Name"}, false},
       {"bad_schema.so", {"the request's schema of service", "no JSON", "line 1, column 18"}, false},
@@ -81,7 +83,7 @@ std::vector<BadFile> fixtures() {
   };
   const auto crashing = crashing_fixtures();
   out.insert(out.end(), crashing.begin(), crashing.end());
-  if (fs::exists(TestHost::file_of("other_architecture"))) {
+  if (fs::exists(tested::plugin("other_architecture"))) {
     out.push_back({"other_architecture.so", {"is built for aarch64", "this host is x86_64"}});
   }
   return out;
@@ -89,10 +91,12 @@ std::vector<BadFile> fixtures() {
 
 }  // namespace
 
+int seconds_for_trials() { return under_any_sanitizer() ? 10 : 2; }
+
 std::vector<BadFile> put_bad_files(const fs::path& directory) {
   std::vector<BadFile> out = fixtures();
   for (const BadFile& bad : out) {
-    fs::copy_file(TestHost::file_of(fs::path(bad.file).stem().string()), directory / bad.file);
+    fs::copy_file(tested::plugin(fs::path(bad.file).stem().string()), directory / bad.file);
   }
   const auto damaged = put_damaged_files(directory);
   out.insert(out.end(), damaged.begin(), damaged.end());

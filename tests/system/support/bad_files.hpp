@@ -14,6 +14,10 @@ struct BadFile {
   bool seen_from_outside = true;
 };
 
+/// The timeout of trials that their reasons name: what the good ones need on a busy machine, as two of the bad ones use
+/// it up.
+int seconds_for_trials();
+
 /// Puts all of them into `directory`, and says what is expected of each.
 std::vector<BadFile> put_bad_files(const std::filesystem::path& directory);
 

@@ -7,6 +7,8 @@
 #include <regex>
 #include <sstream>
 
+#include "system/support/tested_build.hpp"
+
 namespace busbar::system_tests {
 
 namespace fs = std::filesystem;
@@ -37,15 +39,9 @@ TestHost::~TestHost() {
   fs::remove_all(root_, ignored);
 }
 
-fs::path TestHost::file_of(std::string_view name) {
-  const std::string file = std::string(name) + ".so";
-  const fs::path example = fs::path(BUSBAR_EXAMPLES) / file;
-  return fs::exists(example) ? example : fs::path(BUSBAR_FIXTURES) / name / file;
-}
-
 void TestHost::add(std::string_view name, std::string_view as) {
   const fs::path unfinished = plugins() / ".unfinished";
-  fs::copy_file(file_of(name), unfinished, fs::copy_options::overwrite_existing);
+  fs::copy_file(tested::plugin(name), unfinished, fs::copy_options::overwrite_existing);
   fs::rename(unfinished, plugins() / (as.empty() ? std::string(name) + ".so" : std::string(as)));
 }
 
@@ -58,7 +54,7 @@ Command TestHost::command_of(std::vector<std::string> arguments) const {
 
 Process TestHost::start_process(std::vector<std::string> more) const {
   std::vector<std::string> arguments = launcher;
-  arguments.emplace_back(BUSBAR_BUSBARD);
+  arguments.emplace_back(tested::busbard());
   std::map<std::string, std::string> usual = {
       {"--node", "tested"}, {"--plugins", plugins()}, {"--run-dir", run_dir()}, {"--state-dir", state()}};
   if (fs::exists(root_ / "busbar.toml")) usual["--config"] = root_ / "busbar.toml";
@@ -131,7 +127,7 @@ std::string TestHost::log() const {
 }
 
 Ended TestHost::busbar(std::vector<std::string> arguments, const fs::path& input) const {
-  arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
+  arguments.insert(arguments.begin(), {tested::busbar(), "--run-dir", run_dir()});
   Command command = command_of(std::move(arguments));
   command.input = input;
   Ended ended = run(command);
@@ -140,7 +136,7 @@ Ended TestHost::busbar(std::vector<std::string> arguments, const fs::path& input
 }
 
 Process TestHost::start_busbar(std::vector<std::string> arguments) const {
-  arguments.insert(arguments.begin(), {BUSBAR_BUSBAR, "--run-dir", run_dir()});
+  arguments.insert(arguments.begin(), {tested::busbar(), "--run-dir", run_dir()});
   return Process(command_of(std::move(arguments)));
 }
 
@@ -191,16 +187,7 @@ void expect_no_reports(const std::string& text) {
   }
 }
 
-#if defined(BUSBAR_SANITIZE_ADDRESS)
-bool under_address_sanitizer() { return true; }
-#else
-bool under_address_sanitizer() { return false; }
-#endif
-
-#if defined(BUSBAR_SANITIZE_ADDRESS) || defined(BUSBAR_SANITIZE_THREAD)
-bool under_any_sanitizer() { return true; }
-#else
-bool under_any_sanitizer() { return false; }
-#endif
+bool under_address_sanitizer() { return tested::sanitizers().find("address") != std::string::npos; }
+bool under_any_sanitizer() { return !tested::sanitizers().empty(); }
 
 }  // namespace busbar::system_tests

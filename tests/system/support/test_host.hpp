@@ -45,10 +45,8 @@ class TestHost {
   std::filesystem::path cache() const { return state() / "cache"; }
   std::filesystem::path socket() const { return run_dir() / "busbar.sock"; }
 
-  /// Copies the fixture NAME into the plugin directory, by a rename, as NAME.so or `as`.
+  /// Copies the plugin NAME of the tested build into the plugin directory, by a rename, as NAME.so or `as`.
   void add(std::string_view name, std::string_view as = {});
-  /// The file of a fixture, or of an example plugin, in the build tree.
-  static std::filesystem::path file_of(std::string_view name);
 
   /// Its configuration file.
   void configure(std::string_view toml) { write_file(root_ / "busbar.toml", toml); }
@@ -108,7 +106,7 @@ class SystemTest : public ::testing::Test {
 /// Fails the test if a sanitizer reported something in `text`.
 void expect_no_reports(const std::string& text);
 
-/// Whether everything is built with one that finds memory errors and turns a crash into a report and an exit.
+/// Whether what is tested is built with one that finds memory errors and turns a crash into a report and an exit.
 bool under_address_sanitizer();
 bool under_any_sanitizer();
 
