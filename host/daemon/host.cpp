@@ -154,11 +154,12 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
   node_.events().subscribe(
       std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),
       LogObserver::wanted());
+  listen_for_http();
   AdminOptions admin;
   admin.max_message = config_.limits.max_message;
   admin_ = std::make_unique<AdminServer>(admin_socket_path(config_.paths.run), node_.dispatcher(), admin_hooks(),
                                          logs_.get("host.admin"), admin);
-  serve_http();
+  if (http_ != nullptr) http_->start();
   log_.info("started", {{"node", config_.node},
                         {"version", version()},
                         {"run_dir", config_.paths.run.string()},
@@ -208,8 +209,9 @@ void Host::tell_of_last_end() const {
   }
 }
 
-// From before the first scan until the end of `stop`: who asks whether it is ready is told why it is not.
-void Host::serve_http() {
+// Before the command line's thread is there, which tells the address; it is served from before the first scan until the
+// end of `stop`: who asks whether it is ready is told why it is not.
+void Host::listen_for_http() {
   if (config_.http.listen.empty()) return;
   const auto counts = std::make_shared<EventCounts>();
   node_.events().subscribe(counts, EventCounts::wanted());

@@ -85,7 +85,7 @@ class Host {
 
  private:
   void tell_of_last_end() const;
-  void serve_http();
+  void listen_for_http();
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;

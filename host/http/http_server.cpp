@@ -61,12 +61,11 @@ class HttpServer::Core final : public HttpConnectionOwner {
   Core(HttpOptions options, HttpPages pages, Logger log)
       : options_(std::move(options)), pages_(std::move(pages)), log_(std::move(log)), listener_(io_), pause_(io_) {
     listen();
-    accept();
-    thread_ = std::thread([this] { run(); });
   }
   ~Core() { stop(); }
 
   const std::string& address() const noexcept { return address_; }
+  void start();
   void stop() noexcept;
 
  private:
@@ -112,6 +111,11 @@ void HttpServer::Core::listen() {
   if (!error) listener_.listen(SOMAXCONN, error);
   if (error) fail(options_.listen, error.message() + " (hint: another host may have that port; port 0 means any)");
   address_ = text_of(listener_.local_endpoint());
+}
+
+void HttpServer::Core::start() {
+  accept();
+  thread_ = std::thread([this] { run(); });
 }
 
 void HttpServer::Core::run() noexcept {
@@ -225,6 +229,7 @@ HttpServer::~HttpServer() = default;
 
 const std::string& HttpServer::address() const noexcept { return core_->address(); }
 
+void HttpServer::start() { core_->start(); }
 void HttpServer::stop() noexcept { core_->stop(); }
 
 }  // namespace busbar::host

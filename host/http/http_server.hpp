@@ -40,12 +40,12 @@ struct HttpOptions {
   std::chrono::milliseconds silent_time{120'000};  ///< between two requests of one connection
 };
 
-/// Serves from its construction to `stop`: HTTP/1.0 and 1.1, GET and HEAD, without a body; everything else is refused
-/// in words. Ownership: what the pages refer to outlives `stop`. Threads: one of its own, "busbar-http"; `stop` from
-/// any other.
+/// Listens from its construction on, and serves from `start` to `stop`: HTTP/1.0 and 1.1, GET and HEAD, without a body;
+/// everything else is refused in words. Ownership: what the pages refer to outlives `stop`. Threads: one of its own,
+/// "busbar-http"; `stop` from any other.
 class HttpServer {
  public:
-  /// Errors: HttpError; std::system_error where the thread cannot be started.
+  /// Errors: HttpError.
   HttpServer(HttpOptions options, HttpPages pages, Logger log);
   /// Stops.
   ~HttpServer();
@@ -54,7 +54,9 @@ class HttpServer {
 
   /// Where it listens, with the port that it has: "127.0.0.1:9464".
   const std::string& address() const noexcept;
-  /// Ends all connections at once; on return the thread has ended. A second call does nothing.
+  /// Once. Errors: std::system_error where the thread cannot be started.
+  void start();
+  /// Ends all connections at once; on return the thread has ended. Without `start`, and a second time, it does nothing.
   void stop() noexcept;
 
  private:

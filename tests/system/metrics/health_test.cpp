@@ -1,7 +1,9 @@
 // /healthz, /readyz, and what `status` says of the same.
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "system/metrics/scrape.hpp"
 #include "system/support/test_cluster.hpp"
@@ -109,6 +111,26 @@ TEST_F(Health, AHostThatStopsIsNotReadyAnyMore) {
   EXPECT_TRUE(eventually([&] { return testing::http_get(address, "/readyz").status == 503; }));
   EXPECT_THAT(testing::http_get(address, "/readyz").body, HasSubstr("the host is stopping\n"));
   EXPECT_EQ(testing::http_get(address, "/healthz").status, 200);
+  caller.signal(SIGINT);  // gives the call up
+  host.finish();
+}
+
+// For longer than a thread may take to turn: those that end first do not look like ones that hang.
+TEST_F(Health, AHostThatWaitsLongForItsLastCallsIsWell) {
+  configure_http(host, "[shutdown]\ntimeout = \"60s\"\n");
+  host.add("behaviours");
+  host.start();
+  const std::string address = http_address(host);
+  auto caller = host.start_busbar({"call", "waits_for", R"({"key":"the end"})", "--timeout", "60s"});
+  ASSERT_TRUE(eventually([&] { return host.ask({"calls"}).json["calls"].size() == 1; }));
+  host.process().signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return testing::http_get(address, "/readyz").status == 503; }));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(13);
+  while (std::chrono::steady_clock::now() < until) {
+    const auto health = testing::http_get(address, "/healthz");
+    ASSERT_EQ(health.status, 200) << health.body;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
   caller.signal(SIGINT);  // gives the call up
   host.finish();
 }

@@ -29,7 +29,10 @@ class HttpServerTest : public ::testing::Test {
     pages["/large"] = [this] { return HttpAnswer{200, std::string(large, 'x')}; };
     pages["/throws"] = []() -> HttpAnswer { throw std::runtime_error("there is no ink"); };
   }
-  void start() { server = std::make_unique<HttpServer>(options, pages, Logger()); }
+  void start() {
+    server = std::make_unique<HttpServer>(options, pages, Logger());
+    server->start();
+  }
   HttpClient::Reply get(std::string_view path) const { return http_get(server->address(), path); }
   HttpClient::Reply answer_to(std::string_view bytes) const {
     HttpClient client(server->address());
