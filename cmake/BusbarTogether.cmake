@@ -4,9 +4,6 @@
 
 function(busbar_together target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD "${BUSBAR_TOGETHER}" UNITY_BUILD_BATCH_SIZE 8)
-  if(BUSBAR_TOGETHER)  # one file's local name hides nothing of another's
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)
-  endif()
 endfunction()
 
 # Files of targets of this directory that are compiled by themselves all the same.
