@@ -240,7 +240,7 @@ void Call::finish_callback() {
 }
 
 void Call::run_callback(Message outcome) noexcept {
-  dispatcher().note_length(*this, outcome.service_name(), ids_of(outcome), outcome.response());
+  dispatcher().log_end(*this, outcome.service_name(), ids_of(outcome), outcome.response());
   const Callback callback = std::exchange(callback_, nullptr);
   const Call* const outer = std::exchange(ending_call, this);
   dispatcher().run_callback(callback, std::move(outcome));

@@ -181,8 +181,8 @@ void Dispatcher::serve_inline(Endpoint& endpoint, Message& message, const Dispat
     count_run(call, call.response(), start.at_ticks, ended);
     call.put_outcome(message);
     report_inline_end(call, message, message.response(), ended, ended);
-    if (slow_calls_.is_long(ended - start.at_ticks)) [[unlikely]]
-      tell_slow(call, message.service_name(), ids_of(message), message.response());
+    if (call_log_.tells(ended - start.at_ticks)) [[unlikely]]
+      tell_end(call, message.service_name(), ids_of(message), message.response());
     call.end_alone();
     return;
   }
@@ -265,7 +265,7 @@ void Dispatcher::conclude(Call& call, Message& message, bool in_time) {
     message.strip_for_return();
     message.respond(Response::service_timeout(message.service_name(), message.id(), call.timeout_ms()));
   }
-  note_length(call, message.service_name(), ids_of(message), message.response());
+  log_end(call, message.service_name(), ids_of(message), message.response());
   call.release();
 }
 
@@ -537,11 +537,11 @@ std::shared_ptr<CallStats> Dispatcher::stats_of(const std::string& service, cons
   return counts_calls_ ? stats_.of({service, plugin.plugin, plugin.version}) : nullptr;
 }
 
-void Dispatcher::tell_slow(const Call& call, std::string_view service, const CallIds& ids,
-                           const Response& response) noexcept {
+void Dispatcher::tell_end(const Call& call, std::string_view service, const CallIds& ids,
+                          const Response& response) noexcept {
   if (call.purpose() != Purpose::serve) return;
   const std::string_view node = call.last_node().empty() ? std::string_view(node_) : call.last_node();
-  slow_calls_.tell(call.came(), service, node, response, ids);
+  call_log_.tell(call.came(), service, node, response, ids);
 }
 
 void Dispatcher::emit_about(EventKind kind, const Call& call, std::uint64_t begun) const noexcept {

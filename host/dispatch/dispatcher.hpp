@@ -15,6 +15,7 @@
 
 #include "dispatch/anteroom.hpp"
 #include "dispatch/call.hpp"
+#include "dispatch/call_log.hpp"
 #include "dispatch/callback.hpp"
 #include "dispatch/circles.hpp"
 #include "dispatch/client_calls.hpp"
@@ -22,7 +23,6 @@
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
 #include "dispatch/reachable.hpp"
-#include "dispatch/slow_calls.hpp"
 #include "dispatch/trail.hpp"
 #include "dispatch/waits.hpp"
 #include "events/events.hpp"
@@ -142,9 +142,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// While the message is there.
   void leave_ran(const Call& call, const Call::Ran& ran) const noexcept;
   void leave_end(const Call& call, Outcome outcome, Nanos whole) const noexcept;
-  /// Has a line written for each call that takes longer, of those that are dispatched here and those that are served
-  /// for other nodes. Before the first call.
-  void log_slow_calls(Logger log, Nanos longest) { slow_calls_.watch(std::move(log), longest); }
+  /// Has lines written for calls, those that are dispatched here and those that are served for other nodes: for each
+  /// that takes longer, and at the level debug for each. 0: none is too long. Before the first call.
+  void log_calls(Logger log, Nanos longest) { call_log_.begin(std::move(log), longest); }
   /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
 
@@ -186,10 +186,10 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// A call for a requester has been answered: sends the answer, or the call on to the node that was chosen.
   void answer(Call& call) noexcept;
   void tell_cancelled(Peer& peer, std::uint64_t attempt) noexcept;
-  /// A call is over: tells of it if it took long. Before it is let go.
-  void note_length(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept {
-    if (slow_calls_.may_be(call.came())) [[unlikely]]
-      tell_slow(call, service, ids, response);
+  /// A call is over: has its line in the log, if it gets one. Before it is let go.
+  void log_end(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept {
+    if (call_log_.may_tell(call.came())) [[unlikely]]
+      tell_end(call, service, ids, response);
   }
   /// Tells the observers that an attempt of a call has been answered, and with what.
   void report_end(const Call& call, const Message& message, const Response& response) const noexcept;
@@ -224,7 +224,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void count_run(Call& call, const Response& response, std::uint64_t from, std::uint64_t to) const noexcept;
   void note_run(Call& call, std::uint64_t from, std::uint64_t to) const noexcept;
   static void note_end(const Call& call, const Response& response) noexcept;
-  void tell_slow(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept;
+  void tell_end(const Call& call, std::string_view service, const CallIds& ids, const Response& response) noexcept;
   void report_slow_run(const Call& call, std::uint64_t begun) const noexcept;
   void report_start(Purpose purpose, const Endpoint& endpoint, const Message& message) const noexcept;
   void report_start(const Call& call, const Peer& peer) const noexcept;
@@ -279,7 +279,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Anteroom anteroom_;
   Waits waits_;
   Circles circles_;
-  SlowCalls slow_calls_;
+  CallLog call_log_;
   std::atomic<unsigned> peer_calls_{kUsualPeerCalls};
   std::atomic<bool> refusing_{false};
   std::atomic<std::uint64_t> late_answers_{0};

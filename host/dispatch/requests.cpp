@@ -297,7 +297,7 @@ void Dispatcher::answer(Call& call) noexcept {
   try {
     if (call.forwards()) return forward(call);
     count_end(call, call.response());
-    note_length(call, call.endpoint()->service(), ids_of(call), call.response());
+    log_end(call, call.endpoint()->service(), ids_of(call), call.response());
     Requester& requester = *call.requester();
     if (!requester.gone()) {
       answer_or_say_why(requester, call.requester_attempt(), write_answer(call), Pool::has_next());

@@ -141,6 +141,13 @@ std::string json_line(LineForm form, std::chrono::system_clock::time_point at, L
   return out;
 }
 
+/// As it is; in quotes where something in it would look like a field.
+void append_message(std::string& out, std::string_view message) {
+  if (message.find('=') != std::string_view::npos) return append_quoted(out, message);
+  append_printable(out, beginning(message, kLongestInLine));
+  if (message.size() > kLongestInLine) out += kCut;
+}
+
 std::string text_line(LineForm form, std::chrono::system_clock::time_point at, LogLevel level, std::string_view logger,
                       std::string_view message, LogFields fields, const CallIds& ids) {
   std::string out;
@@ -154,8 +161,7 @@ std::string text_line(LineForm form, std::chrono::system_clock::time_point at, L
   out.append(6 - to_text(level).size(), ' ');  // the longest name has five letters
   append_printable(out, logger);
   out += ": ";
-  append_printable(out, beginning(message, kLongestInLine));
-  if (message.size() > kLongestInLine) out += kCut;
+  append_message(out, message);
   const auto append_field = [&](const LogField& field) {
     out += ' ';
     append_word(out, field.key);

@@ -61,6 +61,7 @@ struct LineForm {
   bool for_journal;
 };
 
+/// A message in which something would look like a field stands in quotes.
 /// Of a message, or of a field's text, what is longer is cut, and the cut is shown as `…`.
 inline constexpr std::size_t kLongestInLine = 16 * 1024;
 

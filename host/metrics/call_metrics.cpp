@@ -15,7 +15,8 @@ using Labels = std::vector<ClientMetric::Label>;
 
 namespace {
 
-constexpr double kSecondsPerNano = 1e-9;
+/// Divided, not multiplied: 30 s is written as 30 then.
+constexpr double kNanosPerSecond = 1e9;
 
 /// The buckets that are told, each the sum of several steps that are counted: those of 1,000 services go over the wire
 /// with every scrape.
@@ -38,13 +39,13 @@ void add_durations(MetricFamily& family, const DurationCounts& durations, const 
   ClientMetric& metric = family.metric.emplace_back();
   metric.label = labels;
   metric.histogram.sample_count = durations.total();
-  metric.histogram.sample_sum = static_cast<double>(durations.sum) * kSecondsPerNano;
+  metric.histogram.sample_sum = static_cast<double>(durations.sum) / kNanosPerSecond;
   metric.histogram.bucket.reserve(kBounds.size());
   std::uint64_t below = 0;
   std::size_t step = 0;
   for (const Nanos bound : kBounds) {
     for (; step < kDurationSteps.size() && kDurationSteps[step] <= bound; ++step) below += durations.counts[step];
-    metric.histogram.bucket.push_back({below, static_cast<double>(bound) * kSecondsPerNano});
+    metric.histogram.bucket.push_back({below, static_cast<double>(bound) / kNanosPerSecond});
   }
 }
 

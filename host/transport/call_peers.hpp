@@ -81,7 +81,7 @@ class CallPeers {
   const CallPlaneOptions& options_;
   const Logger log_;
   DescriptorWatch descriptors_{log_};
-  const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>();
+  const std::shared_ptr<LinkShared> shared_ = std::make_shared<LinkShared>(log_);
   registry::net::Resolver resolver_{options_.lookup, [this] { ring(); }};
   std::function<void()> routability_changed_;
   Renewed renewed_;

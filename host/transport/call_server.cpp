@@ -191,6 +191,10 @@ void CallServer::handle_all(ReceivedBatch& batch) noexcept {
 void CallServer::handle(Received& message) noexcept {
   const std::string_view routing_id = message.routing_id.to_string_view();
   const ConnectionPtr connection = connections_.find(routing_id);
+  if (log_.enabled(LogLevel::trace)) [[unlikely]] {
+    log_.trace("a frame has come",
+               {{"from", connection == nullptr ? "an unknown" : connection->name()}, {"bytes", message.frame.size()}});
+  }
   try {
     read(message, connection);
   } catch (const MalformedPayload& problem) {

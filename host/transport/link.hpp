@@ -14,6 +14,7 @@
 #include <zmq.hpp>
 
 #include "dispatch/peer.hpp"
+#include "log/log.hpp"
 #include "pool/yield_guard.hpp"
 #include "transport/bell.hpp"
 #include "transport/outbox.hpp"
@@ -22,6 +23,8 @@ namespace busbar::host {
 
 // What the links of a call plane have in common. Ownership: shared, because peers may outlive the plane.
 struct LinkShared {
+  explicit LinkShared(Logger for_links) : log(std::move(for_links)) {}
+  const Logger log;
   PeerEvents* events = nullptr;  // set before the first link comes up, used while one is up or worked
   Bell bell;                     // of the thread "busbar-peers"
   std::atomic<std::uint64_t> malformed{0};

@@ -87,6 +87,8 @@ void Link::take_frame() noexcept {
   if (incoming_.more()) return malformed("a message of several frames, expected one");
   try {
     wire::Bytes frame(incoming_.data<std::uint8_t>(), incoming_.size());
+    if (shared_->log.enabled(LogLevel::trace)) [[unlikely]]
+      shared_->log.trace("a frame has come", {{"from", name()}, {"bytes", frame.size()}});
     const Nanos now = now_ns();
     const WakeLater later;  // all callers that it answers
     while (!frame.empty()) take_envelope(wire::read_envelope(frame), now);

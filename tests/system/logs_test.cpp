@@ -314,8 +314,13 @@ TEST_F(Logs, OfAServiceThatNobodyOffersAndOfABrokenPromiseHaveTheIdsToo) {
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-// levels
+TEST_F(Logs, OfAPluginThatWritesWhatLooksLikeFieldsHaveItInQuotes) {
+  start();
+  const std::string id = host.call("logs", {{"key", "paid message_id=forged"}}).json["message_id"];
+  EXPECT_THAT(host.log(), testing::ContainsRegex(": \"[^\n]*paid message_id=forged[^\n]*\".* message_id=" + id));
+}
+
+// -------------------------------------------------------------------------------------------------------- levels
 
 TEST_F(Logs, ChangeTheirLevelWhileTheHostRuns) {
   start();
@@ -342,6 +347,22 @@ TEST_F(Logs, ChangeTheirLevelWhileTheHostRuns) {
   EXPECT_THAT(host.busbar({"log-level"}).out, AllOf(HasSubstr("(all others)"), HasSubstr("host.dispatch")));
 }
 
+TEST_F(Logs, TellOfEachCallAndFrameWhereThatIsWanted) {
+  start();
+  host.call("kept_private");
+  EXPECT_THAT(host.log(), Not(HasSubstr("a call has ended")));
+  host.ask({"log-level", "host.dispatch", "debug"});
+  const std::string address = host.ask({"status"}).json["cluster"]["address"];
+  const std::string id = host.ask({"--connect", address, "call", "logs_lines"}).json["message_id"];
+  const auto ended = lines_with(host.log(), "a call has ended service=logs_lines node=tested duration_us=");
+  ASSERT_EQ(ended.size(), 1u) << host.log();
+  EXPECT_THAT(ended.front(), HasSubstr(" outcome=ok message_id=" + id + " correlation_id=" + id));
+  EXPECT_THAT(host.log(), Not(HasSubstr("a frame has come")));
+  host.ask({"log-level", "host.cluster", "trace"});
+  host.ask({"--connect", address, "call", "logs_lines"});
+  EXPECT_THAT(host.log(), testing::ContainsRegex("trace host.cluster: a frame has come from=[^ ]+ bytes=[0-9]+\n"));
+}
+
 TEST_F(Logs, HaveTheLevelsOfTheConfiguration) {
   host.configure("[log.levels]\n\"plugin.behaviours\" = \"debug\"\nhost.loader = \"error\"\n");
   start();
@@ -363,8 +384,7 @@ TEST_F(Logs, ALevelOfNothingIsRefusedWithWhatWasProbablyMeant) {
   EXPECT_THAT(level.err, HasSubstr("nearest: \"warn\""));
 }
 
-// ----------------------------------------------------------------------------------------------------------- slow
-// calls
+// ---------------------------------------------------------------------------------------------------- slow calls
 
 TEST_F(Logs, TellOfCallsThatTakeLong) {
   host.configure("[log]\nslow_call = \"50ms\"\n");

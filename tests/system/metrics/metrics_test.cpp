@@ -43,6 +43,16 @@ TEST_F(Metrics, OfAHostByItself) {
   EXPECT_THAT(scrape.text(), Not(HasSubstr("nobody_has_this_one"))) << "who calls must not make series";
 }
 
+TEST_F(Metrics, OfDurationsHaveBoundsAsAQueryNamesThem) {
+  TestHost& host = add("a", {"good"});
+  host.call("good");
+  const std::string text = Scrape(host).text();
+  for (const char* bound : {"0.0001", "0.005", "0.1", "1", "30", "+Inf"}) {
+    EXPECT_THAT(text, HasSubstr("le=\"" + std::string(bound) + "\"} "));
+  }
+  EXPECT_THAT(text, Not(testing::ContainsRegex("le=\"[0-9.]{8}")));
+}
+
 TEST_F(Metrics, FollowTheConfigurationWhileItChanges) {
   TestHost& host = add("a");
   EXPECT_EQ(Scrape(host).value("busbar_plugins_retired_max"), 20);

@@ -12,7 +12,7 @@ namespace {
 
 TEST(LinkKeeperTest, AWelcomeThatIsThereAlreadyIsTakenAndToldOnceTheHelloIsSaid) {
   ThisNode here;
-  const auto shared = std::make_shared<LinkShared>();
+  const auto shared = std::make_shared<LinkShared>(Logger());
   shared->events = &here.dispatch;
   testing::SilentPeer other;
   const auto link = std::make_shared<Link>("other", 7, other.address(),
