@@ -71,8 +71,8 @@ Json ask_for_health(const Ask& ask) {
   try {
     take(verb::kStatus);
     take(verb::kConfig);
-    // These would wait until it is.
-    if (!out.value("status", Json::object()).value("ready", false)) return out;
+    // These would wait until it has. What else keeps it from being ready keeps it from no answer.
+    if (!out.value("status", Json::object()).value("begun", false)) return out;
     take(verb::kPlugins);
     take(verb::kViews);
   } catch (const Failure& failure) {

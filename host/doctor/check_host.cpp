@@ -1,4 +1,6 @@
 // Whether a host runs, and what it says of itself.
+#include <utility>
+
 #include "daemon/host.hpp"
 #include "doctor/examined.hpp"
 #include "rundir/rundir.hpp"
@@ -26,6 +28,20 @@ void check_silent(const Examined& host, const std::string& run_dir, Findings& fi
                             "a host that answers", "read its log; end it and start it again");
   }
   findings.ok(kCheck, run_dir, "no host runs; what follows is judged by the configuration and this machine alone");
+}
+
+void check_not_ready(const Examined& host, const std::string& node, Findings& findings) {
+  std::string found = "it is not ready";
+  const char* before = ": ";
+  for (const auto& reason : host.answer("/status/not_ready")) {
+    found += std::exchange(before, "; ") + reason.get<std::string>();
+  }
+  if (host.answer("/status/begun") != true) {
+    return findings.warning(kCheck, node, found, "that its first scan is over and it has joined its cluster",
+                            "wait; if it lasts, its log tells what it waits for");
+  }
+  findings.problem(kCheck, node, found, "each service of readiness.require, provided here",
+                   "mend or load the plugin that is to provide it, or take it out of readiness.require");
 }
 
 void check_configuration_of_running(const Examined& host, const std::string& file, Findings& findings) {
@@ -75,10 +91,7 @@ void check_host(const Examined& host, Findings& findings) {
     findings.problem(kCheck, node, "it did not answer everything: " + problem, "an answer to each question",
                      "read its log; restart it if this lasts");
   }
-  if (host.answer("/status/ready") != true) {
-    findings.warning(kCheck, node, "it is not ready yet", "that its first scan is over and it has joined its cluster",
-                     "wait; if it lasts, its log tells what it waits for");
-  }
+  if (host.answer("/status/ready") != true) check_not_ready(host, node, findings);
   const auto dropped = host.answer("/status/log/dropped");
   if (dropped.is_number() && dropped > 0) {
     findings.warning(kCheck, node, dropped.dump() + " lines of its log were lost", "none",

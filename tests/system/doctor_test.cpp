@@ -232,6 +232,36 @@ TEST_F(Doctor, JudgesTheHostThatRuns) {
   EXPECT_THAT(first_said(host.ask({"doctor"}), "configuration"), HasSubstr("problem"));
 }
 
+TEST_F(Doctor, TellsOfPluginsThatKeepTheHostFromBeingReady) {
+  configure("[readiness]\nrequire = [\"zork\"]\n");
+  host.add("start_fails");
+  write_file(host.plugins() / "bad.so", "no library");
+  Process process = host.start_process();
+  ASSERT_TRUE(eventually([&] { return host.ask({"status"}).json["begun"] == true; })) << process.err();
+  const Answer ill = host.ask({"doctor"});
+  EXPECT_EQ(ill.status, 1);
+  EXPECT_THAT(first_said(ill, "host"),
+              AllOf(HasSubstr("problem tested: it is not ready: service \"zork\" is not provided here"),
+                    HasSubstr("the door is locked"), HasSubstr("readiness.require")));
+  EXPECT_THAT(said(ill, "plugins"), testing::UnorderedElementsAre(HasSubstr("problem bad.so: failed"),
+                                                                  HasSubstr("problem start_fails: failed")));
+  EXPECT_THAT(ill.out, HasSubstr("this node is the only one"));
+  process.signal(SIGTERM);
+  EXPECT_TRUE(process.wait());
+}
+
+TEST_F(Doctor, DoesNotWaitForAHostWhoseFirstScanIsNotOver) {
+  configure("[plugins]\ntrial_timeout = \"10m\"\n");
+  host.add("hangs_in_create");
+  Process process = host.start_process();
+  ASSERT_TRUE(eventually([&] { return host.busbar({"status"}).status == 0; })) << process.err();
+  EXPECT_THAT(first_said(host.ask({"doctor"}), "host"),
+              AllOf(HasSubstr("warning tested: it is not ready: the first scan of the plugin directory is not over"),
+                    HasSubstr("wait")));
+  process.signal(SIGTERM);
+  EXPECT_TRUE(process.wait());
+}
+
 class DoctorOfACluster : public ClusterTest {};
 
 TEST_F(DoctorOfACluster, TellsOfPeersOfTheirClocksAndOfAHostThatHangs) {
