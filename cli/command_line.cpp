@@ -96,8 +96,8 @@ constexpr const char* kNodesFooter = R"(
 States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
 while: others are asked first), unreachable (known, but not connected).
 
-With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, and who
-has an older record of whom. Exits with 1 if they differ.
+With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, who has
+an older record of whom, and who was lost by all. Exits with 1 if they differ, or one is lost.
 
 Examples:
   busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name'

@@ -277,6 +277,12 @@ TEST_F(DoctorOfACluster, TellsOfPeersOfTheirClocksAndOfAHostThatHangs) {
   Process of_b = cluster["b"].start_busbar({"--json", "doctor"});  // waits for it in vain
   EXPECT_TRUE(eventually([&] { return states_of(cluster["a"])["b"] != "up"; }));
   EXPECT_THAT(said(cluster["a"].ask({"doctor"}), "peers"), Not(IsEmpty()));
+  EXPECT_TRUE(eventually([&] { return !states_of(cluster["a"]).contains("b"); }));
+  const Answer lost = cluster["a"].ask({"doctor"});
+  EXPECT_EQ(lost.status, 1);
+  EXPECT_THAT(said(lost, "peers"),
+              testing::ElementsAre(AllOf(HasSubstr("problem b: lost since 2"), HasSubstr("nothing was heard of it"))));
+  EXPECT_THAT(lost.out, Not(HasSubstr("this node is the only one")));
   const auto ended = of_b.wait();
   cluster["b"].process().signal(SIGCONT);
   ASSERT_TRUE(ended);
