@@ -1,11 +1,10 @@
 #include "doctor.hpp"
 
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string_view>
 
 #include "admin_client.hpp"
@@ -18,7 +17,7 @@ namespace {
 
 namespace verb = wire::admin_verb;
 
-constexpr timeval kPatience{5, 0};          // for a host that hangs
+constexpr std::chrono::milliseconds kDoctorsPatience{5'000};
 constexpr std::uint32_t kOthersMs = 2'000;  // for other nodes, which the host asks
 
 [[noreturn]] void fail(const std::string& step) {
@@ -39,8 +38,7 @@ Json ask_one(const Ask& ask, std::string_view what) {
 Json gather(const Command& command) {
   Json out = Json::object();
   try {
-    AdminClient host(command.run_dir);
-    ::setsockopt(host.descriptor(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    AdminClient host(command.run_dir, kDoctorsPatience);
     out = ask_for_health([&](const wire::AdminRequest& request) { return host.ask(request); });
   } catch (const Failure& failure) {
     out["unreachable"] = failure.what();
