@@ -44,6 +44,7 @@ Json gather(const Command& command) {
     out["unreachable"] = failure.what();
   }
   out["run_dir"] = command.run_dir.native();
+  out["config_given"] = !command.config.empty();
   return out;
 }
 

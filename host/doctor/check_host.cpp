@@ -1,4 +1,5 @@
 // Whether a host runs, and what it says of itself.
+#include <filesystem>
 #include <utility>
 
 #include "daemon/host.hpp"
@@ -7,14 +8,29 @@
 
 namespace busbar::host::doctor {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr const char* kCheck = "host";
 
+/// As the command line was told it, and as the configuration has it.
+bool is_same(const fs::path& one, const fs::path& other) {
+  std::error_code unknown;
+  const fs::path first = fs::weakly_canonical(one, unknown), second = fs::weakly_canonical(other, unknown);
+  return !unknown && first == second;
+}
+
 void check_silent(const Examined& host, const std::string& run_dir, Findings& findings) {
   const DirectoryLook look = look_at_directory(host.config.paths.run, "run directory");
   const std::string problem = host.running.value("problem", host.running.value("unreachable", ""));
-  const bool was_asked_here = host.running.value("run_dir", "") == run_dir;
+  const bool was_asked_here = is_same(host.running.value("run_dir", ""), run_dir);
+  if (!look.problem.empty()) {
+    return findings.problem(kCheck, run_dir, "whether a host runs cannot be seen: " + look.problem,
+                            "a run directory of the user who runs busbar doctor",
+                            "become the user who runs the host (root may look as well, but judges what root may do), "
+                            "or name another run directory with --run-dir");
+  }
   if (look.holder && !was_asked_here) {
     return findings.warning(kCheck, run_dir,
                             "node " + look.holder->node + " (process " + std::to_string(look.holder->pid) +
