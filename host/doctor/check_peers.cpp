@@ -15,9 +15,11 @@ void check_row(const json& row, Findings& findings) {
   const std::string since = " since " + row.value("state_since", "?");
   const std::string advice = "see whether that node runs and can be reached at " + row.value("address", "?") +
                              "; its log and this host's tell more";
-  if (state == "up")
+  if (state == "up") {
+    const json trip = row.value("round_trip_us", json());
     return findings.ok(kCheck, name,
-                       "up" + since + ", round trip " + row.value("round_trip_us", json()).dump() + " us");
+                       "up" + since + ", round trip " + (trip == 0 ? "not known yet" : trip.dump() + " us"));
+  }
   if (state == "unreachable") return findings.problem(kCheck, name, state + since, "up", advice);
   findings.warning(kCheck, name, state + since, "up", advice);
 }
