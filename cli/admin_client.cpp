@@ -1,25 +1,31 @@
 #include "admin_client.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <busbar/wire/frame_buffer.hpp>
 #include <busbar/wire/peer_user.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
 #include <utility>
 
-#include "failure.hpp"
 #include "text.hpp"
 
 namespace busbar::cli {
 
 namespace {
 
+constexpr const char* kSocket = "busbar.sock";
 constexpr const char* kStartHint =
     "start a host with busbard, or name the run directory of a running one with --run-dir";
+
+constexpr const char* kHangsHint =
+    "the host stands still, or is overrun: see what it does before you restart it; whether what was asked for will be "
+    "done is not known";
 
 Failure no_host(const std::filesystem::path& socket, const std::string& why, std::string hint = kStartHint) {
   return Failure(ExitStatus::no_host, failure_code::kNoHost,
@@ -29,6 +35,7 @@ Failure no_host(const std::filesystem::path& socket, const std::string& why, std
 Failure refused_connection(const std::filesystem::path& socket, int error) {
   if (error == ENOENT) return no_host(socket, "there is no such socket, so no host uses this run directory");
   if (error == ECONNREFUSED) return no_host(socket, "nobody listens there, so the host that made it has ended");
+  if (error == EAGAIN) return no_host(socket, "nobody takes the connection, so the host hangs", kHangsHint);
   if (error == EACCES) {
     return no_host(socket, error_text(error), "only the user who runs the host may talk to it; become that user");
   }
@@ -51,7 +58,8 @@ Failure strangers_host(const std::filesystem::path& socket, int fd) {
 
 }  // namespace
 
-AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir / "busbar.sock") {
+AdminClient::AdminClient(const std::filesystem::path& run_dir, std::chrono::milliseconds patience)
+    : run_dir_(run_dir), socket_(run_dir / kSocket), patience_(patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string& path = socket_.native();
@@ -62,6 +70,7 @@ AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir
   std::memcpy(address.sun_path, path.data(), path.size());
   fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd_ < 0) throw no_host(socket_, error_text(errno));
+  limit_silence(patience_);  // of connecting as well: it waits where too many do
   const bool is_connected = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   const int error = errno;
   if (is_connected && is_trusted(fd_)) return;
@@ -73,6 +82,12 @@ AdminClient::AdminClient(const std::filesystem::path& run_dir) : socket_(run_dir
 AdminClient::~AdminClient() { ::close(fd_); }
 
 wire::AdminAnswer AdminClient::ask(const wire::AdminRequest& request) {
+  asked_at_ = std::chrono::steady_clock::now();
+  asks_status_ = request.verb == wire::admin_verb::kStatus;
+  // A call is silent until it is answered: a host that stands still is not told from one whose handler works before
+  // that.
+  const std::chrono::milliseconds own(request.timeout_ms.value_or(0));
+  limit_silence(asks_status_ || patience_ == kForEver ? patience_ : std::max(own, patience_ / 2));
   send(wire::frame_of(request));
   return read_answer(receive());
 }
@@ -85,6 +100,8 @@ void AdminClient::send(const std::vector<std::uint8_t>& frame) {
       sent += static_cast<std::size_t>(size);
     } else if (errno == EPIPE || errno == ECONNRESET) {
       return;  // a host that refuses a request does so before it has read all of it: its answer says why
+    } else if (errno == EAGAIN) {
+      expect_alive();
     } else if (errno != EINTR) {
       host_is_gone(error_text(errno));
     }
@@ -100,6 +117,8 @@ std::vector<std::uint8_t> AdminClient::receive() {
       incoming.arrived(static_cast<std::size_t>(size));
     } else if (size == 0) {
       host_is_gone("it ended");
+    } else if (errno == EAGAIN) {
+      expect_alive();
     } else if (errno != EINTR) {
       host_is_gone(error_text(errno));
     }
@@ -107,10 +126,42 @@ std::vector<std::uint8_t> AdminClient::receive() {
   return incoming.take();
 }
 
+void AdminClient::limit_silence(std::chrono::milliseconds silence) const {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(silence);
+  const timeval limit{whole.count(), std::chrono::microseconds(silence - whole).count()};
+  for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    ::setsockopt(fd_, SOL_SOCKET, direction, &limit, sizeof limit);  // zero: for ever
+  }
+}
+
+/// After a silence: goes on if the host does.
+void AdminClient::expect_alive() const {
+  if (!asks_status_ && is_host_alive(run_dir_, patience_)) return;
+  throw silent_host(run_dir_, std::chrono::steady_clock::now() - asked_at_);
+}
+
 void AdminClient::host_is_gone(const std::string& how) const {
   throw Failure(ExitStatus::no_host, failure_code::kNoHost,
                 "the host at " + in_quotes(socket_.native()) + " went away before it answered: " + how,
                 "its log says why; whether what was asked for has been done is not known");
+}
+
+bool is_host_alive(const std::filesystem::path& run_dir, std::chrono::milliseconds patience) {
+  wire::AdminRequest question;
+  question.verb = wire::admin_verb::kStatus;
+  try {
+    AdminClient(run_dir, patience / 2).ask(question);
+    return true;
+  } catch (const Failure& failure) {
+    return failure.code() != failure_code::kNoHost;
+  }
+}
+
+Failure silent_host(const std::filesystem::path& run_dir, std::chrono::steady_clock::duration silence) {
+  return Failure(ExitStatus::no_host, failure_code::kNoHost,
+                 "the host at " + in_quotes((run_dir / kSocket).native()) + " did not answer within " +
+                     std::to_string(std::chrono::round<std::chrono::seconds>(silence).count()) + " s",
+                 kHangsHint);
 }
 
 }  // namespace busbar::cli

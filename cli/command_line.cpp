@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 #include <string_view>
 
 #include "complete.hpp"
@@ -29,6 +30,13 @@ constexpr std::array<std::string_view, 8> kCallerVerbs = {"call",     "validate"
 constexpr std::array<const char*, 5> kHostOptions = {"--run-dir", "--connect", "--cluster", "--key", "--host-key"};
 
 constexpr std::array<std::string_view, 6> kLogLevels = {"trace", "debug", "info", "warn", "error", "default"};
+
+// What is checked, and what shells offer.
+constexpr std::array<std::string_view, 3> kActions = {"check", "show", "reload"};
+constexpr std::array<std::string_view, 2> kStrategies = {"random", "least_pending"};
+constexpr std::array<std::string_view, 3> kVisibilities = {"all", "public", "private"};
+constexpr std::array<std::string_view, 3> kRoles = {"client", "deployer", "node"};
+constexpr std::array<std::string_view, 3> kDryRuns = {"no", "yes", "verbose"};
 
 constexpr const char* kFooter = R"(
 Exit status:
@@ -96,8 +104,8 @@ constexpr const char* kNodesFooter = R"(
 States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
 while: others are asked first), unreachable (known, but not connected).
 
-With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, and who
-has an older record of whom. Exits with 1 if they differ.
+With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, who has
+an older record of whom, and who was lost by all. Exits with 1 if they differ, or one is lost.
 
 Examples:
   busbar nodes --json | jq -r '.nodes[] | select(.state == "unreachable").name'
@@ -477,12 +485,20 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
   }
 }
 
-template <class... Choices>
-void check_choice(const CLI::App& app, const char* option, const std::string& value, const Choices&... choices) {
-  if (((value == choices) || ...)) return;
+void check_choice(const CLI::App& app, const char* option, const std::string& value,
+                  std::span<const std::string_view> choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
   std::string list;
-  ((list += (list.empty() ? "" : ", ") + std::string(choices)), ...);
+  for (const std::string_view known : choices) list += (list.empty() ? "" : ", ") + std::string(known);
   refuse(app, std::string(option) + ": expected one of " + list + ", found " + in_quotes(value));
+}
+
+Choices choices() {
+  const auto all = [](std::span<const std::string_view> known) {
+    return std::vector<std::string_view>(known.begin(), known.end());
+  };
+  return {{"ACTION", all(kActions)}, {"--strategy", all(kStrategies)}, {"--visibility", all(kVisibilities)},
+          {"--role", all(kRoles)},   {"LEVEL", all(kLogLevels)},       {"--event", all(wire::kEventNames)}};
 }
 
 /// Whether it may be an address; who connects to it finds out the rest.
@@ -534,7 +550,7 @@ void check_choice_of_node(const CLI::App& app, const CLI::App& verb, Command& co
   if (given("--node") && !is_node_name(command.node)) {
     refuse(app, "--node: expected " + std::string(kNodeNameRule) + ", found " + in_quotes(command.node));
   }
-  if (given("--strategy")) check_choice(app, "--strategy", command.strategy, "random", "least_pending");
+  if (given("--strategy")) check_choice(app, "--strategy", command.strategy, kStrategies);
   if (given("--traceparent") && !TraceParent::parse(command.traceparent)) {
     refuse(app,
            "--traceparent: expected 00-, 32 hexadecimal digits, -, 16, -, 2, in small letters, as W3C Trace Context "
@@ -581,7 +597,7 @@ void check_keygen(const CLI::App& app, const Command& command) {
 
 void check_config(const CLI::App& app, const Command& command) {
   if (!app.got_subcommand("config")) return;
-  check_choice(app, "ACTION", command.action, "check", "show", "reload");
+  check_choice(app, "ACTION", command.action, kActions);
   if (!command.config.empty() && command.action != "check") {
     refuse(app, command.action + ": expected no file, found " + in_quotes(command.config) +
                     "; the host reads the file that it was started with");
@@ -604,9 +620,9 @@ void check(const CLI::App& app, Command& command) {
   check_choice_of_node(app, verb, command);
   check_event_kinds(app, command);
   check_log_level(app, command);
-  check_choice(app, "--dry-run", command.dry_run, "no", "yes", "verbose");
-  check_choice(app, "--visibility", command.visibility, "all", "public", "private");
-  check_choice(app, "--role", command.role, "client", "deployer", "node");
+  check_choice(app, "--dry-run", command.dry_run, kDryRuns);
+  check_choice(app, "--visibility", command.visibility, kVisibilities);
+  check_choice(app, "--role", command.role, kRoles);
   check_keygen(app, command);
   check_config(app, command);
 }
@@ -646,7 +662,7 @@ Command parse_command_line(std::vector<std::string> arguments, const Variables& 
   app.add_flag("--json", command.json, "write one JSON document, also for errors");
   add_verbs(app, command);
   if (!arguments.empty() && arguments.front() == "--complete") {  // of the scripts in completion/
-    throw Printout{completions(app, {arguments.begin() + 1, arguments.end()})};
+    throw Printout{completions(app, choices(), {arguments.begin() + 1, arguments.end()})};
   }
   parse(app, arguments);
   if (command.dry_run == "true") command.dry_run = "yes";  // what CLI11 gives a flag without a value

@@ -76,6 +76,12 @@ const CLI::Option* next_argument(const Place& place) {
   return last != nullptr && last->get_items_expected_max() > 1 ? last : nullptr;
 }
 
+void add_values(const CLI::Option& option, const Choices& choices, std::vector<std::string>& out) {
+  if (is_file(option)) out.emplace_back(kFiles);
+  const auto found = choices.find(option.get_name());
+  if (found != choices.end()) out.insert(out.end(), found->second.begin(), found->second.end());
+}
+
 void add_options(const CLI::App& app, std::vector<std::string>& out) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;  // hidden
@@ -83,10 +89,10 @@ void add_options(const CLI::App& app, std::vector<std::string>& out) {
   }
 }
 
-std::vector<std::string> candidates(const Place& place, const std::string& begun) {
+std::vector<std::string> candidates(const Place& place, const Choices& choices, const std::string& begun) {
   std::vector<std::string> out;
   if (place.awaited != nullptr) {
-    if (is_file(*place.awaited)) out.emplace_back(kFiles);
+    add_values(*place.awaited, choices, out);
     return out;
   }
   if (begun.starts_with('-')) {
@@ -98,16 +104,16 @@ std::vector<std::string> candidates(const Place& place, const std::string& begun
     if (!verb->get_group().empty()) out.push_back(verb->get_name());
   }
   const CLI::Option* argument = next_argument(place);
-  if (out.empty() && argument != nullptr && is_file(*argument)) out.emplace_back(kFiles);
+  if (out.empty() && argument != nullptr) add_values(*argument, choices, out);
   return out;
 }
 
 }  // namespace
 
-std::string completions(const CLI::App& app, const std::vector<std::string>& words) {
+std::string completions(const CLI::App& app, const Choices& choices, const std::vector<std::string>& words) {
   if (words.empty()) return {};
   const std::string& begun = words.back();
-  std::vector<std::string> found = candidates(follow(app, std::span(words).first(words.size() - 1)), begun);
+  std::vector<std::string> found = candidates(follow(app, std::span(words).first(words.size() - 1)), choices, begun);
   std::erase_if(found, [&](const std::string& word) { return word != kFiles && !word.starts_with(begun); });
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());

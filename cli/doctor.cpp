@@ -1,11 +1,10 @@
 #include "doctor.hpp"
 
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string_view>
 
 #include "admin_client.hpp"
@@ -18,7 +17,7 @@ namespace {
 
 namespace verb = wire::admin_verb;
 
-constexpr timeval kPatience{5, 0};          // for a host that hangs
+constexpr std::chrono::milliseconds kDoctorsPatience{5'000};
 constexpr std::uint32_t kOthersMs = 2'000;  // for other nodes, which the host asks
 
 [[noreturn]] void fail(const std::string& step) {
@@ -39,13 +38,13 @@ Json ask_one(const Ask& ask, std::string_view what) {
 Json gather(const Command& command) {
   Json out = Json::object();
   try {
-    AdminClient host(command.run_dir);
-    ::setsockopt(host.descriptor(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    AdminClient host(command.run_dir, kDoctorsPatience);
     out = ask_for_health([&](const wire::AdminRequest& request) { return host.ask(request); });
   } catch (const Failure& failure) {
     out["unreachable"] = failure.what();
   }
   out["run_dir"] = command.run_dir.native();
+  out["config_given"] = !command.config.empty();
   return out;
 }
 
@@ -71,8 +70,8 @@ Json ask_for_health(const Ask& ask) {
   try {
     take(verb::kStatus);
     take(verb::kConfig);
-    // These would wait until it is.
-    if (!out.value("status", Json::object()).value("ready", false)) return out;
+    // These would wait until it has. What else keeps it from being ready keeps it from no answer.
+    if (!out.value("status", Json::object()).value("begun", false)) return out;
     take(verb::kPlugins);
     take(verb::kViews);
   } catch (const Failure& failure) {

@@ -12,8 +12,9 @@
 
 namespace busbar::cli {
 
-/// What a host answers to all that concerns its health, by verb: `status`, `config`, and once it is ready `plugins` and
-/// `views`. Errors: none; what it does not answer is left out, and the first failure is "problem".
+/// What a host answers to all that concerns its health, by verb: `status`, `config`, and once its first scan is over
+/// and it has joined `plugins` and `views`. Errors: none; what it does not answer is left out, and the first failure is
+/// "problem".
 Json ask_for_health(const Ask& ask);
 
 /// The arguments that `busbard` is given, its name first. `usual` as for `config_check_arguments`.

@@ -47,7 +47,7 @@ CallClientOptions connection_of(const Command& command) {
 }
 
 std::unique_ptr<HostClient> client_for(const Command& command) {
-  if (command.connect.empty()) return std::make_unique<AdminClient>(command.run_dir);
+  if (command.connect.empty()) return std::make_unique<AdminClient>(command.run_dir, kHostPatience);
   return std::make_unique<CallClient>(connection_of(command));
 }
 
@@ -57,7 +57,8 @@ std::unique_ptr<CallPipe> pipe_for(const Command& command, const busbar::wire::A
 }
 
 ExitStatus show_events(const Command& command, const Streams& streams) {
-  AdminClient host(command.run_dir);
+  // Who follows waits for a host that stands still, as in a debugger, too.
+  AdminClient host(command.run_dir, command.follow ? kForEver : kHostPatience);
   if (command.follow) end_quietly_when_interrupted();
   const auto ask = [&](const busbar::wire::AdminRequest& request) { return host.ask(request); };
   return run_events(

@@ -277,6 +277,16 @@ std::string turned_away_cell(const Json& cluster) {
 
 }  // namespace
 
+namespace {
+
+// 0: not known yet, or the host's own.
+std::string round_trip_cell(const Json& row) {
+  const Json& round_trip = wire::member_of(row, "round_trip_us");
+  return round_trip == 0 ? "-" : duration_cell(row, "round_trip_us");
+}
+
+}  // namespace
+
 std::string nodes_text(const Json& document, const Palette& palette) {
   std::vector<std::vector<Cell>> rows;
   for (const Json& row : list_in(document, "nodes")) {
@@ -285,7 +295,7 @@ std::string nodes_text(const Json& document, const Palette& palette) {
                     {state, colour_of_state(state)},
                     {member(row, "address"), Colour::none},
                     {member(row, "registry_address"), Colour::none},
-                    {state == "self" ? "-" : duration_cell(row, "round_trip_us"), Colour::none},
+                    {round_trip_cell(row), Colour::none},
                     {member(row, "since"), Colour::none},
                     {member(row, "services"), Colour::none}});
   }

@@ -35,6 +35,7 @@ std::string line_of(const Json& row, const Palette& palette) {
     return with_reason(node + " " + palette(Colour::red, "does not see") + " " + peer + since(row), row,
                        "it has not met it, as far as it remembers");
   }
+  if (kind == "lost") return with_reason(node + " " + palette(Colour::red, "has lost") + " " + peer + since(row), row);
   if (kind == "behind") {
     return node + " " + palette(Colour::yellow, "is behind") + ": it has version " + number(row, "version") + " of " +
            peer + "'s record, the newest is " + number(row, "newest") + since(row);
@@ -59,7 +60,8 @@ std::string views_text(const Json& document, const Palette& palette) {
     return palette(Colour::green, nodes == 1 ? "the only node" : "all " + std::to_string(nodes) + " nodes") +
            (nodes == 1 ? " sees no other\n" : " see the same\n");
   }
-  std::string out = std::to_string(nodes) + " nodes, which do not see the same:\n";
+  std::string out = nodes == 1 ? "one node, which should not be the only one:\n"
+                               : std::to_string(nodes) + " nodes, which do not see the same:\n";
   for (const Json& row : rows_in(document, "differences")) out += "  " + line_of(row, palette) + "\n";
   return out;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "admin_client.hpp"
 #include "dev/interrupts.hpp"
 #include "top/interval.hpp"
 #include "top/screen.hpp"
@@ -18,12 +19,15 @@ namespace busbar::cli {
 
 namespace {
 
-/// Waits until one of the descriptors is readable, the host may have answered, or the watcher has something to do.
-void wait(HostWatcher& watcher, std::initializer_list<int> descriptors) {
+using Clock = HostWatcher::Clock;
+
+/// Waits until one of the descriptors is readable, the host may have answered, the watcher has something to do, or the
+/// time has come.
+void wait(HostWatcher& watcher, std::initializer_list<int> descriptors, Clock::time_point until) {
   std::vector<zmq_pollitem_t> items;
   for (const int descriptor : descriptors) items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
   watcher.watch(items);
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(watcher.due() - HostWatcher::Clock::now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::min(watcher.due(), until) - Clock::now());
   zmq_poll(items.data(), static_cast<int>(items.size()), std::max<long>(left.count(), 0));
 }
 
@@ -35,7 +39,7 @@ class FullScreen {
   void run() {
     for (;;) {
       if (watcher_.work() || watcher_.problem() != shown_problem_) draw();
-      wait(watcher_, {STDIN_FILENO, interrupts_.descriptor(), terminal_.resized()});
+      wait(watcher_, {STDIN_FILENO, interrupts_.descriptor(), terminal_.resized()}, Clock::time_point::max());
       if (interrupts_.take() || !heed_keys()) return;
       terminal_.heed_resize();
       const auto [width, height] = Terminal::size();
@@ -84,9 +88,15 @@ class FullScreen {
 
 ExitStatus show_once(const Command& command, const ConnectPipe& connect, const Streams& streams) {
   HostWatcher watcher(connect, command.interval);
+  const auto begin = Clock::now();
+  auto silent_until = begin + kHostPatience / 2;
   while (watcher.before() == nullptr) {
-    watcher.work();
-    if (watcher.before() == nullptr) wait(watcher, {});
+    if (watcher.work()) silent_until = Clock::now() + kHostPatience / 2;
+    if (Clock::now() >= silent_until) {  // before its first scan is over it does not answer either
+      if (!is_host_alive(command.run_dir)) throw silent_host(command.run_dir, Clock::now() - begin);
+      silent_until = Clock::now() + kHostPatience / 2;
+    }
+    if (watcher.before() == nullptr) wait(watcher, {}, silent_until);
     if (watcher.now() && !watcher.problem().empty()) {
       throw Failure(ExitStatus::no_host, failure_code::kNoHost, watcher.problem(), "its log says why");
     }

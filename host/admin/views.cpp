@@ -23,6 +23,7 @@ struct Known {
   std::string version_since;
 };
 struct Departed {
+  bool may_return = false;
   std::string since;
   std::string reason;
 };
@@ -48,7 +49,8 @@ Picture picture_of(const json& document) {
     picture.members.emplace(row.at("name"), std::move(known));
   }
   for (const json& row : document.value("departed", json::array())) {
-    picture.departed.emplace(row.at("name"), Departed{row.at("since"), row.at("reason")});
+    picture.departed.emplace(row.at("name"),
+                             Departed{row.value("may_return", false), row.at("since"), row.at("reason")});
   }
   return picture;
 }
@@ -80,6 +82,7 @@ class Comparison {
         add_differences(out, {{"node", view.node}, {"peer", peer}}, known->second, newest);
       }
     }
+    add_lost(out, view.node, picture->second);
     return out;
   }
 
@@ -117,6 +120,14 @@ class Comparison {
       out["reason"] = left->second.reason;
     }
     return out;
+  }
+
+  // Those that nobody sees any more, and of whom nobody knows that they have left.
+  void add_lost(json& out, const std::string& node, const Picture& picture) const {
+    for (const auto& [peer, left] : picture.departed) {
+      if (!left.may_return || newest_.contains(peer)) continue;
+      out.push_back({{"kind", "lost"}, {"node", node}, {"peer", peer}, {"since", left.since}, {"reason", left.reason}});
+    }
   }
 
   static void add_differences(json& out, json difference, const Known& known, const Newest& newest) {

@@ -383,6 +383,7 @@ nlohmann::json Host::status() const {
           {"version", version()},
           {"ready", reasons.empty()},
           {"not_ready", reasons},
+          {"begun", readiness_.has_begun()},
           {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
           {"cluster", cluster_status(node_)},
           {"pool",

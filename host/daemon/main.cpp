@@ -190,13 +190,21 @@ void wait_for_end(Host& host, const Logs& logs, const Signals& signals, ServiceM
   }
 }
 
+/// The status of what writes to standard output and is done: that of a failure, where not all of it could be written.
+int written(int status) {
+  std::cout.flush();
+  if (std::cout) return status;
+  std::cerr << "busbard: could not write to standard output\n";
+  return 1;
+}
+
 int serve(const Arguments& arguments, const Signals& signals) {
   using namespace busbar::host;
   ConfigSource source = arguments.source();
   const Config config = load_config(source);
   if (arguments.print_config) {
     std::cout << to_json(config).dump(2) << '\n';
-    return 0;
+    return written(0);
   }
   const Logs logs(config.log);
   report_crashes(logs);
@@ -222,19 +230,20 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsageError;
+    return app.exit(error) == 0 ? written(0) : kUsageError;
   }
   if (!arguments.try_plugin.empty()) busbar::host::run_trial(arguments.try_plugin);
   if (!arguments.check_files.empty()) {
-    return busbar::host::check_files(arguments.check_files, arguments.json, std::cout,
-                                     std::filesystem::read_symlink("/proc/self/exe"));
+    return written(busbar::host::check_files(arguments.check_files, arguments.json, std::cout,
+                                             std::filesystem::read_symlink("/proc/self/exe")));
   }
   if (arguments.describe_config) {
     std::cout << busbar::host::described_keys().dump(2) << '\n';
-    return 0;
+    return written(0);
   }
-  if (arguments.check_config) return busbar::host::check_config(arguments.source(), arguments.json, std::cout);
-  if (arguments.doctor) return busbar::host::doctor::examine(arguments.source(), std::cin, arguments.json, std::cout);
+  if (arguments.check_config) return written(busbar::host::check_config(arguments.source(), arguments.json, std::cout));
+  if (arguments.doctor)
+    return written(busbar::host::doctor::examine(arguments.source(), std::cin, arguments.json, std::cout));
   const Signals signals;
   try {
     return serve(arguments, signals);

@@ -116,6 +116,36 @@ void check_plugin_directory(const Config& config, Findings& findings) {
   findings.ok(kCheck, path, std::to_string(listing.candidates.size()) + " plugin files");
 }
 
+bool check_state(const fs::path& path, Findings& findings) {
+  const fs::path there = existing(path);
+  std::error_code unknown;
+  const bool is_directory = fs::is_directory(there, unknown);
+  if (is_directory && can_write(there)) return true;
+  findings.problem(kCheck, path.string(),
+                   is_directory ? "it cannot be written to" : in_quotes(there.native()) + " is no directory",
+                   "a directory of the user who runs the host", advice_for(path, "--state-dir"));
+  return false;
+}
+
+// Changes nothing: it is not opened, as that would make it.
+void check_log_file(const fs::path& file, Findings& findings) {
+  if (file.empty()) return;
+  const fs::path folder = fs::absolute(file).parent_path();
+  const bool exists = ::access(file.c_str(), F_OK) == 0;
+  const bool may_write = exists ? ::access(file.c_str(), W_OK) == 0 : ::access(folder.c_str(), W_OK | X_OK) == 0;
+  const int error = errno;
+  std::error_code unknown;
+  if (may_write && !fs::is_directory(file, unknown)) {
+    return findings.ok(kCheck, file.string(), "the log can be written there");
+  }
+  const std::string why = may_write ? "it is a directory"
+                          : exists  ? error_text(error)
+                                    : in_quotes(folder.native()) + ": " + error_text(error);
+  findings.problem(kCheck, file.string(), "the log cannot be written there: " + why,
+                   "a file that the user who runs the host may write, in a directory that exists (log.file)",
+                   "make the directory (mkdir, chown), run busbar doctor as that user, or set log.file");
+}
+
 void check_socket(const Config& config, Findings& findings) {
   try {
     admin_socket_path(config.paths.run);
@@ -136,16 +166,14 @@ void check_directories(const Examined& host, Findings& findings) {
   const bool run_has_room = check_room(paths.run, kLeastRoom, findings);
   if (run_is_own && run_has_room) findings.ok(kCheck, paths.run.string(), "the run directory can be used");
   const bool state = check_room(paths.state, kLeastRoom, findings);
-  const bool writable = can_write(existing(paths.state));
-  if (!writable)
-    findings.problem(kCheck, paths.state.string(), "it cannot be written to",
-                     "a directory of the user who runs the host", advice_for(paths.state, "--state-dir"));
+  const bool writable = check_state(paths.state, findings);
   if (state && writable) findings.ok(kCheck, paths.state.string(), "the state directory can be used");
   const bool cache_is_own = check_own(host, paths.cache, "cache directory", "--cache-dir", findings);
   const bool cache_is_executable = check_executable(paths.cache, findings);
   const bool cache_has_room = check_room(paths.cache, kLittleRoom, findings);
   if (cache_is_own && cache_is_executable && cache_has_room)
     findings.ok(kCheck, paths.cache.string(), "the cache directory can be used");
+  check_log_file(host.config.log.file, findings);
 }
 
 }  // namespace busbar::host::doctor

@@ -1,18 +1,36 @@
 // Whether a host runs, and what it says of itself.
+#include <filesystem>
+#include <utility>
+
 #include "daemon/host.hpp"
 #include "doctor/examined.hpp"
 #include "rundir/rundir.hpp"
 
 namespace busbar::host::doctor {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr const char* kCheck = "host";
 
+/// As the command line was told it, and as the configuration has it.
+bool is_same(const fs::path& one, const fs::path& other) {
+  std::error_code unknown;
+  const fs::path first = fs::weakly_canonical(one, unknown), second = fs::weakly_canonical(other, unknown);
+  return !unknown && first == second;
+}
+
 void check_silent(const Examined& host, const std::string& run_dir, Findings& findings) {
   const DirectoryLook look = look_at_directory(host.config.paths.run, "run directory");
   const std::string problem = host.running.value("problem", host.running.value("unreachable", ""));
-  const bool was_asked_here = host.running.value("run_dir", "") == run_dir;
+  const bool was_asked_here = is_same(host.running.value("run_dir", ""), run_dir);
+  if (!look.problem.empty()) {
+    return findings.problem(kCheck, run_dir, "whether a host runs cannot be seen: " + look.problem,
+                            "a run directory of the user who runs busbar doctor",
+                            "become the user who runs the host (root may look as well, but judges what root may do), "
+                            "or name another run directory with --run-dir");
+  }
   if (look.holder && !was_asked_here) {
     return findings.warning(kCheck, run_dir,
                             "node " + look.holder->node + " (process " + std::to_string(look.holder->pid) +
@@ -26,6 +44,20 @@ void check_silent(const Examined& host, const std::string& run_dir, Findings& fi
                             "a host that answers", "read its log; end it and start it again");
   }
   findings.ok(kCheck, run_dir, "no host runs; what follows is judged by the configuration and this machine alone");
+}
+
+void check_not_ready(const Examined& host, const std::string& node, Findings& findings) {
+  std::string found = "it is not ready";
+  const char* before = ": ";
+  for (const auto& reason : host.answer("/status/not_ready")) {
+    found += std::exchange(before, "; ") + reason.get<std::string>();
+  }
+  if (host.answer("/status/begun") != true) {
+    return findings.warning(kCheck, node, found, "that its first scan is over and it has joined its cluster",
+                            "wait; if it lasts, its log tells what it waits for");
+  }
+  findings.problem(kCheck, node, found, "each service of readiness.require, provided here",
+                   "mend or load the plugin that is to provide it, or take it out of readiness.require");
 }
 
 void check_configuration_of_running(const Examined& host, const std::string& file, Findings& findings) {
@@ -75,10 +107,7 @@ void check_host(const Examined& host, Findings& findings) {
     findings.problem(kCheck, node, "it did not answer everything: " + problem, "an answer to each question",
                      "read its log; restart it if this lasts");
   }
-  if (host.answer("/status/ready") != true) {
-    findings.warning(kCheck, node, "it is not ready yet", "that its first scan is over and it has joined its cluster",
-                     "wait; if it lasts, its log tells what it waits for");
-  }
+  if (host.answer("/status/ready") != true) check_not_ready(host, node, findings);
   const auto dropped = host.answer("/status/log/dropped");
   if (dropped.is_number() && dropped > 0) {
     findings.warning(kCheck, node, dropped.dump() + " lines of its log were lost", "none",

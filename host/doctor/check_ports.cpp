@@ -30,10 +30,7 @@ void check_free(const char* key, const std::string& address, Findings& findings)
 }
 
 // Without a connection, of which the host would have to note that nobody said who it was.
-void check_open(const Examined& host, const char* member, Findings& findings) {
-  const auto address = host.answer(std::string("/status/cluster/") + member);
-  if (!address.is_string()) return;
-  const std::string text = address.get<std::string>();
+void check_open(const std::string& text, Findings& findings) {
   if (!why_not_bound(text).empty()) return findings.ok(kCheck, text, "the host listens there");
   findings.problem(kCheck, text, "the host says that it listens there, but nobody does", "a port that is taken",
                    "restart the host");
@@ -101,11 +98,15 @@ bool is_own(const Examined& host, const std::string& seed) {
 
 void check_ports(const Examined& host, Findings& findings) {
   if (host.is_running()) {
-    check_open(host, "bound_address", findings);
-    check_open(host, "bound_registry_address", findings);
+    for (const char* where : {"/status/cluster/bound_address", "/status/cluster/bound_registry_address"}) {
+      if (const auto address = host.answer(where); address.is_string()) check_open(address, findings);
+    }
+    const auto http = host.answer("/status/http/address");
+    if (http.is_string() && http != "") check_open("tcp://" + http.get<std::string>(), findings);
   } else if (host.pid == 0) {  // else they are that host's
     check_free("cluster.listen", host.config.cluster.listen, findings);
     check_free("cluster.registry_listen", host.config.cluster.registry_listen, findings);
+    if (!host.config.http.listen.empty()) check_free("http.listen", "tcp://" + host.config.http.listen, findings);
   }
 }
 

@@ -42,6 +42,24 @@ void check_all(const Examined& host, Findings& findings) {
   }
 }
 
+/// Whether the configuration is that of the host that holds the run directory and does not answer, or of one that would
+/// be started: what somebody has named, or what names that directory itself.
+bool is_known(const Examined& host, const ConfigSource& source, const DirectoryLook& run) {
+  const bool may_run = run.holder || !run.problem.empty();
+  if (host.is_running() || !may_run || host.running.value("config_given", false)) return true;
+  if (!source.file) return false;
+  ConfigSource file = source;
+  std::erase_if(file.overrides, [](const auto& each) { return each.key == "paths.run"; });
+  return load_config(file).paths.run == host.config.paths.run;
+}
+
+void check_host_alone(const Examined& host, Findings& findings) {
+  check_host(host, findings);
+  findings.warning("configuration", host.config.paths.run.string(),
+                   "with which configuration the host runs is not known: nothing else was looked at",
+                   "the file of that host", "busbar doctor --config FILE looks at the rest");
+}
+
 void report_faults(const ConfigError& error, const ConfigSource& source, Findings& findings) {
   for (const ConfigFault& fault : error.faults()) {
     findings.problem("configuration", source.file ? source.file->string() : "environment and flags", fault.text,
@@ -62,7 +80,7 @@ int examine(ConfigSource source, std::istream& running, bool json_wanted, std::o
     host.config = load_config(source);
     const DirectoryLook run = look_at_directory(host.config.paths.run, "run directory");
     if (run.holder) host.pid = run.holder->pid;
-    check_all(host, findings);
+    is_known(host, source, run) ? check_all(host, findings) : check_host_alone(host, findings);
   } catch (const ConfigError& error) {
     report_faults(error, source, findings);
   } catch (const json::exception& unfit) {

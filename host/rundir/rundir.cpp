@@ -186,7 +186,10 @@ DirectoryLook look_at_directory(const fs::path& directory, std::string_view purp
   struct stat found {};
   DirectoryLook look;
   look.exists = ::lstat(subject.directory.c_str(), &found) == 0;
-  if (!look.exists) return look;
+  if (!look.exists) {
+    if (errno == EACCES) look.problem = "could not look at " + subject.text() + ": " + error_text(errno);
+    return look;
+  }
   try {
     const Descriptor opened(open_directory(subject));
     // Shared, and for a moment: who wants to hold the directory looks more than once.

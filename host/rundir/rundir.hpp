@@ -27,7 +27,7 @@ struct DirectoryHolder {
 /// A directory, looked at without taking it.
 struct DirectoryLook {
   bool exists = false;
-  std::string problem{};                   /* why a host could not use it, where it exists; empty: it could */
+  std::string problem{}; /* why a host could not use it, or why that cannot be seen; empty: it could */
   std::optional<DirectoryHolder> holder{}; /* the live host that holds it */
 };
 /// `purpose` as in `DirectoryLock::acquire`. Changes nothing; errors are a `problem`.

@@ -38,6 +38,12 @@ expect_all "flags of busbard" "--config" "$(offered busbard --)"
 cd "$3"
 expect_all "files to check" "busbar" "$(offered busbar check "")"
 expect_all "a file behind an option" "busbar" "$(offered busbar dev --config "")"
+expect_all "actions of config" $'check\nshow\nreload' "$(offered busbar config "")"
+expect_all "strategies" $'random\nleast_pending' "$(offered busbar call --strategy "")"
+expect_all "levels of the log" $'trace\ndebug\ninfo\nwarn\nerror\ndefault' "$(offered busbar log-level "")"
+expect_all "levels of a part of it" "debug" "$(offered busbar log-level host d)"
+expect_all "roles" "deployer" "$(offered busbar keygen --role d)"
+expect_all "files behind an action" "busbar" "$(offered busbar config check "")"
 found=$(offered busbar call --timeout "")
 [[ -z ${found//$'\n'/} ]] || { echo "completion.sh: $shell offers for a number: $found" >&2; problems=1; }
 exit $problems

@@ -51,6 +51,24 @@ TEST_F(ConfigCheck, SaysOfAFileThatItIsGood) {
   EXPECT_THAT(host.busbar({"config", "check", file()}).out, HasSubstr("is good"));
 }
 
+TEST_F(ConfigCheck, AndWhateverElseBusbardTellsFailsWhereItCannotBeWritten) {
+  host.configure("");
+  for (const std::vector<std::string>& program :
+       std::vector<std::vector<std::string>>{{tested::busbar(), "config", "check", file()},
+                                             {tested::busbar(), "doctor", "--run-dir", host.run_dir()},
+                                             {tested::busbard(), "--print-config"},
+                                             {tested::busbard(), "--help"},
+                                             {tested::busbar(), "--help"}}) {
+    Command command;
+    command.arguments = {"/bin/sh", "-c", "exec \"$@\" >/dev/full", "sh"};
+    command.arguments.insert(command.arguments.end(), program.begin(), program.end());
+    command.scratch = host.root() / "said";
+    const Ended ended = run(command);
+    EXPECT_EQ(ended.status, 1) << program[1];
+    EXPECT_THAT(ended.err, HasSubstr("could not write to standard output")) << program[1];
+  }
+}
+
 TEST_F(ConfigCheck, SaysAllThatIsWrongWithLineExpectationAndNearestKey) {
   const Answer bad = check("[pool]\nqueue = 0\nthread = 4\n[log]\nlevel = \"inf\"\n");
   EXPECT_EQ(bad.status, 1);

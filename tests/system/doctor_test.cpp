@@ -139,7 +139,43 @@ TEST_F(Doctor, FindsDirectoriesThatCannotBeUsed) {
   EXPECT_THAT(first_said(examine(), "directories"), HasSubstr("mkdir -p " + host.plugins().string()));
   fs::create_directory(host.plugins());
   write_file(host.state(), "a file");
-  EXPECT_THAT(said(examine(), "directories"), Not(IsEmpty()));
+  EXPECT_THAT(said(examine(), "directories"),
+              testing::Contains(HasSubstr(host.state().string() + "\" is no directory")));
+}
+
+TEST_F(Doctor, FindsALogFileThatCannotBeWritten) {
+  const auto with_log = [&](const fs::path& file) {
+    configure("[log]\nfile = \"" + file.string() + "\"\n");
+    return examine();
+  };
+  EXPECT_THAT(said(with_log(host.root() / "busbar.log"), "directories"), IsEmpty());
+  EXPECT_FALSE(fs::exists(host.root() / "busbar.log")) << "it changes nothing";
+  EXPECT_THAT(first_said(with_log(host.root() / "logs/busbar.log"), "directories"),
+              AllOf(HasSubstr("problem"), HasSubstr("no such file or directory"), HasSubstr("log.file")));
+  EXPECT_THAT(first_said(with_log(host.root()), "directories"), HasSubstr("it is a directory"));
+}
+
+// What is in it, and whether anybody holds it, is nothing that this user may see.
+TEST_F(Doctor, SaysThatItMayNotLookIntoTheDirectoryOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  fs::create_directory(host.run_dir());
+  fs::permissions(host.run_dir(), fs::perms::owner_all);
+  fs::permissions(host.root(), fs::perms::owner_all);
+  for (const bool may_see_it : {false, true}) {
+    if (may_see_it) fs::permissions(host.root(), fs::perms::others_exec, fs::perm_options::add);
+    Command command;
+    command.arguments = {"setpriv", "--reuid",   "65534",        "--clear-groups", tested::busbar(),
+                         "--json",  "--run-dir", host.run_dir(), "doctor"};
+    command.scratch = host.root() / "said";
+    const Ended ended = run(command);
+    const Answer answer{ended.status, Json::parse(ended.out, nullptr, false), ended.out, ended.err};
+    if (ended.status > 125) GTEST_SKIP() << "another user cannot run what was built: " << ended.err;
+    EXPECT_EQ(answer.status, 1) << answer.err;
+    EXPECT_THAT(said(answer, "host"),
+                testing::ElementsAre(AllOf(HasSubstr("problem " + host.run_dir().string()),
+                                           HasSubstr("permission denied"), HasSubstr("become the user"))));
+    EXPECT_THAT(said(answer, "directories"), IsEmpty()) << "those are not the host's, as far as is known";
+  }
 }
 
 TEST_F(Doctor, FindsFileSystemsThatCannotBeUsed) {
@@ -191,6 +227,9 @@ TEST_F(Doctor, FindsPortsThatAreTakenAndAddressesOfOtherMachines) {
   configure("[cluster]\ninsecure = true\nregistry_listen = \"tcp://192.0.2.1:4711\"\n");
   EXPECT_THAT(first_said(examine(), "ports"), AllOf(HasSubstr("cannot assign"), HasSubstr("cluster.registry_listen")));
   EXPECT_THAT(first_said(examine(), "keys"), HasSubstr("warning cluster.insecure"));
+  configure("[http]\nlisten = \"" + port.address().substr(6) + "\"\n");
+  EXPECT_THAT(first_said(examine(), "ports"),
+              AllOf(HasSubstr("problem " + port.address()), HasSubstr("already in use"), HasSubstr("http.listen")));
 }
 
 TEST_F(Doctor, FindsSeedsThatNobodyAnswersAt) {
@@ -232,6 +271,78 @@ TEST_F(Doctor, JudgesTheHostThatRuns) {
   EXPECT_THAT(first_said(host.ask({"doctor"}), "configuration"), HasSubstr("problem"));
 }
 
+TEST_F(Doctor, TellsOfPluginsThatKeepTheHostFromBeingReady) {
+  configure("[readiness]\nrequire = [\"zork\"]\n");
+  host.add("start_fails");
+  write_file(host.plugins() / "bad.so", "no library");
+  Process process = host.start_process();
+  ASSERT_TRUE(eventually([&] { return host.ask({"status"}).json["begun"] == true; })) << process.err();
+  const Answer ill = host.ask({"doctor"});
+  EXPECT_EQ(ill.status, 1);
+  EXPECT_THAT(first_said(ill, "host"),
+              AllOf(HasSubstr("problem tested: it is not ready: service \"zork\" is not provided here"),
+                    HasSubstr("the door is locked"), HasSubstr("readiness.require")));
+  EXPECT_THAT(said(ill, "plugins"), testing::UnorderedElementsAre(HasSubstr("problem bad.so: failed"),
+                                                                  HasSubstr("problem start_fails: failed")));
+  EXPECT_THAT(ill.out, HasSubstr("this node is the only one"));
+  process.signal(SIGTERM);
+  EXPECT_TRUE(process.wait());
+}
+
+TEST_F(Doctor, DoesNotWaitForAHostWhoseFirstScanIsNotOver) {
+  configure("[plugins]\ntrial_timeout = \"10m\"\n");
+  host.add("hangs_in_create");
+  Process process = host.start_process();
+  ASSERT_TRUE(eventually([&] { return host.busbar({"status"}).status == 0; })) << process.err();
+  EXPECT_THAT(first_said(host.ask({"doctor"}), "host"),
+              AllOf(HasSubstr("warning tested: it is not ready: the first scan of the plugin directory is not over"),
+                    HasSubstr("wait")));
+  process.signal(SIGTERM);
+  EXPECT_TRUE(process.wait());
+}
+
+TEST_F(Doctor, LooksAtEachAddressOfTheHostThatRuns) {
+  configure("[http]\nlisten = \"127.0.0.1:0\"\n");
+  host.start();
+  const Answer well = host.ask({"doctor"});
+  EXPECT_EQ(well.json["problems"], 0) << well.out;
+  const std::string http = host.ask({"status"}).json["http"]["address"];
+  EXPECT_THAT(well.out, HasSubstr("\"the host listens there\",\"state\":\"ok\",\"subject\":\"tcp://" + http));
+}
+
+// Whatever way its directory is named: where nobody knows its configuration, another is not judged in its place.
+TEST_F(Doctor, KnowsOfAHostThatHangsNoMoreThanItsDirectory) {
+  host.start();
+  host.process().freeze();
+  const auto begin = [&](const char* scratch, const fs::path& run_dir, std::vector<std::string> more = {}) {
+    Command command;
+    command.arguments = {tested::busbar(), "--json", "--run-dir", run_dir, "doctor"};
+    command.arguments.insert(command.arguments.end(), more.begin(), more.end());
+    command.scratch = host.root() / scratch;
+    fs::create_directory(command.scratch);
+    return Process(command);
+  };
+  Process absolute = begin("said_1", host.run_dir());
+  Process relative = begin("said_2", fs::relative(host.run_dir()));
+  Process with_file = begin("said_3", host.run_dir(), {"--config", host.root() / "busbar.toml"});
+  const auto answer = [](Process& process) {
+    const Ended ended = process.wait().value_or(Ended{});
+    return Answer{ended.status, Json::parse(ended.out, nullptr, false), ended.out, ended.err};
+  };
+  for (Process* each : {&absolute, &relative}) {
+    const Answer hangs = answer(*each);
+    EXPECT_EQ(hangs.status, 1) << hangs.out;
+    EXPECT_THAT(said(hangs, "host"), testing::ElementsAre(AllOf(HasSubstr("problem " + host.run_dir().string()),
+                                                                HasSubstr("did not answer within "))));
+    EXPECT_THAT(said(hangs, "configuration"), testing::ElementsAre(HasSubstr("is not known")));
+    EXPECT_EQ(hangs.json["checks"].size(), 2U) << hangs.out;
+  }
+  const Answer named = answer(with_file);
+  EXPECT_THAT(first_said(named, "host"), HasSubstr("did not answer within "));
+  EXPECT_THAT(named.out, HasSubstr("\"check\":\"keys\"")) << "what somebody names is looked at";
+  host.process().signal(SIGCONT);
+}
+
 class DoctorOfACluster : public ClusterTest {};
 
 TEST_F(DoctorOfACluster, TellsOfPeersOfTheirClocksAndOfAHostThatHangs) {
@@ -247,6 +358,12 @@ TEST_F(DoctorOfACluster, TellsOfPeersOfTheirClocksAndOfAHostThatHangs) {
   Process of_b = cluster["b"].start_busbar({"--json", "doctor"});  // waits for it in vain
   EXPECT_TRUE(eventually([&] { return states_of(cluster["a"])["b"] != "up"; }));
   EXPECT_THAT(said(cluster["a"].ask({"doctor"}), "peers"), Not(IsEmpty()));
+  EXPECT_TRUE(eventually([&] { return !states_of(cluster["a"]).contains("b"); }));
+  const Answer lost = cluster["a"].ask({"doctor"});
+  EXPECT_EQ(lost.status, 1);
+  EXPECT_THAT(said(lost, "peers"),
+              testing::ElementsAre(AllOf(HasSubstr("problem b: lost since 2"), HasSubstr("nothing was heard of it"))));
+  EXPECT_THAT(lost.out, Not(HasSubstr("this node is the only one")));
   const auto ended = of_b.wait();
   cluster["b"].process().signal(SIGCONT);
   ASSERT_TRUE(ended);

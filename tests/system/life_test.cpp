@@ -101,6 +101,24 @@ TEST_F(Life, EveryVerbButStatusWaitsForTheFirstScan) {
   EXPECT_EQ(ended->status, 0);
 }
 
+TEST_F(Life, AHostThatStandsStillIsToldAfterTenSeconds) {
+  start({"greeter"});
+  host.process().freeze();
+  std::vector<Process> asking;
+  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+           {"status"}, {"config", "reload"}, {"services"}, {"call", "greet"}, {"events"}}) {
+    asking.push_back(host.start_busbar(verb));
+  }
+  for (Process& each : asking) {
+    const auto ended = each.wait();
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->status, 7) << ended->out;
+    EXPECT_THAT(ended->err, HasSubstr("did not answer within 1"));
+  }
+  host.process().signal(SIGCONT);
+  EXPECT_EQ(host.ask({"status"}).status, 0);
+}
+
 TEST_F(Life, APluginDirectoryThatIsMissingIsToldAndFoundWhenItIsThere) {
   fs::remove(host.plugins());
   host.start();

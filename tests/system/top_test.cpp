@@ -155,6 +155,14 @@ TEST_F(Top, ForProgramsIsOneDocument) {
   EXPECT_EQ(keys_of(found["plugins"][0]), (Keys{"name", "version", "generation", "state", "calls_running"}));
 }
 
+TEST_F(Top, WithoutATerminalDoesNotWaitForAHostThatStandsStill) {
+  host.process().freeze();
+  const Ended once = host.busbar({"top", "--once", "--interval", "1h"});
+  host.process().signal(SIGCONT);
+  EXPECT_EQ(once.status, 7) << once.out;
+  EXPECT_THAT(once.err, HasSubstr("did not answer within 1"));
+}
+
 TEST_F(Top, WithoutATerminalShowsOneInterval) {
   const Ended once = host.busbar({"top", "--interval", "100ms"});
   EXPECT_EQ(once.status, 0) << once.err;

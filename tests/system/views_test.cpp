@@ -10,6 +10,7 @@ namespace busbar::system_tests {
 namespace {
 
 namespace wire = registry::wire;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -112,6 +113,30 @@ TEST_F(Views, OneThatSomeNodeHasLostIsToldWithWhenAndWhy) {
   EXPECT_THAT(a.busbar({"nodes", "--views", "--timeout", "300"}).out,
               HasSubstr("  b does not see raw since " + lost["since"].get<std::string>() +
                         " (nothing was heard of it for 2000 ms)\n"));
+}
+
+TEST_F(Views, OneThatAllHaveLostIsToldUntilItIsBackAndOneThatHasLeftIsNot) {
+  cluster.add("a");
+  cluster.add("b");
+  cluster.add("c");
+  ASSERT_TRUE(cluster.wait_until_whole());
+  cluster["b"].stop();
+  ASSERT_TRUE(eventually([&] {
+    return cluster["a"].busbar({"nodes", "--views"}).status == 0;
+  })) << "it has said goodbye";
+  cluster.kill("c");
+  Answer views;
+  ASSERT_TRUE(eventually([&] {
+    views = cluster["a"].ask({"nodes", "--views"});
+    return differences(views) == std::vector<std::string>{"lost a c"};
+  })) << views.out;
+  EXPECT_EQ(views.status, 1);
+  const Ended people = cluster["a"].busbar({"nodes", "--views"});
+  EXPECT_EQ(people.status, 1);
+  EXPECT_THAT(people.out, AllOf(StartsWith("one node, which should not be the only one:\n  a has lost c since 2"),
+                                HasSubstr(views.json["differences"][0]["reason"].get<std::string>())));
+  cluster.start("c");
+  EXPECT_TRUE(eventually([&] { return cluster["a"].busbar({"nodes", "--views"}).status == 0; }));
 }
 
 TEST_F(Views, WhoHasAnOlderRecordIsToldWithBothVersions) {

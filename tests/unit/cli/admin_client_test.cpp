@@ -42,6 +42,8 @@ class FakeHost {
     ::close(listener_);
   }
   const std::filesystem::path& run_dir() const { return directory_.path(); }
+  /// One more client, from within `behave`.
+  int accept_another() const { return ::accept(listener_, nullptr, nullptr); }
 
  private:
   TemporaryDirectory directory_;
@@ -145,6 +147,50 @@ TEST(AdminClient, AHostThatDiesInTheMiddleOfItsAnswerIsNoHost) {
     write(client, {100, 0, 0, 0, 0xA1});
   });
   EXPECT_EQ(failure_at(host).status(), ExitStatus::no_host);
+}
+
+/// Until the client goes.
+void be_silent(int client) {
+  read_request(client);
+  char byte;
+  EXPECT_EQ(::recv(client, &byte, 1, 0), 0);
+}
+
+TEST(AdminClient, AHostThatStandsStillIsNoHost) {
+  for (const char* verb : {"status", "plugins"}) {
+    const FakeHost host(be_silent);
+    const Failure failure =
+        failure_of([&] { AdminClient(host.run_dir(), std::chrono::milliseconds(600)).ask(request_of(verb)); });
+    EXPECT_EQ(failure.status(), ExitStatus::no_host);
+    EXPECT_EQ(failure.code(), failure_code::kNoHost);
+    EXPECT_THAT(failure.what(), HasSubstr("did not answer within ")) << verb;
+  }
+}
+
+TEST(AdminClient, AHostThatTellsItsStatusIsWaitedFor) {
+  std::optional<FakeHost> host;
+  host.emplace([&](int client) {
+    read_request(client);
+    wire::AdminAnswer answer;
+    const int other = host->accept_another();
+    read_request(other);
+    write(other, wire::frame_of(answer));
+    ::close(other);
+    answer.document = wire::Item(1, 0x01);
+    write(client, wire::frame_of(answer));
+  });
+  const auto answer = AdminClient(host->run_dir(), std::chrono::milliseconds(2'000)).ask(request_of("plugins"));
+  EXPECT_TRUE(answer.document);
+}
+
+TEST(AdminClient, ACallMayTakeItsTime) {
+  const FakeHost host(be_silent);
+  wire::AdminRequest request = request_of("call");
+  request.timeout_ms = 1'000;
+  const auto begin = std::chrono::steady_clock::now();
+  const Failure failure = failure_of([&] { AdminClient(host.run_dir(), std::chrono::milliseconds(100)).ask(request); });
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  EXPECT_EQ(failure.status(), ExitStatus::no_host);
 }
 
 TEST(AdminClient, AHostThatStopsIsNoHost) {

@@ -139,6 +139,9 @@ TEST(NodesText, IsATable) {
               HasSubstr("a     self   tcp://10.0.0.1:1  tcp://10.0.0.1:2  -           2026-01-02T03:04:05Z  3\n"));
   EXPECT_THAT(text,
               HasSubstr("b     up     tcp://10.0.0.2:1  tcp://10.0.0.2:2  1.234 ms    2026-01-02T03:04:06Z  0\n"));
+  Json just_met = document;
+  just_met["nodes"][1]["round_trip_us"] = 0;
+  EXPECT_THAT(nodes_text(just_met, kPlain), HasSubstr("tcp://10.0.0.2:2  -           2026-01-02T03:04:06Z  0\n"));
   EXPECT_EQ(nodes_text(Json::object(), kPlain), "no nodes\n");
   EXPECT_THAT(text, Not(HasSubstr("insecure")));
   Json insecure = document;

@@ -40,6 +40,9 @@ TEST(ViewsText, HasALineForEachDifference) {
   EXPECT_EQ(text_of_difference({{"kind", "unreachable"}, {"node", "b"}, {"peer", "c"}}), "b sees c as unreachable\n");
   EXPECT_EQ(text_of_difference({{"kind", "suspect"}, {"node", "b"}, {"peer", "c"}, {"since", "noon"}}),
             "b sees c as suspect since noon\n");
+  EXPECT_EQ(text_of_difference(
+                {{"kind", "lost"}, {"node", "b"}, {"peer", "c"}, {"since", "noon"}, {"reason", "it was silent"}}),
+            "b has lost c since noon (it was silent)\n");
   EXPECT_EQ(text_of_difference({{"kind", "no_answer"}, {"node", "d"}, {"reason", "it sleeps"}}),
             "d did not answer (it sleeps)\n");
 }

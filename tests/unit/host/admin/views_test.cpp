@@ -71,6 +71,16 @@ TEST(Views, DoNotMissOneThatHasLeftForAll) {
   EXPECT_EQ(differences(views), json::array());
 }
 
+TEST(Views, TellWhoHasLostOneThatNobodySees) {
+  auto views = three();
+  const json lost = {{"name", "x"}, {"may_return", true}, {"since", "noon"}, {"reason", "it was silent"}};
+  views[1].document["departed"].push_back(lost);
+  EXPECT_EQ(differences(views),
+            json({{{"kind", "lost"}, {"node", "b"}, {"peer", "x"}, {"since", "noon"}, {"reason", "it was silent"}}}));
+  views[2].document["nodes"].push_back(row("x", "up"));
+  for (const json& found : differences(views)) EXPECT_NE(found["kind"], "lost") << "c sees it";
+}
+
 TEST(Views, TellWhoseRecordIsBehindAndSinceWhenThereIsANewerOne) {
   auto views = three();
   row_in(views[0], 2)["version"] = 4;
