@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include "plugins/file/descriptor_guard.hpp"
 #include "plugins/file/trial.hpp"
@@ -22,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestReport = 16 * 1024 * 1024;  // schemas and examples are in it
 constexpr std::size_t kLongestSaid = 4096;
+/// A child that others keep from the processors gets that time on top, up to so many times its timeout.
+constexpr int kMostExtra = 9;
 
 struct Pipe {
   DescriptorGuard read;
@@ -81,13 +84,14 @@ class Child {
  public:
   /// Returns 0 or an error number.
   int start(const std::filesystem::path& program, const std::filesystem::path& copy);
-  Ending wait(Clock::time_point deadline, const std::stop_token& stop);
+  Ending wait(std::chrono::milliseconds timeout, const std::stop_token& stop);
 
   Received report{{}, kLongestReport, false};
   Received said{{}, kLongestSaid, true};
 
  private:
   bool ended() const;
+  std::chrono::nanoseconds kept_waiting() const;
   Ending kill_and_reap(bool in_time);
 
   Pipe report_pipe_;
@@ -148,7 +152,17 @@ Ending Child::kill_and_reap(bool in_time) {
   return {in_time, reaped == pid_ ? std::optional<int>(status) : std::nullopt};
 }
 
-Ending Child::wait(Clock::time_point deadline, const std::stop_token& stop) {
+/// For how long it could have run, had others not had the processors: a trial gives way to calls. Zero where the kernel
+/// does not tell (proc_pid_schedstat(5)).
+std::chrono::nanoseconds Child::kept_waiting() const {
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/schedstat");
+  std::int64_t ran = 0, waited = 0;
+  return in >> ran >> waited ? std::chrono::nanoseconds(waited) : std::chrono::nanoseconds(0);
+}
+
+Ending Child::wait(std::chrono::milliseconds timeout, const std::stop_token& stop) {
+  const auto begun = Clock::now();
+  auto deadline = begun + timeout;
   // The pipes' ends tell nothing of the child's: a process that it started may hold them open.
   // Not by pidfd_open: its header in glibc 2.36 cannot be used from C++.
   const DescriptorGuard end(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
@@ -166,7 +180,11 @@ Ending Child::wait(Clock::time_point deadline, const std::stop_token& stop) {
     report.read_from(report_pipe_.read.get());
     said.read_from(said_pipe_.read.get());
     if (is_over || report.too_long) return kill_and_reap(true);
-    if (Clock::now() >= deadline || stop.stop_requested()) return kill_and_reap(false);
+    if (stop.stop_requested()) return kill_and_reap(false);
+    if (Clock::now() < deadline) continue;
+    const auto later = begun + timeout + std::min<std::chrono::nanoseconds>(kept_waiting(), kMostExtra * timeout);
+    if (later <= deadline) return kill_and_reap(false);
+    deadline = later;
   }
 }
 
@@ -272,13 +290,12 @@ TrialReport judge(const Child& child, const Ending& ending, std::chrono::millise
 
 TrialReport try_in_child(const std::filesystem::path& program, const std::filesystem::path& copy,
                          std::chrono::milliseconds timeout, const std::stop_token& stop) {
-  const auto deadline = Clock::now() + timeout;
   Child child;
   if (const int error = child.start(program, copy); error != 0) {
     return failure(TrialOutcome::not_started,
                    "could not start \"" + program.string() + "\" for its trial: " + std::strerror(error));
   }
-  const Ending ending = child.wait(deadline, stop);
+  const Ending ending = child.wait(timeout, stop);
   if (!ending.in_time && stop.stop_requested()) return failure(TrialOutcome::given_up, "its trial was given up");
   TrialReport report = judge(child, ending, timeout);
   report.said = child.said.text;

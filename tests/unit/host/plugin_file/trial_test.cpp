@@ -2,6 +2,9 @@
 
 #include <busbar/abi.h>
 
+#include <sched.h>
+
+#include <chrono>
 #include <stop_token>
 #include <thread>
 
@@ -116,6 +119,37 @@ TEST(Trial, EndsAHangInTheConstructorAndEveryProcessOfIt) {
   // A killed process that is no child of ours may take a moment to be gone.
   for (int i = 0; i < 1000 && processes_with(path.string()) != 0; ++i) usleep(10'000);
   EXPECT_EQ(processes_with(path.string()), 0);
+}
+
+/// Keeps this thread, and whatever it starts, on the processor that it runs on.
+class OneProcessor {
+ public:
+  OneProcessor() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~OneProcessor() { sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  cpu_set_t before_;
+};
+
+// It runs at nice 10, so that each of those who are busy there has nine times what it has.
+TEST(Trial, IsNotBlamedForOthersWhoKeepTheProcessorFromIt) {
+  const OneProcessor here;
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(try_fixture("good").ok());
+  const auto alone = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  const auto is_busy = [](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+    }
+  };
+  const std::jthread busy[] = {std::jthread(is_busy), std::jthread(is_busy), std::jthread(is_busy)};
+  const TrialReport report = try_fixture("good", 8 * alone);
+  EXPECT_TRUE(report.ok()) << report.reason << ", alone it took " << alone.count() << " ms";
 }
 
 TEST(Trial, IsGivenUpWhenItsHostStops) {
