@@ -11,6 +11,7 @@
 #include "admin/stats_document.hpp"
 #include "daemon/http_pages.hpp"
 #include "daemon/liveness.hpp"
+#include "daemon/reload_log.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -104,12 +105,6 @@ Order::Kind order_of(std::string_view verb) {
   if (verb == wire::admin_verb::kLoad) return Order::Kind::load;
   if (verb == wire::admin_verb::kUnload) return Order::Kind::unload;
   return verb == wire::admin_verb::kRollback ? Order::Kind::rollback : Order::Kind::reload;
-}
-
-// As it is shown in a line of the log.
-std::string text_of(const Key& key, const Config& config) {
-  const auto value = value_of(key, config);
-  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 DirectoryLock take_cache(const Config& config) {
@@ -275,24 +270,7 @@ void Host::when_ready(std::function<void()> tell) {
 
 ConfigReload Host::reload() {
   ConfigReload outcome = live_.reload({logs_, node_, plugins_});
-  for (const ConfigFault& fault : outcome.faults) {
-    log_.error("the configuration was not reloaded, nothing has changed", {{"reason", fault.text}});
-  }
-  for (const Key* key : outcome.changed) {
-    log_.info("a key has changed", {{"key", full_name(*key)},
-                                    {"before", text_of(*key, *outcome.before)},
-                                    {"value", text_of(*key, *outcome.read)}});
-  }
-  if (outcome.log_levels) log_.info("a key has changed", {{"key", "log.levels"}});
-  for (const Key* key : outcome.needs_restart) {
-    log_.warn("a key has changed that needs a restart", {{"key", full_name(*key)},
-                                                         {"value", text_of(*key, *outcome.before)},
-                                                         {"after_restart", text_of(*key, *outcome.read)}});
-  }
-  for (const std::string& plugin : outcome.tables) {
-    log_.info("a plugin's settings have changed, for when it is loaded again", {{"plugin", plugin}});
-  }
-  if (outcome.faults.empty()) log_.info("configuration reloaded");
+  log_reload(outcome, log_);
   return outcome;
 }
 

@@ -28,6 +28,14 @@ void check_silent(const Examined& host, const std::string& run_dir, Findings& fi
   findings.ok(kCheck, run_dir, "no host runs; what follows is judged by the configuration and this machine alone");
 }
 
+std::string why_it_waits(const nlohmann::json& row) {
+  std::string others;
+  for (const auto& other : row.value("with", nlohmann::json::array())) {
+    others += (others.empty() ? "" : " and ") + other.get<std::string>();
+  }
+  return others.empty() ? "this key cannot change while it runs" : "it may change only together with " + others;
+}
+
 void check_configuration_of_running(const Examined& host, const std::string& file, Findings& findings) {
   constexpr const char* check = "configuration";
   const nlohmann::json now = host.answer("/config/file_now");
@@ -49,7 +57,7 @@ void check_configuration_of_running(const Examined& host, const std::string& fil
     findings.warning(check, row.value("key", ""),
                      "the host runs with " + row["value"].dump() + ", but " + row.value("where", "") + " says " +
                          row["after_restart"].dump(),
-                     "that both are the same", "restart the host: this key cannot change while it runs");
+                     "that both are the same", "restart the host: " + why_it_waits(row));
   }
   for (const auto& name : rows("plugins")) {
     findings.warning(check, "plugin." + name.get<std::string>(), "the table has changed since the host has read it",
