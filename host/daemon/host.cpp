@@ -176,14 +176,23 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
          {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
   }
   node_.dispatcher().hold_clients();
-  when_ready([this] {
-    log_.info("ready", {{"node", config_.node}});
-    node_.dispatcher().let_clients_in();
-  });
+  when_ready([this] { begin(); });
   plugins_.start();
   node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
                  queries_.serve(from, attempt, body);
                }});
+}
+
+// The start is over, whatever services are still missing (readiness.require): who calls is not kept waiting for those.
+void Host::begin() {
+  std::string reasons;
+  for (const std::string& reason : readiness_.reasons()) reasons += (reasons.empty() ? "" : "; ") + reason;
+  if (reasons.empty()) {
+    log_.info("ready", {{"node", config_.node}});
+  } else {
+    log_.warn("started, and not ready yet", {{"node", config_.node}, {"reasons", reasons}});
+  }
+  node_.dispatcher().let_clients_in();
 }
 
 Host::~Host() { stop(); }
