@@ -102,7 +102,8 @@ Example:
 
 constexpr const char* kNodesFooter = R"(
 States: self (the host that was asked), joining (it is being greeted), up, suspect (nothing was heard of it for a
-while: others are asked first), unreachable (known, but not connected).
+while: others are asked first), unreachable (known, but not connected), lost (gone without a goodbye within the last ten
+minutes, with the reason).
 
 With --views every node is asked how it sees the others, and told is who does not see whom, since when and why, who has
 an older record of whom, and who was lost by all. Exits with 1 if they differ, or one is lost.

@@ -28,6 +28,19 @@ std::vector<std::string> texts_in(const Json& document, const char* member) {
   return out;
 }
 
+/// Of keys that could change at once, but not with what else is in effect.
+std::string together_text(const Json& document, const char* member) {
+  std::string out;
+  for (const Json& row : rows_in(document, member)) {
+    std::string others;
+    for (const std::string& other : texts_in(row, "with")) others += (others.empty() ? "" : ", ") + other;
+    if (others.empty()) continue;
+    out += printable(text_of(row, "key")) + " is not allowed by what is in effect: it waits together with " + others +
+           "\n";
+  }
+  return out;
+}
+
 std::string changes_text(const Json& document, const char* member, const std::string& title, const char* before,
                          const char* after, const Palette& palette) {
   std::vector<std::vector<Cell>> cells;
@@ -40,7 +53,8 @@ std::string changes_text(const Json& document, const char* member, const std::st
   if (cells.empty()) return {};
   const bool waits = std::string_view(member) == "needs_restart";
   return palette(waits ? Colour::yellow : Colour::green, title) + "\n" +
-         table({"KEY", waits ? "IN EFFECT" : "BEFORE", waits ? "AFTER A RESTART" : "NOW", "FROM"}, cells, palette);
+         table({"KEY", waits ? "IN EFFECT" : "BEFORE", waits ? "AFTER A RESTART" : "NOW", "FROM"}, cells, palette) +
+         together_text(document, member);
 }
 
 std::string plugins_text(const Json& document, const Palette& palette) {

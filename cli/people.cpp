@@ -275,6 +275,24 @@ std::string turned_away_cell(const Json& cluster) {
   return out.empty() ? "nobody" : out;
 }
 
+/// Adds a row for each node that was lost, and may come back; returns why each was. Who said goodbye is not missed.
+std::string add_lost(const Json& document, std::vector<std::vector<Cell>>& rows, const Palette& palette) {
+  std::string reasons;
+  for (const Json& row : list_in(document, "departed")) {
+    if (wire::member_of(row, "may_return") != true) continue;
+    const std::string name = member(row, "name");
+    rows.push_back({{name, Colour::bold},
+                    {"lost", Colour::red},
+                    {"-", Colour::none},
+                    {member(row, "registry_address"), Colour::none},
+                    {"-", Colour::none},
+                    {member(row, "since"), Colour::none},
+                    {"-", Colour::none}});
+    reasons += palette(Colour::red, name) + ": " + member(row, "reason") + "\n";
+  }
+  return reasons;
+}
+
 }  // namespace
 
 namespace {
@@ -299,9 +317,11 @@ std::string nodes_text(const Json& document, const Palette& palette) {
                     {member(row, "since"), Colour::none},
                     {member(row, "services"), Colour::none}});
   }
+  const std::string reasons = add_lost(document, rows, palette);
   if (rows.empty()) return "no nodes\n";
   return insecure_text(document, palette) +
-         table({"NODE", "STATE", "ADDRESS", "REGISTRY ADDRESS", "ROUND TRIP", "SINCE", "SERVICES"}, rows, palette);
+         table({"NODE", "STATE", "ADDRESS", "REGISTRY ADDRESS", "ROUND TRIP", "SINCE", "SERVICES"}, rows, palette) +
+         (reasons.empty() ? "" : "\n" + reasons);
 }
 
 std::string plugins_text(const Json& document, const Palette& palette) {

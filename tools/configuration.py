@@ -37,11 +37,12 @@ set in the file only. What has changed takes effect when the plugin is loaded ag
 
 
 def explanations(text):
-    """What the file says of each key, by "section.key"."""
+    """What the file says of each key, by "section.key", and of each section, by "[section]"."""
     section, lines, found = "", [], {}
     for line in text.splitlines():
         if match := re.match(r"\[([a-z_.]+)\]", line):
             section = match[1]
+            found[f"[{section}]"] = " ".join(lines)
         if match := re.match(r"#([a-z][a-z_.\"]*) *=", line):
             found[f"{section}.{match[1]}"] = " ".join(lines)
         if line.startswith("# "):
@@ -52,25 +53,49 @@ def explanations(text):
 
 
 def known_keys(busbard):
+    """What busbard knows: the keys, and the tables that may have any."""
     return json.loads(subprocess.run([busbard, "--describe-config"], check=True, capture_output=True, text=True).stdout)
 
 
-def differences(keys, texts):
-    known = {f"{row['section']}.{row['key']}" for row in keys}
+def differences(known_of, texts):
+    known = {f"{row['section']}.{row['key']}" for row in known_of["keys"]} | {f"[{row['table']}]" for row in known_of["tables"]}
+    sections = {f"[{row['section']}]" for row in known_of["keys"]}
     for name in sorted(known - texts.keys()):
+        if name.startswith("["):
+            yield f"config/busbar.toml: {name} is missing: explain it above a line \"{name}\""
+            continue
         section, key = name.rsplit(".", 1)
         yield f"config/busbar.toml: {name} is missing: explain it in [{section}], and write its default as \"#{key} = …\""
-    for name in sorted(texts.keys() - known):
+    for name in sorted(texts.keys() - known - sections):
         yield f"config/busbar.toml: {name} is explained, but busbard does not know it (host/config/keys.cpp)"
     for name in sorted(known & texts.keys()):
         if not texts[name]:
             yield f"config/busbar.toml: {name} has no explanation above it"
 
 
-def reference(keys, texts):
+def crowded(text):
+    """Sections that begin without an empty line before them."""
+    lines = [""] + [line for line in text.splitlines() if not line.startswith("# ")]
+    return [line for before, line in zip(lines, lines[1:]) if line.startswith("[") and before]
+
+
+def table_of(row, texts):
+    return (f"## [{row['table']}]\n\n{texts.get('[' + row['table'] + ']', '')}\n\n"
+            f"| | |\n|---|---|\n| Each is | {row['expected'].replace('|', '&#124;')} |\n| Default | an empty table |\n"
+            f"| Environment | none: in the file only |\n| Changes | {'live' if row['live'] else 'with a restart'} |\n")
+
+
+def reference(known_of, texts):
     out, section = [HEAD], ""
-    for row in keys:
+    tables = {row["table"].split(".")[0]: row for row in known_of["tables"]}
+
+    def end_section():
+        if section in tables:
+            out.append(table_of(tables[section], texts))
+
+    for row in known_of["keys"]:
         if row["section"] != section:
+            end_section()
             section = row["section"]
             out.append(f"## [{section}]\n")
         name = f"{section}.{row['key']}"
@@ -82,6 +107,7 @@ def reference(keys, texts):
                    f"| Default | {f'`{default}`' if is_value else default} |\n"
                    f"| Environment | `{row['environment']}` |\n"
                    f"| Changes | {'live' if row['live'] else 'with a restart'} |\n")
+    end_section()
     return "\n".join(out) + TAIL
 
 
@@ -90,9 +116,10 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--busbard", default=ROOT / "build/dev/bin/busbard")
     arguments = parser.parse_args()
-    keys, texts = known_keys(arguments.busbard), explanations(TOML.read_text())
-    faults = list(differences(keys, texts))
-    wanted = reference(keys, texts)
+    known_of, texts = known_keys(arguments.busbard), explanations(TOML.read_text())
+    faults = list(differences(known_of, texts))
+    faults += [f"config/busbar.toml: there is no empty line before {section}" for section in crowded(TOML.read_text())]
+    wanted = reference(known_of, texts)
     if arguments.check:
         if not REFERENCE.exists() or REFERENCE.read_text() != wanted:
             faults.append("docs/configuration.md is not current: run tools/configuration.py, and look at what it has changed")

@@ -1,16 +1,14 @@
 #include "config/config.hpp"
 
+#include "config/between_keys.hpp"
 #include "config/keys.hpp"
 #include "config/nearest.hpp"
 #include "config/toml_file.hpp"
-#include "config/units.hpp"
 #include "log/text.hpp"
 
 #include <busbar/names.hpp>
-#include <busbar/registry/net/address.hpp>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace busbar::host {
@@ -52,18 +50,13 @@ class Loader {
     return config_.origins.contains(full_name(*find_key(section, name)));
   }
   fs::path here() const { return environment_.directory.empty() ? fs::current_path() : environment_.directory; }
-  std::string origin_of(const char* section, const char* name) const;
   std::string absolute_variable(const char* name) const;
 
   void fill_in_node();
   void fill_in_paths();
   void fill_in_threads();
-  void check_paths();
-  void check_addresses();
-  void check_http();
-  void check_security();
-  void check_connections();
-  void check_heartbeat();
+  void fill_in_security();
+  void check_key_files();
 
   const Environment& environment_;
   Config config_;
@@ -156,11 +149,6 @@ void Loader::read_overrides(const Overrides& overrides) {
   }
 }
 
-std::string Loader::origin_of(const char* section, const char* name) const {
-  const auto found = config_.origins.find(full_name(*find_key(section, name)));
-  return found != config_.origins.end() ? found->second.where : "the default";
-}
-
 /// The variable's path; empty if it is not set, or relative, which the XDG rules say to ignore.
 std::string Loader::absolute_variable(const char* name) const {
   const auto found = environment_.variables.find(name);
@@ -200,106 +188,33 @@ void Loader::fill_in_paths() {
   if (!is_set("paths", "cache")) paths.cache = paths.state / "cache";
 }
 
-/// Each of these directories is emptied, locked or scanned by its own rules, so that none can be another one.
-void Loader::check_paths() {
-  const auto& paths = config_.paths;
-  const std::array<std::pair<const char*, const fs::path*>, 4> all = {
-      {{"plugins", &paths.plugins}, {"run", &paths.run}, {"state", &paths.state}, {"cache", &paths.cache}}};
-  const auto plain = [](const fs::path& path) { return path.has_filename() ? path : path.parent_path(); };
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    for (std::size_t j = i + 1; j < all.size(); ++j) {
-      if (all[i].second->empty() || plain(*all[i].second) != plain(*all[j].second)) continue;
-      fault("could not use the configuration: paths." + std::string(all[i].first) + " (" +
-            origin_of("paths", all[i].first) + ") and paths." + all[j].first + " (" + origin_of("paths", all[j].first) +
-            ") are both " + in_quotes(all[i].second->native()) + ", expected different directories");
-    }
-  }
-}
-
 void Loader::fill_in_threads() {
   auto& pool = config_.pool;
   if (!is_set("pool", "threads")) pool.threads = std::clamp(environment_.cores, 1U, pool.max_threads);
-  if (pool.threads > pool.max_threads) {
-    fault("could not use the configuration: pool.threads is " + std::to_string(pool.threads) + " (" +
-          origin_of("pool", "threads") + "), pool.max_threads is " + std::to_string(pool.max_threads) + " (" +
-          origin_of("pool", "max_threads") + "), expected at most as many threads as max_threads");
-  }
 }
 
-/// Closed by default: without keys nothing tells a friend from a stranger.
-void Loader::check_addresses() {
-  const auto& cluster = config_.cluster;
-  if (cluster.insecure || config_.security.mode == "curve") return;
-  const auto check = [&](const char* key, const std::string& address) {
-    if (registry::net::is_local_address(address)) return;
-    fault(
-        "could not use the configuration: cluster." + std::string(key) + " (" + origin_of("cluster", key) + ") is " +
-        in_quotes(address) +
-        ", expected a loopback address, because without keys calls between machines are neither encrypted nor do "
-        "nodes prove who they are (hint: make keys with \"busbar keygen\" and set security.mode = \"curve\"; only on a "
-        "network where you trust everybody, say --insecure or cluster.insecure = true)");
-  };
-  check("listen", cluster.listen);
-  check("registry_listen", cluster.registry_listen);
-  for (const std::string& seed : cluster.join) check("join", seed);
-}
-
-/// Keys do not help here: what is asked over HTTP is never encrypted.
-void Loader::check_http() {
-  const auto& http = config_.http;
-  if (http.insecure || http.listen.empty() || registry::net::is_local_address("tcp://" + http.listen)) return;
-  fault("could not use the configuration: http.listen (" + origin_of("http", "listen") + ") is " +
-        in_quotes(http.listen) +
-        ", expected a loopback address, because what is asked over HTTP is neither encrypted nor is anybody asked who "
-        "they are (hint: let a proxy on this machine ask for credentials; only on a network where you trust everybody, "
-        "say http.insecure = true)");
+void Loader::fill_in_security() {
+  if (!is_set("security", "key")) config_.security.key = "/etc/busbar/keys/" + config_.node + ".key";
 }
 
 /// Nobody shall think that keys are asked for where they are not.
-void Loader::check_security() {
-  const auto& security = config_.security;
-  if (!is_set("security", "key")) config_.security.key = "/etc/busbar/keys/" + config_.node + ".key";
-  const bool curve = security.mode == "curve";
+void Loader::check_key_files() {
+  if (config_.security.mode == "curve") return;
   for (const char* key : {"key", "authorized"}) {
-    if (curve || !is_set("security", key)) continue;
-    fault("could not use the configuration: security." + std::string(key) + " (" + origin_of("security", key) +
-          ") is of no use, as security.mode (" + origin_of("security", "mode") +
+    if (!is_set("security", key)) continue;
+    fault("could not use the configuration: security." + std::string(key) + " (" + origin_of(config_, "security", key) +
+          ") is of no use, as security.mode (" + origin_of(config_, "security", "mode") +
           ") is \"none\" (hint: set it to \"curve\")");
   }
-  if (curve && config_.cluster.insecure) {
-    fault("could not use the configuration: cluster.insecure (" + origin_of("cluster", "insecure") +
-          ") is true and security.mode (" + origin_of("security", "mode") +
-          ") is \"curve\", expected one of them: with keys, addresses of other machines may be used anyway");
-  }
-}
-
-void Loader::check_heartbeat() {
-  const auto& times = config_.registry;
-  if (times.lost_after >= 2 * times.heartbeat) return;
-  fault("could not use the configuration: registry.lost_after is " + format_duration(times.lost_after) + " (" +
-        origin_of("registry", "lost_after") + "), registry.heartbeat is " + format_duration(times.heartbeat) + " (" +
-        origin_of("registry", "heartbeat") + "), expected lost_after to be at least twice heartbeat");
-}
-
-/// Otherwise a cluster that is allowed to be so large could never be whole.
-void Loader::check_connections() {
-  const unsigned connections = config_.limits.door.connections;
-  if (connections >= config_.registry.max_peers) return;
-  fault("could not use the configuration: limits.connections is " + std::to_string(connections) + " (" +
-        origin_of("limits", "connections") + "), registry.max_peers is " + std::to_string(config_.registry.max_peers) +
-        " (" + origin_of("registry", "max_peers") + "), expected at least as many connections as peers");
 }
 
 Config Loader::finish() {
   fill_in_node();
   fill_in_paths();
   fill_in_threads();
-  check_paths();
-  check_addresses();
-  check_http();
-  check_security();
-  check_connections();
-  check_heartbeat();
+  fill_in_security();
+  check_key_files();
+  for (ConfigFault& each : faults_between_keys(config_)) faults_.push_back(std::move(each));
   if (!faults_.empty()) throw ConfigError(std::move(faults_));
   return std::move(config_);
 }
@@ -329,11 +244,16 @@ Config load_config(const std::optional<fs::path>& file, const Environment& envir
   return loader.finish();
 }
 
+nlohmann::ordered_json log_levels_of(const Config& config) {
+  nlohmann::ordered_json levels = nlohmann::ordered_json::object();
+  for (const auto& [part, level] : config.log.levels) levels[part] = to_text(level);
+  return levels;
+}
+
 nlohmann::ordered_json to_json(const Config& config) {
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   for (const Key& key : all_keys()) out[std::string(key.section)][std::string(key.name)] = value_of(key, config);
-  out["log"]["levels"] = nlohmann::ordered_json::object();
-  for (const auto& [part, level] : config.log.levels) out["log"]["levels"][part] = to_text(level);
+  out["log"]["levels"] = log_levels_of(config);
   out["plugin"] = config.plugin_tables;
   return out;
 }

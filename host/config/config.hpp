@@ -169,5 +169,7 @@ inline Config load_config(const ConfigSource& source) {
 /// The effective configuration, in the file's own shape and units: `{"pool": {"threads": 4, …}, …, "plugin": {…}}`.
 /// What is no UTF-8 in a path (it may be any bytes) is shown as U+FFFD.
 nlohmann::ordered_json to_json(const Config& config);
+/// The table [log.levels] of it.
+nlohmann::ordered_json log_levels_of(const Config& config);
 
 }  // namespace busbar::host

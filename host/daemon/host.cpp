@@ -11,6 +11,7 @@
 #include "admin/stats_document.hpp"
 #include "daemon/http_pages.hpp"
 #include "daemon/liveness.hpp"
+#include "daemon/reload_log.hpp"
 #include "events/log_observer.hpp"
 #include "node/nodes_document.hpp"
 #include "plugins/file/private_copy.hpp"
@@ -106,12 +107,6 @@ Order::Kind order_of(std::string_view verb) {
   return verb == wire::admin_verb::kRollback ? Order::Kind::rollback : Order::Kind::reload;
 }
 
-// As it is shown in a line of the log.
-std::string text_of(const Key& key, const Config& config) {
-  const auto value = value_of(key, config);
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 DirectoryLock take_cache(const Config& config) {
   DirectoryLock lock = DirectoryLock::acquire(config.paths.cache, "cache directory", config.node);
   prepare_cache_directory(config.paths.cache);
@@ -178,14 +173,23 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
          {"how", "ulimit -n, or LimitNOFILE= of the systemd unit"}});
   }
   node_.dispatcher().hold_clients();
-  when_ready([this] {
-    log_.info("ready", {{"node", config_.node}});
-    node_.dispatcher().let_clients_in();
-  });
+  when_ready([this] { begin(); });
   plugins_.start();
   node_.start({std::move(refused), [this](const auto& from, std::uint64_t attempt, wire::Bytes body) {
                  queries_.serve(from, attempt, body);
                }});
+}
+
+// The start is over, whatever services are still missing (readiness.require): who calls is not kept waiting for those.
+void Host::begin() {
+  std::string reasons;
+  for (const std::string& reason : readiness_.reasons()) reasons += (reasons.empty() ? "" : "; ") + reason;
+  if (reasons.empty()) {
+    log_.info("ready", {{"node", config_.node}});
+  } else {
+    log_.warn("started, and not ready yet", {{"node", config_.node}, {"reasons", reasons}});
+  }
+  node_.dispatcher().let_clients_in();
 }
 
 Host::~Host() { stop(); }
@@ -272,24 +276,7 @@ void Host::when_ready(std::function<void()> tell) {
 
 ConfigReload Host::reload() {
   ConfigReload outcome = live_.reload({logs_, node_, plugins_});
-  for (const ConfigFault& fault : outcome.faults) {
-    log_.error("the configuration was not reloaded, nothing has changed", {{"reason", fault.text}});
-  }
-  for (const Key* key : outcome.changed) {
-    log_.info("a key has changed", {{"key", full_name(*key)},
-                                    {"before", text_of(*key, *outcome.before)},
-                                    {"value", text_of(*key, *outcome.read)}});
-  }
-  if (outcome.log_levels) log_.info("a key has changed", {{"key", "log.levels"}});
-  for (const Key* key : outcome.needs_restart) {
-    log_.warn("a key has changed that needs a restart", {{"key", full_name(*key)},
-                                                         {"value", text_of(*key, *outcome.before)},
-                                                         {"after_restart", text_of(*key, *outcome.read)}});
-  }
-  for (const std::string& plugin : outcome.tables) {
-    log_.info("a plugin's settings have changed, for when it is loaded again", {{"plugin", plugin}});
-  }
-  if (outcome.faults.empty()) log_.info("configuration reloaded");
+  log_reload(outcome, log_);
   return outcome;
 }
 

@@ -59,8 +59,9 @@ class Host {
   ConfigReload reload();
   /// What is in effect.
   std::shared_ptr<const Config> config() const { return live_.now(); }
-  /// Has `tell` called once the first scan is over and the node has joined: when `busbar status` calls it ready. On any
-  /// of the host's threads, or at once; never where the host is refused, or stops first.
+  /// Has `tell` called once the first scan is over and the node has joined: the start is over, though services of
+  /// readiness.require may be missing. On any of the host's threads, or at once; never where the host is refused, or
+  /// stops first.
   void when_ready(std::function<void()> tell);
   /// How it is, in a line for people.
   std::string summary() const;
@@ -86,6 +87,7 @@ class Host {
  private:
   void tell_of_last_end() const;
   void listen_for_http();
+  void begin();
   AdminHooks admin_hooks();
   nlohmann::json plugin_list() const;
   nlohmann::json status() const;

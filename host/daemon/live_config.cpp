@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "config/between_keys.hpp"
 #include "config/check.hpp"
 #include "log/text.hpp"
 
@@ -55,6 +56,16 @@ json rows(const std::vector<const Key*>& keys, const ConfigReload& reload, const
   return out;
 }
 
+json restart_rows(const ConfigReload& reload) {
+  json out = rows(reload.needs_restart, reload, "value", "after_restart");
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto found = reload.together_with.find(reload.needs_restart[i]);
+    if (found == reload.together_with.end()) continue;
+    for (const Key* other : found->second) out[i]["with"].push_back(full_name(*other));
+  }
+  return out;
+}
+
 json path_or_null(const std::optional<std::filesystem::path>& path) {
   if (!path) return nullptr;
   std::string text;  // a path may be any bytes
@@ -62,32 +73,57 @@ json path_or_null(const std::optional<std::filesystem::path>& path) {
   return text;
 }
 
-json levels_of(const Config& config) {
-  json levels = json::object();
-  for (const auto& [part, level] : config.log.levels) levels[part] = to_text(level);
-  return levels;
-}
-
 // The table [log.levels] is none of the keys: which parts it names is not ours to say.
 json changed_rows(const ConfigReload& reload, const std::optional<std::filesystem::path>& file) {
   json changed = rows(reload.changed, reload, "before", "value");
   if (!reload.log_levels) return changed;
   changed.push_back({{"key", kLogLevels},
-                     {"before", levels_of(*reload.before)},
-                     {"value", levels_of(*reload.read)},
+                     {"before", log_levels_of(*reload.before)},
+                     {"value", log_levels_of(*reload.read)},
                      {"where", path_or_null(file)}});
   return changed;
+}
+
+bool take_if_allowed(const Key& key, const ConfigReload& reload, Config& in_effect) {
+  Config next = in_effect;
+  take_value(key, *reload.read, next);
+  if (!faults_between_keys(next).empty()) return false;
+  in_effect = std::move(next);
+  return true;
+}
+
+// One that would do by itself is the one meant.
+std::vector<const Key*> allowing(const Key& key, const ConfigReload& reload, const Config& in_effect) {
+  std::vector<const Key*> others, enough;
+  for (const Key* other : reload.needs_restart) {
+    if (find_live_key(full_name(*other)) != nullptr) continue;
+    others.push_back(other);
+    Config next = in_effect;
+    take_value(*other, *reload.read, next);
+    if (take_if_allowed(key, reload, next)) enough.push_back(other);
+  }
+  return enough.empty() ? others : enough;
+}
+
+// A file that is good as a whole is not good in part: what some keys are allowed others decide, which need a restart.
+void sort_changes(ConfigReload& reload) {
+  Config in_effect = *reload.before;
+  std::vector<const Key*> not_allowed;
+  for (const Key* key : different_keys(*reload.before, *reload.read)) {
+    const bool live = find_live_key(full_name(*key)) != nullptr;
+    const bool now = live && take_if_allowed(*key, reload, in_effect);
+    (now ? reload.changed : reload.needs_restart).push_back(key);
+    if (live && !now) not_allowed.push_back(key);
+  }
+  for (const Key* key : not_allowed) reload.together_with[key] = allowing(*key, reload, in_effect);
 }
 
 }  // namespace
 
 json to_json(const ConfigReload& reload, const std::optional<std::filesystem::path>& file) {
-  return {{"reloaded", reload.faults.empty()},
-          {"file", path_or_null(file)},
-          {"changed", changed_rows(reload, file)},
-          {"needs_restart", rows(reload.needs_restart, reload, "value", "after_restart")},
-          {"plugins", reload.tables},
-          {"faults", to_json(reload.faults)}};
+  return {
+      {"reloaded", reload.faults.empty()},     {"file", path_or_null(file)}, {"changed", changed_rows(reload, file)},
+      {"needs_restart", restart_rows(reload)}, {"plugins", reload.tables},   {"faults", to_json(reload.faults)}};
 }
 
 LiveConfig::LiveConfig(Config started_with, std::optional<ConfigSource> source)
@@ -114,9 +150,7 @@ ConfigReload LiveConfig::read() const {
     out.faults = error.faults();
     return out;
   }
-  for (const Key* key : different_keys(*before, *out.read)) {
-    (find_live_key(full_name(*key)) != nullptr ? out.changed : out.needs_restart).push_back(key);
-  }
+  sort_changes(out);
   out.log_levels = before->log.levels != out.read->log.levels;
   out.tables = different_tables(*before, *out.read);
   return out;
@@ -152,7 +186,7 @@ json LiveConfig::document() const {
     if (!is_default) keys.back()["where"] = origin->second.where;
   }
   keys.push_back({{"key", kLogLevels},
-                  {"value", levels_of(*config)},
+                  {"value", log_levels_of(*config)},
                   {"source", config->log.levels.empty() ? "default" : "file"},
                   {"live", true}});
   if (!config->log.levels.empty()) keys.back()["where"] = path_or_null(file());

@@ -3,6 +3,7 @@
 
 #include <busbar/thread_safety.hpp>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,10 +20,12 @@ struct ConfigReload {
   std::vector<ConfigFault> faults;        ///< with any nothing was applied
   std::vector<const Key*> changed;        ///< in effect now
   std::vector<const Key*> needs_restart;  ///< these are not, and what is in effect stays until then
-  bool log_levels = false;                ///< whether the table [log.levels] has changed: in effect now
-  std::vector<std::string> tables;        ///< plugins whose tables have changed: in effect when each is loaded again
-  std::shared_ptr<const Config> before;   ///< in effect until now
-  std::shared_ptr<const Config> read;     ///< null with faults
+  /// Of those that need one only because what is in effect does not allow them: the keys that would.
+  std::map<const Key*, std::vector<const Key*>> together_with;
+  bool log_levels = false;               ///< whether the table [log.levels] has changed: in effect now
+  std::vector<std::string> tables;       ///< plugins whose tables have changed: in effect when each is loaded again
+  std::shared_ptr<const Config> before;  ///< in effect until now
+  std::shared_ptr<const Config> read;    ///< null with faults
 };
 
 /// The answer to `busbar config reload`: {"reloaded", "file", "changed", "needs_restart", "plugins", "faults"}.

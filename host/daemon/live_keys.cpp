@@ -41,18 +41,20 @@ const LiveKey* find_live_key(std::string_view key) {
 
 nlohmann::ordered_json described_keys() {
   const Config defaults;
-  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  nlohmann::ordered_json keys = nlohmann::ordered_json::array();
   for (const Key& key : all_keys()) {
     const bool in_words = !key.default_in_words.empty();
-    out.push_back({{"section", key.section},
-                   {"key", key.name},
-                   {"description", key.description},
-                   {"expected", expected_of(key)},
-                   {"default", in_words ? std::string(key.default_in_words) : value_of(key, defaults).dump()},
-                   {"environment", environment_variable(key)},
-                   {"live", find_live_key(full_name(key)) != nullptr}});
+    keys.push_back({{"section", key.section},
+                    {"key", key.name},
+                    {"description", key.description},
+                    {"expected", expected_of(key)},
+                    {"default", in_words ? std::string(key.default_in_words) : value_of(key, defaults).dump()},
+                    {"environment", environment_variable(key)},
+                    {"live", find_live_key(full_name(key)) != nullptr}});
   }
-  return out;
+  nlohmann::ordered_json tables = nlohmann::ordered_json::array();
+  tables.push_back({{"table", "log.levels"}, {"expected", expected_of(*find_key("log", "level"))}, {"live", true}});
+  return {{"keys", std::move(keys)}, {"tables", std::move(tables)}};
 }
 
 void apply_log_levels(const RunningParts& host, const Config& config) { host.logs.levels().configure(config.log); }

@@ -32,8 +32,11 @@ std::span<const LiveKey> live_keys();
 /// Null: it needs a restart.
 const LiveKey* find_live_key(std::string_view key);
 
-/// Every key as the code has it: [{"section","key","description","expected","default","environment","live"}…], for the
-/// reference (tools/configuration.py). `default`: as the file would write it, or in words.
+/// Every key as the code has it, for the reference (tools/configuration.py):
+/// {"keys": [{"section","key","description","expected","default","environment","live"}…],
+///  "tables": [{"table","expected","live"}…]}.
+/// `default`: as the file would write it, or in words. `tables`: those of which not all keys are known, with what each
+/// value is; in the file only. Without [plugin.NAME], of which nothing is known.
 nlohmann::ordered_json described_keys();
 
 /// Hands the table [log.levels] on, too.

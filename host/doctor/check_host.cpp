@@ -60,6 +60,14 @@ void check_not_ready(const Examined& host, const std::string& node, Findings& fi
                    "mend or load the plugin that is to provide it, or take it out of readiness.require");
 }
 
+std::string why_it_waits(const nlohmann::json& row) {
+  std::string others;
+  for (const auto& other : row.value("with", nlohmann::json::array())) {
+    others += (others.empty() ? "" : " and ") + other.get<std::string>();
+  }
+  return others.empty() ? "this key cannot change while it runs" : "it may change only together with " + others;
+}
+
 void check_configuration_of_running(const Examined& host, const std::string& file, Findings& findings) {
   constexpr const char* check = "configuration";
   const nlohmann::json now = host.answer("/config/file_now");
@@ -81,7 +89,7 @@ void check_configuration_of_running(const Examined& host, const std::string& fil
     findings.warning(check, row.value("key", ""),
                      "the host runs with " + row["value"].dump() + ", but " + row.value("where", "") + " says " +
                          row["after_restart"].dump(),
-                     "that both are the same", "restart the host: this key cannot change while it runs");
+                     "that both are the same", "restart the host: " + why_it_waits(row));
   }
   for (const auto& name : rows("plugins")) {
     findings.warning(check, "plugin." + name.get<std::string>(), "the table has changed since the host has read it",

@@ -58,7 +58,7 @@ MetricFamilies by_peer(const std::vector<NodeRow>& nodes, const std::map<std::st
 prometheus::MetricFamily turned_away(const TurnedAwayLog& log) {
   auto family = counter_family("busbar_turned_away_total",
                                "Connections and messages of others that were turned away, by reason: refused keys are "
-                               "unlisted_key and other_role.");
+                               "unlisted_key, other_role, other_name and key_taken_away.");
   for (std::size_t i = 0; i < registry::net::kTurnedAwayKinds; ++i) {
     const auto why = static_cast<registry::net::TurnedAway>(i);
     add(family, static_cast<double>(log.count(why)), labels({{"reason", registry::net::name_of(why)}}));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a host can show stands in the operators' guide: every alert, state of a plugin and of a node, system error, kind of badrpc.
-Links between the documents lead somewhere, and so do the alerts' runbooks."""
+What counts as a refused key is the same for the metric's help, the alert and the dashboard. Links between the documents lead somewhere, and so do the alerts' runbooks."""
 import pathlib
 import re
 import sys
@@ -45,6 +45,16 @@ def dead_links():
                 yield f"{file.relative_to(ROOT)}: the link to {target} leads nowhere"
 
 
+def refused_keys():
+    """Where each of these says which reasons are refused keys."""
+    places = {"host/metrics/peer_metrics.cpp": r'refused keys are "\s*"([^"]*)\."', "config/prometheus/busbar.json": r"Refused keys are ([^\"]*)\.",
+              "config/prometheus/alerts.yml": r'reason=~"(\w*unlisted_key[^"]*)"'}
+    said = {file: sorted(re.findall(r"[a-z]+_[a-z_]+", found(file, pattern, 1)[0])) for file, pattern in places.items()}
+    for file, reasons in said.items():
+        if reasons != said["config/prometheus/alerts.yml"]:
+            yield f"{file} says other reasons for refused keys than config/prometheus/alerts.yml: {', '.join(reasons)}"
+
+
 def main():
     guide = GUIDE.read_text()
     faults = [f"docs/operating.md does not tell of the {kind} {name}" for kind, all_of_it in names() for name in all_of_it
@@ -54,6 +64,7 @@ def main():
         if runbook not in heads:
             faults.append(f"docs/operating.md has no section “{runbook}”, to which an alert of {ALERTS.relative_to(ROOT)} sends")
     faults += dead_links()
+    faults += refused_keys()
     for fault in faults:
         print(f"operating.py: {fault}", file=sys.stderr)
     return 1 if faults else 0

@@ -56,15 +56,24 @@ END
   rm older/DEBIAN/md5sums
   dpkg-deb -Znone -b older older.deb >/dev/null
 }
+add_unknown_key() { sed -i '/^\[pool\]$/a thread = 4' "$1"; }
+# The same with a configuration that the new one does not take.
+make_outdated() {
+  add_unknown_key older/etc/busbar/busbar.toml
+  dpkg-deb -Znone -b older outdated.deb >/dev/null
+}
 
 plugins=/var/lib/busbar/plugins
+configuration=/etc/busbar/busbar.toml
 new=$(echo packages/busbar_*.deb)
 new_version=$(dpkg-deb -f "$new" Version)
 
 step "installing"
 rm -f /var/lib/man-db/auto-update  # the index of all man pages, after each installation: it takes long, and proves nothing
 make_older
+make_outdated
 installed "$PWD/older.deb"
+cp $configuration shipped.toml
 says "its state" '^ii *0\.0\.1-1$' "$(version)"
 [[ $(mode_of $plugins) == "755 busbar" ]] || fail "$plugins: $(mode_of $plugins)"
 [[ $(mode_of /etc/busbar/keys) == "700 busbar" ]] || fail "/etc/busbar/keys: $(mode_of /etc/busbar/keys)"
@@ -85,7 +94,19 @@ busbar rescan >/dev/null
 says "a call" '"Hello, you!"' "$(busbar --json call greet '{"name": "you"}')"
 runuser -u busbar -- busbar keygen scratch --role node --directory /etc/busbar/keys >/dev/null || fail "no key by its user"
 
+step "upgrading where the new host would refuse the configuration"
+add_unknown_key $configuration
+if dpkg -i "$new" >dpkg.log 2>&1; then fail "it was upgraded: $(cat dpkg.log)"; fi
+says "why" 'would not start with the configuration' "$(cat dpkg.log)"
+says "its fault" 'unknown key "thread" in \[pool\]' "$(cat dpkg.log)"
+says "what to do" 'mend the configuration.*upgrade again.*touch /run/busbar-upgrade-anyway' "$(tr '\n' ' ' <dpkg.log)"
+says "its state" '^ii *0\.0\.1-1$' "$(version)"
+says "a call to the host that goes on" '"Hello, you!"' "$(busbar --json call greet '{"name": "you"}')"
+cp shipped.toml $configuration
+
 step "upgrading where the new host would refuse a plugin"
+# Keys of a plugin's own that are called as those which say where plugins are.
+printf '%s\n' '[plugin.shop]' 'plugins = "/srv/shop"' '[plugin.paths]' 'plugins = "/srv/paths"' >>$configuration
 install plugins/other_abi_major.so $plugins
 if dpkg -i "$new" >dpkg.log 2>&1; then fail "it was upgraded: $(cat dpkg.log)"; fi
 says "which" "$plugins/other_abi_major.so: would be refused" "$(cat dpkg.log)"
@@ -97,8 +118,11 @@ says "its state" '^ii *0\.0\.1-1$' "$(version)"
 says "a call to the host that goes on" '"Hello, you!"' "$(busbar --json call greet '{"name": "you"}')"
 
 step "upgrading all the same"
+add_unknown_key $configuration
 touch /run/busbar-upgrade-anyway
 installed "$PWD/$new"
+cp shipped.toml $configuration
+says "what is said" 'thread.*upgraded anyway' "$(tr '\n' ' ' <dpkg.log)"
 says "what is said" 'other_abi_major.*upgraded anyway' "$(tr '\n' ' ' <dpkg.log)"
 says "its state" "^ii *$new_version\$" "$(version)"
 [[ ! -e /run/busbar-upgrade-anyway ]] || fail "the next upgrade would not ask"
@@ -126,6 +150,13 @@ says "its check" ': ok' "$(busbar check project/build/plugins/echo.so)"
 step "upgrading where all is well"
 installed "$PWD/$new"
 says_not "what is said" 'refuse' "$(cat dpkg.log)"
+
+step "upgrading where the configuration that the new host would refuse is replaced with the package"
+installed "$PWD/outdated.deb"
+says "the configuration" '^thread' "$(cat $configuration)"
+installed "$PWD/$new"
+says_not "what is said" 'not start' "$(cat dpkg.log)"
+says_not "the configuration" '^thread' "$(cat $configuration)"
 
 step "removing"
 dpkg -r busbar-dev busbar >dpkg.log 2>&1 || fail "dpkg -r: $(cat dpkg.log)"

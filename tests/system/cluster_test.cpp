@@ -7,6 +7,7 @@
 namespace busbar::system_tests {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -162,8 +163,12 @@ TEST_F(Cluster, C_G4_OneThatIsKilledIsGoneAndComesBackAnew) {
   cluster.kill("c");
   EXPECT_TRUE(cluster.wait_until_whole());
   EXPECT_EQ(cluster["a"].call("echo", 1).kind(), "service_unavailable");
+  const Ended lost = cluster["a"].busbar({"nodes"});
+  EXPECT_THAT(lost.out, ContainsRegex("\nc +lost +"));
+  EXPECT_THAT(lost.out, ContainsRegex("\n\nc: .+\n")) << "why";
   cluster.start("c");
   EXPECT_TRUE(cluster.wait_until_whole());
+  EXPECT_THAT(cluster["a"].busbar({"nodes"}).out, Not(HasSubstr("lost")));
   EXPECT_TRUE(cluster.wait_until_offered("echo", {"c"}));
   EXPECT_EQ(cluster["a"].call("echo", 1).json["value"], 1);
 }

@@ -18,6 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 /// The row of a key, or null.
 Json row_of(const Json& rows, const std::string& key) {
@@ -165,6 +166,7 @@ TEST_F(ConfigOfAHost, TheLevelsOfPartsTakeEffectToo) {
   };
   EXPECT_EQ(level_of("host.loader"), "debug");
   EXPECT_EQ(level_of("host.admin"), "info");
+  EXPECT_THAT(host.log(), HasSubstr(R"(before="{\"host.admin\":\"error\"}" value="{\"host.loader\":\"debug\"}")"));
   EXPECT_TRUE(reload().json["changed"].empty());
 }
 
@@ -200,6 +202,33 @@ TEST_F(ConfigOfAHost, WhatMayChangeTakesEffectAndWhatMayNotIsTold) {
   const Answer hangs = host.ask({"load", tested::plugin("hangs_in_create")});
   EXPECT_EQ(hangs.status, 1) << "and not after ten minutes";
   EXPECT_THAT(hangs.out, HasSubstr("300 ms"));
+}
+
+// What the file allows is not what the host that runs is allowed. Nobody is at that address if it is dialled all the
+// same: its name is of those that never have one (RFC 6761).
+TEST_F(ConfigOfAHost, ASeedThatIsNotAllowedYetWaitsTogetherWithWhatAllowsIt) {
+  const std::string seed = "tcp://other-machine.invalid:4711";
+  const std::string join = "join = [\"" + seed + "\"]\n";
+  start("");
+  const auto expect_waits = [&](const std::string& toml, const std::string& with) {
+    SCOPED_TRACE(with);
+    const Answer done = reload(toml);
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_THAT(keys_in(done.json["changed"]), ElementsAre("log.level")) << "whatever else is live";
+    EXPECT_THAT(keys_in(done.json["needs_restart"]), UnorderedElementsAre("cluster.join", with));
+    const Json row = row_of(done.json["needs_restart"], "cluster.join");
+    EXPECT_EQ(row["value"], Json::array());
+    EXPECT_EQ(row["after_restart"], Json::array({seed}));
+    EXPECT_EQ(row["with"], Json::array({with}));
+    EXPECT_FALSE(row_of(done.json["needs_restart"], with).contains("with"));
+    EXPECT_EQ(value("cluster.join"), Json::array());
+    EXPECT_THAT(host.busbar({"config", "reload"}).out, HasSubstr("waits together with " + with));
+    EXPECT_THAT(host.log(), HasSubstr(" with=" + with + "\n"));
+    EXPECT_THAT(host.busbar({"doctor"}).out, HasSubstr("may change only together with " + with));
+  };
+  expect_waits("[log]\nlevel = \"debug\"\n[cluster]\ninsecure = true\n" + join, "cluster.insecure");
+  expect_waits("[log]\nlevel = \"info\"\n[cluster]\n" + join + "[security]\nmode = \"curve\"\n", "security.mode");
+  EXPECT_THAT(host.log(), Not(HasSubstr("could not reach seed"))) << "nobody was dialled";
 }
 
 TEST_F(ConfigOfAHost, AnythingWrongAppliesNothing) {

@@ -83,6 +83,7 @@ TEST_F(Health, ItIsReadyWhenTheRequiredServicesAreHere) {
                                 HasSubstr("plugin \"greeter.so\" has failed: ")));
   EXPECT_EQ(http_get(host, "/healthz").status, 200);
   EXPECT_EQ(host.ask({"status"}).json["ready"], false);
+  EXPECT_THAT(process.err(), AllOf(HasSubstr("host: started, and not ready yet"), Not(HasSubstr("host: ready"))));
   EXPECT_THAT(not_ready().dump(), HasSubstr("service \\\"greet\\\" is not provided here"));
   EXPECT_EQ(Scrape(host).value("busbar_ready"), 0);
   EXPECT_EQ(Scrape(host).value("busbar_plugins{state=\"failed\"}"), 1);
@@ -121,7 +122,7 @@ TEST_F(Health, AHostThatWaitsLongForItsLastCallsIsWell) {
   host.add("behaviours");
   host.start();
   const std::string address = http_address(host);
-  auto caller = host.start_busbar({"call", "waits_for", R"({"key":"the end"})", "--timeout", "60s"});
+  auto caller = host.start_busbar({"call", "waits_for", R"({"key":"the end"})", "--timeout", "60000"});
   ASSERT_TRUE(eventually([&] { return host.ask({"calls"}).json["calls"].size() == 1; }));
   host.process().signal(SIGTERM);
   ASSERT_TRUE(eventually([&] { return testing::http_get(address, "/readyz").status == 503; }));

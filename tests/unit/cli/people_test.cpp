@@ -149,6 +149,22 @@ TEST(NodesText, IsATable) {
   EXPECT_THAT(nodes_text(insecure, kPlain), StartsWith("insecure: without keys"));
 }
 
+TEST(NodesText, HasThoseThatWereLostWithTheReason) {
+  const std::string text = nodes_text(Json::parse(R"({"nodes": [
+      {"name": "a", "state": "self", "address": "tcp://10.0.0.1:1", "registry_address": "tcp://10.0.0.1:2",
+       "since": "2026-01-02T03:04:05Z", "round_trip_us": 0, "services": 3}], "departed": [
+      {"name": "b", "registry_address": "tcp://10.0.0.2:2", "incarnation": 1, "may_return": true,
+       "since": "2026-01-02T03:04:06Z", "reason": "nothing was heard of it for 3000 ms"},
+      {"name": "c", "registry_address": "tcp://10.0.0.3:2", "incarnation": 1, "may_return": false,
+       "since": "2026-01-02T03:04:07Z", "reason": "it said goodbye"}]})"),
+                                      kPlain);
+  EXPECT_THAT(text,
+              HasSubstr("b     lost   -                 tcp://10.0.0.2:2  -           2026-01-02T03:04:06Z  -\n"));
+  EXPECT_THAT(text, HasSubstr("\n\nb: nothing was heard of it for 3000 ms\n"));
+  EXPECT_THAT(text, Not(HasSubstr("goodbye"))) << "nobody misses it";
+  EXPECT_THAT(text, Not(HasSubstr("10.0.0.3")));
+}
+
 TEST(DescriptionText, ShowsWhatAServiceTakesAndGivesAndHowItIsCalled) {
   const Json document = Json::parse(R"({"name": "greet", "request": {"type": "object", "properties":
       {"name": {"type": "string"}, "times": {"type": "integer", "default": 1}}, "required": ["name"]},
