@@ -146,6 +146,7 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
     }
   }
   tell_of_last_end();
+  node_.dispatcher().log_late_answers(logs_.get("host.dispatch"));
   if (config_.log.slow_call.count() != 0) {
     node_.dispatcher().log_slow_calls(logs_.get("host.dispatch"),
                                       std::chrono::nanoseconds(config_.log.slow_call).count());
