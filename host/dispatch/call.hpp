@@ -128,8 +128,8 @@ class Call final : public busbar_call, public Task {
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 
-  /// Has the deadline of a call with a callback watched from now on; false where its answer is there already. By the
-  /// thread that holds the runner's part of it.
+  /// Has the deadline of a call with a callback, or for a requester, watched from now on; false where its answer is
+  /// there already. By the thread that holds the runner's part of it, and while the message is the call's own.
   bool watch() noexcept;
   /// The end of that; and only a pause of it, before another provider is asked, in which the call can be cancelled.
   /// False where the deadline or a canceller was first.
@@ -162,6 +162,9 @@ class Call final : public busbar_call, public Task {
   std::uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
 
   /// For the seat of an attempt at another node.
+  /// Of one whose time is over, which is not started any more.
+  bool was_not_started() const noexcept { return !runs_inline_ && started() == 0; }
+
   Waiter& waiter() noexcept { return waiter_; }
 
   /// What came back; `base` is the message to put it on. After a delivery.
@@ -173,8 +176,9 @@ class Call final : public busbar_call, public Task {
   /// By whoever is about to deliver, or has been delivered to.
   void set_response(Response response) noexcept { response_ = std::move(response); }
 
-  /// Ends the call as timed out if it is one of this dispatcher's and its deadline has come. Returns the deadline that
-  /// is still to be watched, or kNever. By the supervisor's thread.
+  /// Ends the call as timed out if it is one of this dispatcher's and its deadline has come; one for a requester, who
+  /// knows the time itself, is counted as that, and ends with its answer. Returns the deadline that is still to be
+  /// watched, or kNever. By the supervisor's thread.
   Nanos expire(const Dispatcher& whose, Nanos now) noexcept;
   /// Nobody wants the answer any more. True: the callback will not be called. For a call with a callback, by who holds
   /// a reference.
@@ -222,6 +226,8 @@ class Call final : public busbar_call, public Task {
   bool runs_inline() const noexcept { return runs_inline_; }
   bool caller_gone() const noexcept;
   /// Null where it is not attempted here. It changes while the call waits at a gate, if its plugin is replaced
+  /// Of a call for a requester that is being answered: it has been counted as timed out.
+  bool was_counted_late() const noexcept { return (state_.load(std::memory_order_acquire) & kGone) != 0; }
   /// meanwhile; the one before stays valid.
   Endpoint* endpoint() const noexcept { return endpoint_.load(std::memory_order_acquire); }
   std::string_view message_id() const noexcept { return has_kept_ids() ? kept_id_.view() : message_->id(); }
@@ -422,6 +428,8 @@ class Call final : public busbar_call, public Task {
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
   void forget_others() noexcept;
+  void expire_for_requester() noexcept;
+  void stop_watching() noexcept;
   Gate& gate(Place place) const noexcept;
   void take_place(Place place) noexcept;
   bool passes(const Gate& gate) const noexcept;

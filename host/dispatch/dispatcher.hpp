@@ -203,6 +203,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void report_circle(const Call& call, std::string_view why) const noexcept;
   /// Counts an attempt that has ended: here, of its service; elsewhere, of the node.
   void count_end(const Call& call, const Response& response) const noexcept;
+  /// Counts a call for a requester as timed out, while it goes on. By who keeps it from being answered meanwhile.
+  void count_late(const Call& call) const noexcept;
 
  private:
   struct Start;
