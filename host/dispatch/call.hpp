@@ -75,6 +75,7 @@ struct CallRow {
   Nanos age = 0;
   Nanos queued = 0;          ///< so far, or until its handler was started
   Nanos running = 0;         ///< since then; of one that is sent: since it was
+  Nanos deferred = 0;        ///< what of that is since its handler has returned
   Nanos left = 0;            ///< of its budget
   bool caller_gone = false;  ///< nobody waits for its answer any more
 };
@@ -161,10 +162,10 @@ class Call final : public busbar_call, public Task {
   /// When its handler was started here, in ticks; 0: it has not been, or runs on its caller's thread.
   std::uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
 
-  /// For the seat of an attempt at another node.
   /// Of one whose time is over, which is not started any more.
   bool was_not_started() const noexcept { return !runs_inline_ && started() == 0; }
 
+  /// For the seat of an attempt at another node.
   Waiter& waiter() noexcept { return waiter_; }
 
   /// What came back; `base` is the message to put it on. After a delivery.
@@ -225,9 +226,9 @@ class Call final : public busbar_call, public Task {
   Purpose purpose() const noexcept { return purpose_; }
   bool runs_inline() const noexcept { return runs_inline_; }
   bool caller_gone() const noexcept;
-  /// Null where it is not attempted here. It changes while the call waits at a gate, if its plugin is replaced
   /// Of a call for a requester that is being answered: it has been counted as timed out.
   bool was_counted_late() const noexcept { return (state_.load(std::memory_order_acquire) & kGone) != 0; }
+  /// Null where it is not attempted here. It changes while the call waits at a gate, if its plugin is replaced
   /// meanwhile; the one before stays valid.
   Endpoint* endpoint() const noexcept { return endpoint_.load(std::memory_order_acquire); }
   std::string_view message_id() const noexcept { return has_kept_ids() ? kept_id_.view() : message_->id(); }
@@ -260,6 +261,8 @@ class Call final : public busbar_call, public Task {
   };
   /// How long, if its handler has returned here.
   std::optional<Ran> ran() const noexcept;
+  /// Whether that has left its answer to somebody.
+  bool is_deferred() const noexcept { return progress_.load(std::memory_order_relaxed) == CallRow::State::deferred; }
   /// Whether something that took so long is: also where it has used up a good part of its budget.
   bool leaves_trail(Nanos took) const noexcept;
   /// What a message that it causes inherits, where that has none of its own.
@@ -425,11 +428,11 @@ class Call final : public busbar_call, public Task {
   bool give_up_waiting() noexcept;
   void expire_waiter() noexcept;
   void expire_callback() noexcept;
+  void expire_for_requester() noexcept;
+  void stop_watching() noexcept;
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
   void forget_others() noexcept;
-  void expire_for_requester() noexcept;
-  void stop_watching() noexcept;
   Gate& gate(Place place) const noexcept;
   void take_place(Place place) noexcept;
   bool passes(const Gate& gate) const noexcept;

@@ -257,9 +257,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void end_elsewhere(const Call& call, const Message& message, const Response& response) const noexcept;
   void report_unsent(const Call& call, AttemptSent sent) const noexcept;
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
+  void drop_answer(std::uint64_t attempt, std::string_view node) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
-  void drop_answer(std::uint64_t attempt, std::string_view node) noexcept;
   // requests.cpp
   void take_envelope(const std::shared_ptr<Requester>& from, const wire::Envelope& envelope);
   void take_request(const std::shared_ptr<Requester>& from, const wire::Envelope& request);
@@ -291,11 +291,11 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   SlowCalls slow_calls_;
   std::atomic<unsigned> peer_calls_{kUsualPeerCalls};
   std::atomic<bool> refusing_{false};
-  std::atomic<std::uint64_t> late_answers_{0};
-  bool counts_calls_ = true;
   GivenUp given_up_;
-  StatsBook stats_;
+  std::atomic<std::uint64_t> late_answers_{0};
   std::atomic<std::uint64_t> unasked_answers_{0};
+  bool counts_calls_ = true;
+  StatsBook stats_;
   mutable TrailBook trails_;
   mutable std::atomic<std::uint64_t> unserved_{0};
 };
