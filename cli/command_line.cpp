@@ -57,8 +57,8 @@ Examples:
 
 constexpr const char* kCallFooter = R"(
 With --explain, and where the call has timed out, a table follows the answer: for each hop how long it took, was on the
-wire, queued and running, and what of that was its own rather than spent waiting for the hops below it. What of a call
-still goes on is shown as well.
+wire, queued, running and deferred (its handler had returned, and somebody was still to answer), and what of that was
+its own rather than spent waiting for the hops below it. What of a call still goes on is shown as well.
 
 Examples:
   busbar call greet '{"name": "Ada"}'

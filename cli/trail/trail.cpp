@@ -43,6 +43,7 @@ std::vector<Cell> cells_of(const Json& row) {
           duration_cell(row, "wire_us"),
           duration_cell(row, "queued_us"),
           duration_cell(row, "running_us"),
+          duration_cell(row, "deferred_us"),
           duration_cell(row, "own_us"),
           outcome_cell(row)};
 }
@@ -54,6 +55,8 @@ std::string longest_line(const Json& longest) {
   const std::string part = text_of(longest, "part");
   if (part == "queued") return where + " waited " + took + " for its turn";
   if (part == "running") return where + " ran for " + took + " itself";
+  if (part == "deferred")
+    return where + " was deferred for " + took + ": its handler had returned, and somebody was to answer";
   if (part == "wire") return took + " went by on the way to " + where + " and back";
   return where + " has not answered for " + took + ", and does not say why";
 }
@@ -81,7 +84,8 @@ std::string trail_text(const Json& document, const Palette& palette) {
   for (const Json& row : rows_in(document, "hops")) rows.push_back(cells_of(row));
   if (rows.empty()) return title + ": no host has kept anything of it\n";
   std::string out =
-      title + " (ms)\n" + table({"CALL", "NODE", "TOOK", "WIRE", "QUEUED", "RUNNING", "OWN", "OUTCOME"}, rows, palette);
+      title + " (ms)\n" +
+      table({"CALL", "NODE", "TOOK", "WIRE", "QUEUED", "RUNNING", "DEFERRED", "OWN", "OUTCOME"}, rows, palette);
   if (const auto longest = document.find("longest"); longest != document.end() && longest->is_object()) {
     out += palette(Colour::bold, "longest") + ": " + longest_line(*longest) + "\n";
   }

@@ -16,35 +16,40 @@ namespace {
 
 using Micros = std::int64_t;
 
+bool is_elsewhere(const std::string& kind) { return kind == "asked" || kind == "sent"; }
+bool goes_on(const std::string& kind) {
+  return kind == "queued" || kind == "running" || kind == "deferred" || kind == "sent";
+}
+
 struct Hop {
   std::string service, node, message_id, causation_id;
   std::string state;     // of one that goes on; else "ended"
   std::string outcome;   // as its caller heard it, where that is known
   std::string begun_at;  // whose clock `begun` is of: its caller's, where it tells
   Micros begun = 0;
+  Micros begun_here = 0;        // the same by the clock of who served it, where that tells
   std::optional<Micros> asked;  // for who asked another node, from sending to answer, or so far
   std::optional<Micros> whole;  // for who served it
-  std::optional<Micros> queued, running;
+  std::optional<Micros> queued, running, deferred;
 
   std::optional<Micros> duration() const { return asked ? asked : whole ? whole : so_far(); }
   std::optional<Micros> so_far() const {
     if (!queued && !running) return std::nullopt;
-    return queued.value_or(0) + running.value_or(0);
+    return queued.value_or(0) + running.value_or(0) + deferred.value_or(0);
   }
+  // Of one that was given up its end is not what was waited for. Who served it has been asked later than that: what it
+  // had taken there by then is the most that it can have taken, and the rest was on the way.
   std::optional<Micros> wire() const {
-    const auto there = whole ? whole : so_far();
-    if (!asked || !there || state != "ended") return std::nullopt;
-    return std::max<Micros>(*asked - *there, 0);
+    const auto there = whole && !was_given_up() ? whole : so_far();
+    if (!asked || !there) return std::nullopt;
+    if (!was_given_up()) return state == "ended" ? std::optional(std::max<Micros>(*asked - *there, 0)) : std::nullopt;
+    return goes_on(state) && *asked > *there ? std::optional(*asked - *there) : std::nullopt;
   }
+  bool was_given_up() const { return outcome == "service_timeout"; }
 };
 
 using Key = std::pair<std::string, std::string>;  // message and node
 using Hops = std::map<Key, Hop>;
-
-bool is_elsewhere(const std::string& kind) { return kind == "asked" || kind == "sent"; }
-bool goes_on(const std::string& kind) {
-  return kind == "queued" || kind == "running" || kind == "deferred" || kind == "sent";
-}
 
 void take(Hops& hops, const std::string& told_by, const json& row) {
   const std::string kind = row.at("kind");
@@ -59,6 +64,8 @@ void take(Hops& hops, const std::string& told_by, const json& row) {
     hop.begun_at = told_by;
     hop.begun = row.at("begun_us");
   }
+  if (!elsewhere) hop.begun_here = row.at("begun_us");
+  if (row.contains("deferred_us")) hop.deferred = row.at("deferred_us");
   if (kind == "sent") {
     hop.asked = row.at("running_us");
     if (hop.state.empty()) hop.state = "unanswered";
@@ -70,7 +77,8 @@ void take(Hops& hops, const std::string& told_by, const json& row) {
     if (row.contains("running_us")) {
       hop.queued = row.at("queued_us");
       hop.running = row.at("running_us");
-      hop.state = "ended";
+      // Whose caller has given it up is still somebody's to answer.
+      if (hop.state != "deferred" || row.at("outcome") != "service_timeout") hop.state = "ended";
     }
     if (hop.outcome.empty()) hop.outcome = row.at("outcome");
   } else {
@@ -135,8 +143,10 @@ class Story {
     put(row, "wire_us", hop.wire());
     put(row, "queued_us", hop.queued);
     put(row, "running_us", hop.running);
-    put(row, "own_us", own_of(hop, nested));
-    compare(hop, nested);
+    put(row, "deferred_us", hop.deferred);
+    const Own own = own_of(hop, nested);
+    if (own.running) row["own_us"] = *own.running + own.deferred.value_or(0);
+    compare(hop, own);
     told_.push_back(std::move(row));
     for (const Hop* next : nested) tell(*next, depth + 1);
   }
@@ -145,17 +155,41 @@ class Story {
     if (value) row[name] = *value;
   }
 
-  // Those below may have gone on at the same time.
-  static std::optional<Micros> own_of(const Hop& hop, const std::vector<const Hop*>& nested) {
-    if (!hop.running) return std::nullopt;
+  // What the hops below have not taken of its running, and of the time until somebody has answered in its stead.
+  struct Own {
+    std::optional<Micros> running, deferred;
+  };
+  static Own own_of(const Hop& hop, const std::vector<const Hop*>& nested) {
+    if (!hop.running) return {};
+    if (hop.deferred) {
+      const Micros returned = hop.begun_here + hop.queued.value_or(0) + *hop.running;
+      return {*hop.running - taken_of(hop, nested, returned - *hop.running, returned),
+              *hop.deferred - taken_of(hop, nested, returned, returned + *hop.deferred)};
+    }
     Micros own = *hop.running;
     for (const Hop* next : nested) own -= next->duration().value_or(0);
-    return std::max<Micros>(own, 0);
+    return {std::max<Micros>(own, 0), {}};  // those below may have gone on at the same time
   }
 
-  void compare(const Hop& hop, const std::vector<const Hop*>& nested) {
+  // How much of that time, by the clock of who served the hop, those below have gone on, of which several may have at
+  // once. Those that this clock says nothing of are left out.
+  static Micros taken_of(const Hop& hop, const std::vector<const Hop*>& nested, Micros from, Micros to) {
+    Micros taken = 0;
+    for (const Hop* next : nested) {
+      if (next->begun_at != hop.node) continue;
+      const Micros end = std::min(to, next->begun + next->duration().value_or(0));
+      from = std::max(from, next->begun);
+      if (end <= from) continue;
+      taken += end - from;
+      from = end;
+    }
+    return taken;
+  }
+
+  void compare(const Hop& hop, const Own& own) {
     offer(hop, "queued", hop.queued);
-    offer(hop, "running", own_of(hop, nested));
+    offer(hop, "running", own.running);
+    offer(hop, "deferred", own.deferred);
     offer(hop, "wire", hop.wire());
     if (!hop.whole && !hop.so_far()) offer(hop, "unanswered", hop.asked);
   }

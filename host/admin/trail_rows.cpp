@@ -22,6 +22,7 @@ json row_of(const TrailEntry& entry) {
     row["queued_us"] = entry.queued / kMicrosecond;
     row["running_us"] = entry.running / kMicrosecond;
   }
+  if (entry.deferred >= 0) row["deferred_us"] = entry.deferred / kMicrosecond;
   if (entry.kind == TrailEntry::Kind::ran) return row;
   row["outcome"] = name_of(entry.outcome);
   row["duration_us"] = entry.whole / kMicrosecond;
@@ -37,7 +38,8 @@ json row_of(const CallRow& call, Nanos now) {
               {"causation_id", call.causation_id},
               {"begun_us", (now - call.queued - call.running) / kMicrosecond},
               {"queued_us", call.queued / kMicrosecond},
-              {"running_us", call.running / kMicrosecond}};
+              {"running_us", (call.running - call.deferred) / kMicrosecond}};
+  if (call.state == CallRow::State::deferred) row["deferred_us"] = call.deferred / kMicrosecond;
   if (call.state == CallRow::State::sent) row["node"] = call.node;
   return row;
 }

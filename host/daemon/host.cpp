@@ -142,6 +142,7 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
   }
   tell_of_last_end();
   node_.dispatcher().log_calls(logs_.get("host.dispatch"), std::chrono::nanoseconds(config_.log.slow_call).count());
+  node_.dispatcher().log_late_answers(logs_.get("host.dispatch"));
   node_.events().subscribe(history_);
   node_.events().subscribe(
       std::make_shared<LogObserver>(logs_.get("host.loader"), logs_.get("host.dispatch"), logs_.get("host.cluster")),

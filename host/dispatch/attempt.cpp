@@ -104,6 +104,7 @@ bool Call::claim_for_answer(std::uint64_t attempt, Nanos now, std::string_view a
   // Who gives the call up meanwhile waits until this is over: so the deadline is this call's, and the name can be read.
   if (!take_attempt(attempt, kMoving)) return false;
   if (now >= deadline_) {
+    dispatcher().given_up().add(attempt, message_->service_name(), ids_of(*this));
     attempt_.store(attempt, std::memory_order_seq_cst);
     return false;
   }
@@ -120,7 +121,9 @@ std::uint64_t Call::abandon_attempt() noexcept {
   for (;;) {
     const std::uint64_t attempt = attempt_.load(std::memory_order_seq_cst);
     if (attempt == 0) return 0;
-    if (attempt != kMoving && claim_attempt(attempt)) {
+    if (take_attempt(attempt, kMoving)) {
+      dispatcher().given_up().add(attempt, message_->service_name(), ids_of(*this));
+      attempt_.store(0, std::memory_order_seq_cst);  // not before: whose answer comes now looks there
       end_count();
       release();
       return attempt;

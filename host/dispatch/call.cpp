@@ -79,6 +79,7 @@ void Call::answer_to(std::shared_ptr<Requester> requester, std::uint64_t attempt
   requester_ = std::move(requester);
   requester_attempt_.store(attempt, std::memory_order_relaxed);
   requested_by_.store(key_of(*requester_), std::memory_order_relaxed);
+  watched_deadline_.store(kUnwatched, std::memory_order_relaxed);
   served_as_.store(++attempts_made_, std::memory_order_release);
 }
 
@@ -115,12 +116,21 @@ bool Call::wait(YieldGuard& guard, Supervisor& supervisor) noexcept {
   watched_deadline_.store(deadline_, std::memory_order_seq_cst);
   supervisor.wake_at(deadline_);
   waiter_.wait_asleep(kNever);
-  Nanos watched = deadline_;
-  while (!watched_deadline_.compare_exchange_weak(watched, kNever, std::memory_order_acq_rel) && watched != kNever) {
-    if (watched == kClaimed) sched_yield();  // the supervisor is about to let go of this slot
-    watched = deadline_;
-  }
+  stop_watching();
   return (state_.load(std::memory_order_acquire) & kGone) == 0;
+}
+
+// By who must know that the supervisor has let go of the slot, where that does not end the call.
+void Call::stop_watching() noexcept {
+  Nanos watched = watched_deadline_.load(std::memory_order_acquire);
+  while (watched != kNever) {
+    if (watched == kClaimed) {
+      sched_yield();
+      watched = watched_deadline_.load(std::memory_order_acquire);
+    } else if (watched_deadline_.compare_exchange_weak(watched, kNever, std::memory_order_acq_rel)) {
+      return;
+    }
+  }
 }
 
 bool Call::wait_at_peer(Seat& seat) noexcept {
@@ -165,10 +175,16 @@ Nanos Call::expire(const Dispatcher& whose, Nanos now) noexcept {
   if (watched > now) return watched;
   // Claims this very call: a later one in the same slot has a later deadline.
   if (!watched_deadline_.compare_exchange_strong(watched, kClaimed, std::memory_order_acq_rel)) return kNever;
-  if (ending_ == Ending::callback) {
-    expire_callback();
-  } else {
-    expire_waiter();
+  switch (ending_) {
+    case Ending::waiter:
+      expire_waiter();
+      break;
+    case Ending::callback:
+      expire_callback();
+      break;
+    case Ending::requester:
+      expire_for_requester();
+      break;
   }
   return kNever;
 }
@@ -181,6 +197,13 @@ void Call::expire_waiter() noexcept {
     waiter_.complete();
     break;
   }
+  watched_deadline_.store(kNever, std::memory_order_release);
+}
+
+// Who answers waits until the claim is taken back, and so do the slot and the message.
+void Call::expire_for_requester() noexcept {
+  state_.fetch_or(kGone, std::memory_order_seq_cst);
+  dispatcher().count_late(*this);
   watched_deadline_.store(kNever, std::memory_order_release);
 }
 
@@ -226,6 +249,7 @@ void Call::deliver(const Peer* from) noexcept {
     case Ending::callback:
       return dispatcher().go_on(*this);
     case Ending::requester:
+      stop_watching();
       return dispatcher().answer(*this);
   }
 }

@@ -75,6 +75,7 @@ struct CallRow {
   Nanos age = 0;
   Nanos queued = 0;          ///< so far, or until its handler was started
   Nanos running = 0;         ///< since then; of one that is sent: since it was
+  Nanos deferred = 0;        ///< what of that is since its handler has returned
   Nanos left = 0;            ///< of its budget
   bool caller_gone = false;  ///< nobody waits for its answer any more
 };
@@ -128,8 +129,8 @@ class Call final : public busbar_call, public Task {
   /// The provider is not asked for leave again, and chooses no other (C-R6).
   void mark_forwarded() noexcept { is_forwarded_ = true; }
 
-  /// Has the deadline of a call with a callback watched from now on; false where its answer is there already. By the
-  /// thread that holds the runner's part of it.
+  /// Has the deadline of a call with a callback, or for a requester, watched from now on; false where its answer is
+  /// there already. By the thread that holds the runner's part of it, and while the message is the call's own.
   bool watch() noexcept;
   /// The end of that; and only a pause of it, before another provider is asked, in which the call can be cancelled.
   /// False where the deadline or a canceller was first.
@@ -161,6 +162,9 @@ class Call final : public busbar_call, public Task {
   /// When its handler was started here, in ticks; 0: it has not been, or runs on its caller's thread.
   std::uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
 
+  /// Of one whose time is over, which is not started any more.
+  bool was_not_started() const noexcept { return !runs_inline_ && started() == 0; }
+
   /// For the seat of an attempt at another node.
   Waiter& waiter() noexcept { return waiter_; }
 
@@ -173,8 +177,9 @@ class Call final : public busbar_call, public Task {
   /// By whoever is about to deliver, or has been delivered to.
   void set_response(Response response) noexcept { response_ = std::move(response); }
 
-  /// Ends the call as timed out if it is one of this dispatcher's and its deadline has come. Returns the deadline that
-  /// is still to be watched, or kNever. By the supervisor's thread.
+  /// Ends the call as timed out if it is one of this dispatcher's and its deadline has come; one for a requester, who
+  /// knows the time itself, is counted as that, and ends with its answer. Returns the deadline that is still to be
+  /// watched, or kNever. By the supervisor's thread.
   Nanos expire(const Dispatcher& whose, Nanos now) noexcept;
   /// Nobody wants the answer any more. True: the callback will not be called. For a call with a callback, by who holds
   /// a reference.
@@ -221,6 +226,8 @@ class Call final : public busbar_call, public Task {
   Purpose purpose() const noexcept { return purpose_; }
   bool runs_inline() const noexcept { return runs_inline_; }
   bool caller_gone() const noexcept;
+  /// Of a call for a requester that is being answered: it has been counted as timed out.
+  bool was_counted_late() const noexcept { return (state_.load(std::memory_order_acquire) & kGone) != 0; }
   /// Null where it is not attempted here. It changes while the call waits at a gate, if its plugin is replaced
   /// meanwhile; the one before stays valid.
   Endpoint* endpoint() const noexcept { return endpoint_.load(std::memory_order_acquire); }
@@ -254,6 +261,8 @@ class Call final : public busbar_call, public Task {
   };
   /// How long, if its handler has returned here.
   std::optional<Ran> ran() const noexcept;
+  /// Whether that has left its answer to somebody.
+  bool is_deferred() const noexcept { return progress_.load(std::memory_order_relaxed) == CallRow::State::deferred; }
   /// Whether something that took so long is: also where it has used up a good part of its budget.
   bool leaves_trail(Nanos took) const noexcept;
   /// What a message that it causes inherits, where that has none of its own.
@@ -419,6 +428,8 @@ class Call final : public busbar_call, public Task {
   bool give_up_waiting() noexcept;
   void expire_waiter() noexcept;
   void expire_callback() noexcept;
+  void expire_for_requester() noexcept;
+  void stop_watching() noexcept;
   void run_callback(Message outcome) noexcept;
   void recycle() noexcept;
   void forget_others() noexcept;

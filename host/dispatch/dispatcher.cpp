@@ -503,8 +503,25 @@ void Dispatcher::count_end(const Call& call, const Response& response) const noe
   if (call.forwards()) return;
   const Outcome outcome = outcome_of(response);
   const Nanos took = counted_nanos(call.begun(), ticks());
-  if (stats != nullptr) stats->ended(outcome, took);
+  if (stats != nullptr) {
+    stats->ended(outcome, took);
+    if (peer == nullptr && outcome == Outcome::service_timeout && call.was_not_started()) stats->waited_in_vain(took);
+  }
   if (call.leaves_trail(took)) leave_end(call, outcome, took);
+}
+
+// Whether it goes to another node may be decided at this moment: that is not asked. Here it has run out of time.
+void Dispatcher::count_late(const Call& call) const noexcept {
+  if (call.purpose() != Purpose::serve) return;
+  const Endpoint& endpoint = *call.endpoint();
+  endpoint.instance().count_error();
+  endpoint.instance().note_first(false);
+  const Nanos took = counted_nanos(call.begun(), ticks());
+  if (CallStats* stats = endpoint.stats()) {
+    stats->ended(Outcome::service_timeout, took);
+    if (call.was_not_started()) stats->waited_in_vain(took);
+  }
+  if (call.leaves_trail(took)) leave_end(call, Outcome::service_timeout, took);
 }
 
 // The same for one that did no more than run on this thread, from then to then, in ticks.

@@ -19,6 +19,7 @@
 #include "dispatch/callback.hpp"
 #include "dispatch/circles.hpp"
 #include "dispatch/client_calls.hpp"
+#include "dispatch/given_up.hpp"
 #include "dispatch/options.hpp"
 #include "dispatch/peer.hpp"
 #include "dispatch/pending_call.hpp"
@@ -112,8 +113,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void query_async(std::string_view node, Payload body, Callback callback, std::uint32_t timeout_ms);
   /// Who answers what other nodes and clients ask. Once, before the first request.
   void on_query(QueryHandler handler) { on_query_ = std::move(handler); }
-  /// Is told which node has answered when nobody waited for it; on any thread. Once, before the first request.
-  void on_late_answer(std::function<void(std::string_view node)> told) { on_late_answer_ = std::move(told); }
+  /// Is told which node has answered what it was never asked, or a second time; on any thread. Once, before the first
+  /// request.
+  void on_unasked_answer(std::function<void(std::string_view node)> told) { on_unasked_answer_ = std::move(told); }
   /// Until `let_clients_in` what clients ask waits: a request for as long as it may take (5 s, where it does not say),
   /// a query for 9 s. What other nodes ask does not: they know from this one's record what is there. Before the first
   /// request.
@@ -145,8 +147,11 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// Has lines written for calls, those that are dispatched here and those that are served for other nodes: for each
   /// that takes longer, and at the level debug for each. 0: none is too long. Before the first call.
   void log_calls(Logger log, Nanos longest) { call_log_.begin(std::move(log), longest); }
-  /// Answers that came too late, twice, or to nothing that was asked, and were dropped (C-D6).
+  /// Has a line written for answers that come when their call has been given up. Before the first call.
+  void log_late_answers(Logger log) { given_up_.log_to(std::move(log)); }
+  /// Answers that were dropped (C-D6): because they came too late, or twice, or to nothing that was asked.
   std::uint64_t late_answers() const noexcept { return late_answers_.load(std::memory_order_relaxed); }
+  std::uint64_t unasked_answers() const noexcept { return unasked_answers_.load(std::memory_order_relaxed); }
 
   /// Answers all calls that are inside the instance, and have not been answered, with badrpc(unloaded); their handlers
   /// are left alone. After its services were withdrawn. Returns which those were, at most so many, and counts all.
@@ -167,6 +172,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   /// How many calls may wait at a gate that would have so many: never more than in the pool's queue.
   std::size_t most_waiting(std::uint32_t max_queued) const noexcept;
   Waits& waits() noexcept { return waits_; }
+  GivenUp& given_up() noexcept { return given_up_; }
   /// Has the pool do without the thread of a handler that does not end, and the end of that; false: it cannot.
   bool begin_making_up() noexcept { return pool_.begin_making_up(); }
   void end_making_up() noexcept { pool_.end_making_up(); }
@@ -197,6 +203,8 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void report_circle(const Call& call, std::string_view why) const noexcept;
   /// Counts an attempt that has ended: here, of its service; elsewhere, of the node.
   void count_end(const Call& call, const Response& response) const noexcept;
+  /// Counts a call for a requester as timed out, while it goes on. By who keeps it from being answered meanwhile.
+  void count_late(const Call& call) const noexcept;
 
  private:
   struct Start;
@@ -249,6 +257,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   void end_elsewhere(const Call& call, const Message& message, const Response& response) const noexcept;
   void report_unsent(const Call& call, AttemptSent sent) const noexcept;
   void take_answer(const Peer* from, std::string_view node, const wire::Envelope& envelope, Nanos now) noexcept;
+  void drop_answer(std::uint64_t attempt, std::string_view node) noexcept;
   void take_forwarded(const wire::Envelope& envelope) noexcept;
 
   // requests.cpp
@@ -274,7 +283,7 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   Supervisor& supervisor_;
   EventStream& events_;
   QueryHandler on_query_;
-  std::function<void(std::string_view node)> on_late_answer_ = [](std::string_view) {};
+  std::function<void(std::string_view node)> on_unasked_answer_ = [](std::string_view) {};
   ClientCalls client_calls_;
   Anteroom anteroom_;
   Waits waits_;
@@ -282,7 +291,9 @@ class Dispatcher final : public PeerEvents, public RequestEvents {
   CallLog call_log_;
   std::atomic<unsigned> peer_calls_{kUsualPeerCalls};
   std::atomic<bool> refusing_{false};
+  GivenUp given_up_;
   std::atomic<std::uint64_t> late_answers_{0};
+  std::atomic<std::uint64_t> unasked_answers_{0};
   bool counts_calls_ = true;
   StatsBook stats_;
   mutable TrailBook trails_;

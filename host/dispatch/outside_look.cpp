@@ -131,6 +131,11 @@ std::pair<const CallStats*, CallRow::State> Call::stand(const Dispatcher& whose)
 std::optional<CallRow> Call::look_here(Nanos now) const {
   CallRow row = this->row(now);
   row.state = progress_.load(std::memory_order_relaxed);
+  if (runs_inline_) row.running = std::exchange(row.queued, 0);
+  if (row.state == CallRow::State::deferred) {
+    if (const std::uint64_t stopped = stopped_.load(std::memory_order_relaxed); stopped != 0)
+      row.deferred = std::min(counted_nanos(stopped, ticks()), row.running);
+  }
   row.service = endpoint()->service();
   row.node = dispatcher().node();
   row.caller_gone = caller_gone();
@@ -165,8 +170,7 @@ CallRow Call::row(Nanos now) const {
   CallRow row;
   row.message_id = message_id();
   row.correlation_id = correlation_id();
-  // Afterwards whoever holds its reply has kept no more of it than these.
-  row.causation_id = has_kept_ids() ? std::string() : std::string(message_->causation_id());
+  row.causation_id = message_->causation_id();  // which is there: who takes it away hides the call first
   const Requester* caller = ending_ == Ending::requester ? requester_.get() : wishes_.client();
   row.caller = caller != nullptr ? std::string(caller->name()) : "local";
   row.age = std::max<Nanos>(now - (deadline_ - Nanos{timeout_ms_} * kMillisecond), 0);

@@ -232,11 +232,19 @@ void Dispatcher::take_answer(const Peer* from, std::string_view node, const wire
     return pass_on(envelope);
   Call* call = CallSlab::instance().find(Call::index_of(envelope.attempt));
   if (call == nullptr || !call->claim_for_answer(envelope.attempt, now, node)) {
-    late_answers_.fetch_add(1, std::memory_order_relaxed);
-    on_late_answer_(from != nullptr ? std::string_view(from->name()) : node);
-    return;
+    return drop_answer(envelope.attempt, from != nullptr ? std::string_view(from->name()) : node);
   }
   call->attempt_answered(from, envelope);
+}
+
+// That of a call which was given up is nothing out of the ordinary; any other is.
+void Dispatcher::drop_answer(std::uint64_t attempt, std::string_view node) noexcept {
+  if (given_up_.answered(attempt, node)) {
+    late_answers_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    unasked_answers_.fetch_add(1, std::memory_order_relaxed);
+    on_unasked_answer_(node);
+  }
 }
 
 void Dispatcher::take_forwarded(const wire::Envelope& envelope) noexcept {

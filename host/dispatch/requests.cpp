@@ -286,17 +286,21 @@ void Dispatcher::serve_for(std::shared_ptr<Requester> requester, std::uint64_t a
   emit(EventKind::service_request_received, borrowed, endpoint);
   if (!runs_inline) {
     call.own_message(std::move(*owned));
+    if (call.watch()) supervisor_.wake_at(deadline);
     return call.admit(start.now);
   }
   note_run(call, start.at_ticks, run_here(call, start));
-  if (!call.answered_alone()) call.own_copy(borrowed);  // somebody goes on with it
+  if (!call.answered_alone()) {  // somebody goes on with it
+    call.own_copy(borrowed);
+    if (call.watch()) supervisor_.wake_at(deadline);
+  }
   call.settle();
 }
 
 void Dispatcher::answer(Call& call) noexcept {
   try {
     if (call.forwards()) return forward(call);
-    count_end(call, call.response());
+    if (!call.was_counted_late()) count_end(call, call.response());
     log_end(call, call.endpoint()->service(), ids_of(call), call.response());
     Requester& requester = *call.requester();
     if (!requester.gone()) {

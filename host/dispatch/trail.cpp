@@ -1,7 +1,7 @@
 #include "dispatch/trail.hpp"
 
+#include <algorithm>
 #include <new>
-#include <tuple>
 #include <utility>
 
 #include "dispatch/call.hpp"
@@ -83,7 +83,11 @@ void Dispatcher::leave_end(const Call& call, Outcome outcome, Nanos whole) const
   const std::string_view elsewhere = call.last_node();
   TrailEntry entry = entry_of(call, elsewhere.empty() ? TrailEntry::Kind::ended : TrailEntry::Kind::asked, whole);
   if (elsewhere.empty()) {
-    if (const auto ran = call.ran()) std::tie(entry.queued, entry.running) = std::pair(ran->queued, ran->running);
+    if (const auto ran = call.ran()) {
+      entry.queued = ran->queued;
+      entry.running = ran->running;
+      if (call.is_deferred()) entry.deferred = std::max<Nanos>(whole - ran->queued - ran->running, 0);
+    }
   } else {
     entry.node = Text(elsewhere);
   }

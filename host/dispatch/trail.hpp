@@ -27,7 +27,8 @@ struct TrailEntry {
   Outcome outcome = Outcome::ok;
   Nanos begun = 0;  ///< when it came, or was sent, by this node's clock
   Nanos queued = 0;
-  Nanos running = -1;  ///< below 0: it has not returned
+  Nanos running = -1;   ///< below 0: it has not returned
+  Nanos deferred = -1;  ///< from then until the end; below 0: its answer was not left to anybody
   Nanos whole = 0;
   std::uint32_t timeout_ms = 0;  ///< its budget then
 };

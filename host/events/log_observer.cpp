@@ -1,5 +1,7 @@
 #include "events/log_observer.hpp"
 
+#include <busbar/registry/goodbye.hpp>
+
 namespace busbar::host {
 
 namespace {
@@ -54,7 +56,8 @@ void LogObserver::on_event(const Event& event) noexcept {
       cluster_.info("node joined", {{"node", event.node}});
       break;
     case EventKind::node_left:
-      cluster_.warn("node left", {{"node", event.node}, {"reason", event.reason}});
+      cluster_.write(event.reason == registry::kSaidGoodbye ? LogLevel::info : LogLevel::warn, "node left",
+                     {{"node", event.node}, {"reason", event.reason}});
       break;
     case EventKind::circle_refused:
       if (const auto line = circles_.ask(event.service)) {

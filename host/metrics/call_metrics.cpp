@@ -59,8 +59,8 @@ void add_outcomes(MetricFamily& family, const CallCounts& counts, const Labels& 
 
 MetricFamilies of_services(const std::vector<ServiceStats>& services) {
   auto calls = counter_family("busbar_calls_total", "Calls of services of this host that have ended, by outcome.");
-  auto queued =
-      histogram_family("busbar_call_queued_seconds", "How long calls waited until their handler was started.");
+  auto queued = histogram_family("busbar_call_queued_seconds",
+                                 "How long calls waited until their handler was started, or they were given up.");
   auto running = histogram_family("busbar_call_running_seconds", "How long handlers ran.");
   auto whole =
       histogram_family("busbar_call_duration_seconds", "How long calls took, from their arrival to their end.");

@@ -87,7 +87,7 @@ MetricFamilies PeerMetrics::Collect() const {
                         number(calls.malformed)));
   out.push_back(counter("busbar_unanswerable_total", "Answers whose caller had gone, or took too few of them.",
                         number(calls.unanswerable)));
-  out.push_back(counter("busbar_late_answers_total", "Answers of other nodes that nobody waited for any more.",
+  out.push_back(counter("busbar_late_answers_total", "Answers of other nodes to calls that had been given up.",
                         number(node_.dispatcher().late_answers())));
   return out;
 }

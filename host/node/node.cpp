@@ -229,9 +229,9 @@ void Node::start(Hooks hooks) {
   }
   if (hooks_.query) dispatcher_.on_query(hooks_.query);
   dispatcher_.limit_peer_calls(options_.peer_calls);
-  dispatcher_.on_late_answer([this](std::string_view node) {
+  dispatcher_.on_unasked_answer([this](std::string_view node) {
     turned_away_("calls", registry::net::TurnedAway::late_answer, node,
-                 "it has answered a call that nobody waits for any more, or that it was never asked");
+                 "it has answered a call that it was never asked, or has answered before");
   });
   call_plane_->start(dispatcher_, dispatcher_,
                      {.routability_changed = [this] { cluster_->routability_changed(); },

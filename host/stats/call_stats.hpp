@@ -13,7 +13,7 @@ namespace busbar::host {
 /// What was counted up to one moment. A plain value.
 struct CallCounts {
   std::array<std::uint64_t, kOutcomes> outcomes{};
-  DurationCounts queued;   ///< from its arrival until its handler was started; of those that were
+  DurationCounts queued;   ///< from its arrival until its handler was started, or it was given up before
   DurationCounts running;  ///< of the handler, from its start until it returned
   DurationCounts whole;    ///< from its arrival until it was answered or given up
 
@@ -31,6 +31,8 @@ class CallStats {
     shard.queued.add(queued);
     shard.running.add(running);
   }
+  /// A call has been given up before its handler was started.
+  void waited_in_vain(Nanos queued) noexcept { mine().queued.add(queued); }
   /// A call has ended.
   void ended(Outcome outcome, Nanos whole) noexcept {
     Shard& shard = mine();

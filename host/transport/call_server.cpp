@@ -195,26 +195,30 @@ void CallServer::handle(Received& message) noexcept {
     log_.trace("a frame has come",
                {{"from", connection == nullptr ? "an unknown" : connection->name()}, {"bytes", message.frame.size()}});
   }
+  CallIds ids;
   try {
-    read(message, connection);
+    read(message, connection, ids);
   } catch (const MalformedPayload& problem) {
-    malformed(message, connection, problem.what());
+    malformed(message, connection, problem.what(), ids);
   } catch (const std::exception& failure) {
     if (const auto line = refusal_lines_.ask("failure")) {
       log_.error("could not serve a frame",
-                 {{"reason", failure.what()}, {"bytes", message.frame.size()}, {"suppressed", line.suppressed}});
+                 {{"reason", failure.what()}, {"bytes", message.frame.size()}, {"suppressed", line.suppressed}}, ids);
     }
   }
 }
 
-// What stands before malformed bytes is taken, so that its callers need not wait for nothing.
-void CallServer::read(Received& message, ConnectionPtr connection) {
+// What stands before malformed bytes is taken, so that its callers need not wait for nothing. `ids`: of the envelope
+// that was read last, if it could be; in the message's frame.
+void CallServer::read(Received& message, ConnectionPtr connection, CallIds& ids) {
   if (message.frames != 1) {
     throw MalformedPayload("a message of the call plane has one frame, found " + std::to_string(message.frames));
   }
   wire::Bytes rest(message.frame.data<std::uint8_t>(), message.frame.size());
   do {
+    ids = {};
     const wire::Envelope envelope = wire::read_envelope(rest);
+    ids = {envelope.message_id, envelope.correlation_id, envelope.traceparent};
     if (connection != nullptr) {
       take(connection, envelope);
     } else {
@@ -363,13 +367,16 @@ void CallServer::refuse(std::string_view routing_id, std::uint64_t attempt, std:
   router_->send(routing_id, sink.bytes());
 }
 
-void CallServer::malformed(Received& message, const ConnectionPtr& connection, std::string_view what) {
+void CallServer::malformed(Received& message, const ConnectionPtr& connection, std::string_view what,
+                           const CallIds& ids) {
   const std::string_view routing_id = message.routing_id.to_string_view();
   malformed_.fetch_add(1, std::memory_order_relaxed);
   if (const auto line = refusal_lines_.ask("malformed")) {
-    log_.warn("a frame could not be read", {{"from", connection == nullptr ? "an unknown" : connection->name()},
-                                            {"reason", what},
-                                            {"suppressed", line.suppressed}});
+    log_.warn("a frame could not be read",
+              {{"from", connection == nullptr ? "an unknown" : connection->name()},
+               {"reason", what},
+               {"suppressed", line.suppressed}},
+              ids);
   }
   const bool told = connection != nullptr ? std::exchange(connection->warned, true) : !refusals_.ask(routing_id);
   if (!told) refuse(routing_id, 0, "malformed", "a frame could not be read: " + std::string(what));

@@ -78,7 +78,7 @@ class CallServer {
   bool wait_awake(ReceivedBatch& batch) noexcept;
   void handle_all(ReceivedBatch& batch) noexcept;
   void handle(Received& message) noexcept;
-  void read(Received& message, ConnectionPtr connection);
+  void read(Received& message, ConnectionPtr connection, CallIds& ids);
   void take(const ConnectionPtr& connection, const wire::Envelope& envelope);
   ConnectionPtr greet(Received& message, const wire::Envelope& hello);
   std::optional<keys::ListedKey> proof_of(Received& message);
@@ -86,7 +86,7 @@ class CallServer {
 
   void refuse_hello(std::string_view routing_id, std::string_view code, std::string_view text);
   void refuse(std::string_view routing_id, std::uint64_t attempt, std::string_view code, std::string_view text);
-  void malformed(Received& message, const ConnectionPtr& connection, std::string_view what);
+  void malformed(Received& message, const ConnectionPtr& connection, std::string_view what, const CallIds& ids);
 
   void refuse_version(const ConnectionPtr& connection, const wire::Envelope& envelope);
   bool may(const ConnectionPtr& connection, const wire::Envelope& envelope);

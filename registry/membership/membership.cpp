@@ -1,5 +1,6 @@
 #include "membership/membership.hpp"
 
+#include <busbar/registry/goodbye.hpp>
 #include <busbar/registry/net/capacity.hpp>
 
 #include "record/record_check.hpp"
@@ -361,7 +362,7 @@ void Membership::take_goodbye(std::string_view name, std::uint64_t incarnation) 
   const std::string address = member->record.registry_address;
   if (Link* link = dialer_.to_node(name)) dialer_.forget(*link, now_, random_, actions_);
   if (Link* link = dialer_.at_address(address)) dialer_.forget(*link, now_, random_, actions_);
-  remove(std::string(name), "it said goodbye", Leaving::over);
+  remove(std::string(name), std::string(kSaidGoodbye), Leaving::over);
 }
 
 /// Dials those that are news.

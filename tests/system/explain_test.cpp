@@ -125,6 +125,61 @@ TEST_F(Explain, ATimeoutTellsOfACallThatWaitsItsTurn) {
   ASSERT_TRUE(first.wait());
 }
 
+/// A handler that has returned, and is to answer later.
+class ExplainDeferred : public Explain {
+ protected:
+  void start(const std::vector<std::string>& nodes) {
+    for (const std::string& node : nodes) {
+      cluster.add(node, node == nodes.back() ? std::vector<std::string>{"behaviours"} : std::vector<std::string>{});
+    }
+    ASSERT_TRUE(cluster.wait_until_offered("answers_later", {nodes.back()}));
+  }
+};
+
+TEST_F(ExplainDeferred, OfOneThatTimesOutHereItIsTheLongest) {
+  start({"e"});
+  const Answer answer = cluster["e"].call("answers_later", {{"ms", 1500}}, {"--timeout", "300"});
+  ASSERT_EQ(answer.kind(), "service_timeout") << answer.out;
+  const Json& explained = answer.json["explain"];
+  const Json& late = hop(explained, "answers_later");
+  EXPECT_EQ(late["state"], "deferred") << explained;
+  EXPECT_GE(late["deferred_us"], 250'000);
+  EXPECT_LT(late["running_us"], 100'000);
+  EXPECT_EQ(explained["longest"]["part"], "deferred") << explained;
+  EXPECT_GE(explained["longest"]["duration_us"], 250'000);
+}
+
+TEST_F(ExplainDeferred, ItHasAColumnAndWordsForPeople) {
+  start({"e"});
+  const Ended shown = cluster["e"].busbar({"call", "answers_later", R"({"ms":200})", "--explain"});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("DEFERRED"));
+  EXPECT_THAT(shown.out, HasSubstr("longest: answers_later on e was deferred for "));
+}
+
+TEST_F(ExplainDeferred, WhoWaitsForItIsNotTheLongest) {
+  start({"e"});
+  const Json request = {{"service", "answers_later"}, {"request", {{"ms", 1500}}}, {"timeout_ms", 0}};
+  const Answer answer = cluster["e"].call("nests", request, {"--timeout", "250"});
+  ASSERT_EQ(answer.kind(), "service_timeout") << answer.out;
+  const Json& explained = answer.json["explain"];
+  EXPECT_EQ(hop(explained, "answers_later")["state"], "deferred") << explained;
+  EXPECT_EQ(explained["longest"]["service"], "answers_later") << explained;
+  EXPECT_EQ(explained["longest"]["part"], "deferred") << explained;
+}
+
+TEST_F(ExplainDeferred, OnAnotherNodeLikewise) {
+  start({"a", "e"});
+  const Answer answer = cluster["a"].call("answers_later", {{"ms", 1500}}, {"--timeout", "200"});
+  ASSERT_EQ(answer.kind(), "service_timeout") << answer.out;
+  const Json& explained = answer.json["explain"];
+  const Json& late = hop(explained, "answers_later");
+  EXPECT_EQ(late["node"], "e");
+  EXPECT_EQ(late["state"], "deferred") << explained;
+  EXPECT_LT(late["running_us"], 100'000);
+  EXPECT_EQ(explained["longest"]["part"], "deferred") << explained;
+}
+
 TEST_F(Explain, PeopleReadATable) {
   start_three();
   const Ended shown =

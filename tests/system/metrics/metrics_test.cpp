@@ -86,6 +86,31 @@ TEST_F(Metrics, OfItsPeers) {
   EXPECT_EQ(Scrape(host).value("busbar_nodes{state=\"lost\"}"), 0);
 }
 
+// A handler that hangs is seen where it hangs, whoever has asked.
+TEST_F(Metrics, CallsOfAnotherNodeThatRunOutOfTimeAreCountedWhileTheirHandlerHangs) {
+  TestHost& asking = cluster.add("a");
+  TestHost& host = add("b", {"behaviours"});
+  ASSERT_TRUE(cluster.wait_until_offered("waits_for", {"b"}));
+  for (int i = 0; i < 3; ++i) {
+    const Answer answer = asking.call("waits_for", {{"key", "door"}}, {"--timeout", "60"});
+    EXPECT_EQ(answer.kind(), "service_timeout") << answer.out;
+  }
+  const std::string of = "{service=\"waits_for\",plugin=\"behaviours\",version=\"1.0.0\"";
+  const std::string timeouts = "busbar_calls_total" + of + ",outcome=\"service_timeout\"}";
+  EXPECT_TRUE(eventually([&] { return Scrape(host).value(timeouts) == 3; })) << Scrape(host).text();
+  EXPECT_EQ(Scrape(host).value("busbar_calls_running" + of + "}"), 3);
+  EXPECT_EQ(asking.call("opens", {{"key", "door"}}).status, 0);
+  EXPECT_TRUE(eventually([&] { return Scrape(host).value("busbar_calls_running" + of + "}") == 0; }));
+  const Scrape after(host);
+  EXPECT_EQ(after.value(timeouts), 3);
+  EXPECT_EQ(after.value("busbar_calls_total" + of + ",outcome=\"ok\"}"), 0);
+  // The answers that come now are nothing out of the ordinary, and each line says whose they are.
+  EXPECT_TRUE(eventually([&] { return asking.log().find("an answer came too late") != std::string::npos; }));
+  EXPECT_THAT(asking.log(), ::testing::ContainsRegex("info +host.dispatch: an answer came too late and was dropped "
+                                                     "node=b service=waits_for .*message_id="));
+  EXPECT_THAT(asking.log(), Not(HasSubstr("somebody was turned away")));
+}
+
 TEST_F(Metrics, CountersDoNotGoBackwards) {
   TestHost& host = add("a", {"good"});
   const Scrape before(host);

@@ -79,6 +79,58 @@ TEST(TrailDocument, OneThatGoesOnIsShownAsFarAsItIs) {
   EXPECT_FALSE(document["hops"][0].contains("wire_us"));
 }
 
+json deferred(json row, int queued, int running, int deferred) {
+  row.update({{"queued_us", queued}, {"running_us", running}, {"deferred_us", deferred}});
+  return row;
+}
+
+TEST(TrailDocument, WhoseAnswerIsLeftToSomebodyIsDeferredForSoLong) {
+  const json document =
+      trail_document({{{"e", json::array({deferred(ended("later", "m", "m", 0, 5000), 20, 80, 4900)})}}, {}});
+  const json& hop = document["hops"][0];
+  EXPECT_EQ(hop["state"], "ended");
+  EXPECT_EQ(hop["running_us"], 80);
+  EXPECT_EQ(hop["deferred_us"], 4900);
+  EXPECT_EQ(hop["own_us"], 4980);
+  EXPECT_EQ(document["longest"]["part"], "deferred");
+  EXPECT_EQ(document["longest"]["duration_us"], 4900);
+}
+
+TEST(TrailDocument, OneThatWasGivenUpAndIsStillToBeAnsweredStaysDeferred) {
+  const json document =
+      trail_document({{{"e",
+                        {deferred(going_on("deferred", "later", "m", "m", 0, 0), 20, 80, 5200),
+                         deferred(ended("later", "m", "m", 0, 5000, "service_timeout"), 20, 80, 4900)}}},
+                      {}});
+  EXPECT_EQ(document["hops"][0]["state"], "deferred");
+  EXPECT_EQ(document["hops"][0]["outcome"], "service_timeout");
+  EXPECT_EQ(document["longest"]["part"], "deferred");
+  EXPECT_EQ(document["longest"]["duration_us"], 4900);
+}
+
+// The handler has run for 1000, asked two others when it returned, which overlap, and answered when both had.
+TEST(TrailDocument, WhileACallBelowGoesOnADeferredOneIsNotItself) {
+  const json document =
+      trail_document({{{"e",
+                        {deferred(ended("outer", "m", "m", 100, 6010), 10, 1000, 5000),
+                         asked("b", "one", "m2", "m", 1110, 3000), asked("b", "two", "m3", "m", 2110, 3500)}}},
+                      {}});
+  EXPECT_EQ(document["hops"][0]["own_us"], 1000 + 500);
+  EXPECT_EQ(document["longest"]["service"], "two");
+}
+
+TEST(TrailDocument, OfOneThatWasGivenUpTheTimeOnTheWireIsToldAsFarAsItIsCertain) {
+  const auto of = [](json there) {
+    return trail_document(
+        {{{"a", json::array({asked("b", "s", "m", "m", 0, 5000, "service_timeout")})}, {"b", std::move(there)}},
+         {}})["hops"][0];
+  };
+  EXPECT_EQ(of(json::array({going_on("running", "s", "m", "m", 100, 900)}))["wire_us"], 4000);
+  EXPECT_FALSE(of(json::array({going_on("queued", "s", "m", "m", 5010, 0)})).contains("wire_us"));
+  const json late = {ended("s", "m", "m", 0, 4990, "service_timeout"), ran("s", "m", "m", 0, 10, 9000)};
+  EXPECT_FALSE(of(late).contains("wire_us")) << "it came in time, and nobody waited for its end";
+}
+
 TEST(TrailDocument, ANodeThatDoesNotTellLeavesItsHopUnanswered) {
   const json document =
       trail_document({{{"a", json::array({asked("b", "s", "m", "m", 0, 5000, "service_timeout")})}}, {{"b", "gone"}}});

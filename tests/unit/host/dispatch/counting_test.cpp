@@ -108,6 +108,34 @@ TEST(CountingPooled, ACallThatTimesOutIsCountedAtOnceAndItsRunWhenItEnds) {
   EXPECT_GE(stats.counts.running.sum, 20 * host::kMillisecond - stats.counts.queued.sum);
 }
 
+// In an overload they are most of them.
+TEST(CountingPooled, WhatIsGivenUpWhileItWaitsCountsAsHavingWaitedSoLong) {
+  LinkedHubs net({"a", "b"});
+  std::promise<void> go_on;
+  auto until = go_on.get_future().share();
+  net.add("b", Script()
+                   .on("s",
+                       [until](Message&, Context&) {
+                         until.wait();
+                         return Response::ok();
+                       })
+                   .limit(1));
+  std::thread first([&] { net["b"].call(Message("s"), {60'000}); });
+  EXPECT_TRUE(eventually([&] { return stats_of(net["b"], "s").running == 1; }));
+  for (const char* node : {"a", "b"}) {
+    EXPECT_EQ(net[node].call(Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  }
+  EXPECT_TRUE(eventually([&] { return stats_of(net["b"], "s").counts.queued.total() == 2; }));
+  EXPECT_GE(stats_of(net["b"], "s").counts.queued.sum, 30 * host::kMillisecond);
+  go_on.set_value();
+  first.join();
+  ASSERT_TRUE(net.quiet());
+  const auto counts = stats_of(net["b"], "s").counts;
+  EXPECT_EQ(counts.queued.total(), 3U);
+  EXPECT_EQ(counts.running.total(), 1U);
+  EXPECT_EQ(counts.total(), 3U);
+}
+
 TEST(CountingPooled, CallsThatNobodyServesMakeNoService) {
   Hub hub;
   for (const char* service : {"nobody", "nobody_else"}) hub.call(Message(service));
@@ -129,6 +157,57 @@ TEST_P(Counting, ACallOfAnotherNodeIsCountedThereByItsServiceAndHereByTheNode) {
   EXPECT_EQ(here.of(Outcome::error), 1U);
   EXPECT_EQ(here.total(), 1U);
   EXPECT_GE(here.whole.sum, there.whole.sum);
+}
+
+// Whose time is over is known here: who asks has said how long it waits.
+TEST(CountingForNodes, ACallThatTimesOutIsCountedAtOnceAndNotAgainAtItsEnd) {
+  LinkedHubs net({"a", "b"});
+  std::promise<void> go_on;
+  net.add("b", Script().on("s", [&](Message&, Context&) {
+    go_on.get_future().wait();
+    return Response::ok();
+  }));
+  EXPECT_EQ(net["a"].call(Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return stats_of(net["b"], "s").counts.of(Outcome::service_timeout) == 1; }));
+  EXPECT_EQ(stats_of(net["b"], "s").running, 1U);
+  go_on.set_value();
+  ASSERT_TRUE(net.quiet());
+  const auto counts = stats_of(net["b"], "s").counts;
+  EXPECT_EQ(counts.of(Outcome::service_timeout), 1U);
+  EXPECT_EQ(counts.total(), 1U);
+  EXPECT_EQ(counts.whole.total(), 1U);
+  EXPECT_EQ(counts.running.total(), 1U);
+}
+
+// Of many that end about when their time does, each is counted once, whoever was first.
+TEST(CountingForNodes, EachIsCountedOnceWhoeverEndsIt) {
+  constexpr unsigned kCalls = 200;
+  LinkedHubs net({"a", "b"});
+  net.add("b", Script().on("s", [&](Message&, Context& context) {
+    std::this_thread::sleep_for(std::max<std::chrono::nanoseconds>(context.time_left(), {}));
+    return Response::ok();
+  }));
+  for (unsigned i = 0; i < kCalls; ++i) net["a"].call(Message("s"), {1});
+  ASSERT_TRUE(net.quiet());
+  EXPECT_EQ(stats_of(net["b"], "s").counts.total(), kCalls);
+  EXPECT_EQ(stats_of(net["b"], "s").counts.whole.total(), kCalls);
+}
+
+class CountingDeferredForNodes : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Forms, CountingDeferredForNodes, ::testing::Bool(),
+                         [](const auto& tested) { return std::string(tested.param ? "Inline" : "Pooled"); });
+
+TEST_P(CountingDeferredForNodes, OneThatIsToBeAnsweredLaterTimesOutLikewise) {
+  LinkedHubs net({"a", "b"});
+  std::promise<ReplyHandle> kept;
+  net.add("b", Script().defer(
+                   "s", [&](Message&, Context& context) { kept.set_value(context.reply_handle()); },
+                   GetParam() ? BUSBAR_SERVICE_INLINE : 0));
+  EXPECT_EQ(net["a"].call(Message("s"), {20}).response().kind(), Response::Kind::service_timeout);
+  EXPECT_TRUE(eventually([&] { return stats_of(net["b"], "s").counts.of(Outcome::service_timeout) == 1; }));
+  kept.get_future().get().reply(Response::ok());
+  ASSERT_TRUE(net.quiet());
+  EXPECT_EQ(stats_of(net["b"], "s").counts.total(), 1U);
 }
 
 }  // namespace

@@ -77,10 +77,14 @@ TEST_F(LogObserverTest, TellsOfNodesThatComeAndGoWithTheReason) {
   event.kind = EventKind::node_joined;
   observer_.on_event(event);
   event.kind = EventKind::node_left;
-  event.reason = "said goodbye";
+  event.reason = "it said goodbye";
+  observer_.on_event(event);
+  event.node = "c";
+  event.reason = "nothing was heard of it";
   observer_.on_event(event);
   EXPECT_THAT(text_.str(), HasSubstr("host.cluster: node joined node=b"));
-  EXPECT_THAT(text_.str(), HasSubstr("host.cluster: node left node=b reason=\"said goodbye\""));
+  EXPECT_THAT(text_.str(), HasSubstr(" info  host.cluster: node left node=b reason=\"it said goodbye\""));
+  EXPECT_THAT(text_.str(), HasSubstr(" warn  host.cluster: node left node=c reason=\"nothing was heard of it\""));
   EXPECT_NE(LogObserver::wanted() & mask_of(EventKind::node_joined), 0u);
   EXPECT_NE(LogObserver::wanted() & mask_of(EventKind::node_left), 0u);
 }

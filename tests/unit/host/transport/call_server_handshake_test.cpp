@@ -1,8 +1,11 @@
 // Who is let in, who is refused in which words, and who has gone.
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <sstream>
 
 #include "call_server_testing.hpp"
 
@@ -195,6 +198,24 @@ TEST(CallServerMalformed, BytesThatAreNoEnvelopeAreCountedToldOnceAndNotActedOn)
   EXPECT_EQ(caller.one().attempt, 7u);
   EXPECT_THAT(served.requests.attempts(), ElementsAre(7u));
   EXPECT_EQ(served.stats().malformed, 6u);
+}
+
+TEST(CallServerMalformed, TheLineNamesTheCallWhereItWasReadSoFar) {
+  std::ostringstream text;
+  host::Logs logs(host::LogSettings{}, std::make_shared<spdlog::sinks::ostream_sink_mt>(text));
+  Served served(answer_at_once, server_options(), logs.get("x"));
+  Caller caller = served.caller();
+  caller.greet();
+  Envelope welcome;  // not what a caller may say
+  welcome.type = EnvelopeType::welcome;
+  welcome.major = busbar::wire::kCallProtocolMajor;
+  welcome.message_id = "the-message";
+  welcome.correlation_id = "what-it-belongs-to";
+  caller.send(welcome);
+  EXPECT_EQ(caller.one().name, "malformed");
+  served.stop();
+  EXPECT_THAT(text.str(), HasSubstr("a frame could not be read"));
+  EXPECT_THAT(text.str(), HasSubstr(" message_id=the-message correlation_id=what-it-belongs-to"));
 }
 
 TEST(CallServerMalformed, WhatStandsBeforeMalformedBytesIsServedAndNothingBehind) {

@@ -200,8 +200,9 @@ inline CallPlaneOptions server_options() {
 
 /// A server that has started, and a context for its callers.
 struct Served {
-  explicit Served(ScriptedRequests::Handler handler = answer_at_once, CallPlaneOptions options = server_options())
-      : requests(std::move(handler)), server(context, options, host::Logger()) {
+  explicit Served(ScriptedRequests::Handler handler = answer_at_once, CallPlaneOptions options = server_options(),
+                  host::Logger log = {})
+      : requests(std::move(handler)), server(context, options, std::move(log)) {
     server.start(requests, {});
   }
 

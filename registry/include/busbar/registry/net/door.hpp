@@ -47,7 +47,7 @@ enum class TurnedAway : std::uint8_t {
   other_cluster,   ///< it belongs to another cluster
   not_allowed,     ///< it did what its role may not: a client that forwards, a node that speaks for another
   slow_reader,     ///< it does not take its answers as fast as it asks, or not at all: some were dropped
-  late_answer,     ///< it answered when nobody waited for that any more, or had ever asked it
+  late_answer,     ///< it answered what nobody has asked it, or a second time
 };
 inline constexpr std::size_t kTurnedAwayKinds = 15;
 std::string_view name_of(TurnedAway why) noexcept;
