@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,16 +31,16 @@ class GivenUp {
 
  private:
   struct Entry {
-    std::uint64_t attempt = 0;  // 0: it was answered
     Text service, message_id, correlation_id, traceparent;
   };
 
-  Entry take(std::uint64_t attempt) noexcept;
+  std::optional<Entry> take(std::uint64_t attempt) noexcept;
 
   Logger log_;
   RateLimit lines_{std::chrono::seconds(1)};
   Mutex mutex_;
-  std::vector<Entry> ring_ BUSBAR_GUARDED_BY(mutex_);
+  std::vector<std::uint64_t> attempts_ BUSBAR_GUARDED_BY(mutex_);  // by themselves, to be looked through; 0: answered
+  std::vector<Entry> entries_ BUSBAR_GUARDED_BY(mutex_);           // of each of them
   std::size_t next_ BUSBAR_GUARDED_BY(mutex_) = 0;  // where the next one goes; the oldest is there once it is full
 };
 
