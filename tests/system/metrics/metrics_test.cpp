@@ -50,7 +50,7 @@ TEST_F(Metrics, OfDurationsHaveBoundsAsAQueryNamesThem) {
   for (const char* bound : {"0.0001", "0.005", "0.1", "1", "30", "+Inf"}) {
     EXPECT_THAT(text, HasSubstr("le=\"" + std::string(bound) + "\"} "));
   }
-  EXPECT_THAT(text, Not(testing::ContainsRegex("le=\"[0-9.]{8}")));
+  EXPECT_THAT(text, Not(::testing::ContainsRegex("le=\"[0-9.]{8}")));
 }
 
 TEST_F(Metrics, FollowTheConfigurationWhileItChanges) {
