@@ -33,6 +33,16 @@ void append_number(std::string& out, Number number) {
   out.append(text, std::to_chars(std::begin(text), std::end(text), number).ptr);
 }
 
+/// As clients of Prometheus write it, and so queries name it: 0.0001, not 1e-04.
+void append_bound(std::string& out, double bound) {
+  if (std::isinf(bound)) {
+    out += "+Inf";
+    return;
+  }
+  char text[32];
+  out.append(text, std::to_chars(std::begin(text), std::end(text), bound, std::chars_format::general).ptr);
+}
+
 void append_value(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
@@ -98,7 +108,7 @@ class FamilyWriter {
 
   void bucket(const std::string& labels, double bound, std::uint64_t count) {
     out_.append(family_.name).append("_bucket").append(labels).append(labels.empty() ? "{le=\"" : ",le=\"");
-    append_value(out_, bound);
+    append_bound(out_, bound);
     out_ += "\"} ";
     append_number(out_, count);
     out_ += '\n';

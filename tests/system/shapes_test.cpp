@@ -122,10 +122,11 @@ TEST_F(Shapes, Plugins) {
 
 TEST_F(Shapes, Status) {  // C-G5: how old what lookups see is
   const Json status = host.ask({"status"}).json;
-  EXPECT_EQ(keys_of(status), (std::set<std::string>{"node", "version", "ready", "not_ready", "uptime_s", "cluster",
-                                                    "pool", "plugins", "log", "watch", "http"}));
+  EXPECT_EQ(keys_of(status), (std::set<std::string>{"node", "version", "begun", "ready", "not_ready", "uptime_s",
+                                                    "cluster", "pool", "plugins", "log", "watch", "http"}));
   EXPECT_EQ(status["log"], Json({{"dropped", 0}}));
   EXPECT_EQ(status["node"], "tested");
+  EXPECT_EQ(status["begun"], true);
   EXPECT_EQ(status["ready"], true);
   EXPECT_EQ(status["not_ready"], Json::array());
   EXPECT_EQ(status["http"], Json({{"address", ""}}));

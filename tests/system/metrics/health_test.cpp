@@ -118,7 +118,7 @@ TEST_F(Health, AHostThatStopsIsNotReadyAnyMore) {
 
 // For longer than a thread may take to turn: those that end first do not look like ones that hang.
 TEST_F(Health, AHostThatWaitsLongForItsLastCallsIsWell) {
-  configure_http(host, "[shutdown]\ntimeout = \"60s\"\n");
+  configure_http(host, "[shutdown]\ntimeout = \"15s\"\n");
   host.add("behaviours");
   host.start();
   const std::string address = http_address(host);
@@ -126,13 +126,13 @@ TEST_F(Health, AHostThatWaitsLongForItsLastCallsIsWell) {
   ASSERT_TRUE(eventually([&] { return host.ask({"calls"}).json["calls"].size() == 1; }));
   host.process().signal(SIGTERM);
   ASSERT_TRUE(eventually([&] { return testing::http_get(address, "/readyz").status == 503; }));
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(13);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(12);
   while (std::chrono::steady_clock::now() < until) {
     const auto health = testing::http_get(address, "/healthz");
     ASSERT_EQ(health.status, 200) << health.body;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-  caller.signal(SIGINT);  // gives the call up
+  caller.signal(SIGINT);  // gives the call up; its handler waits on
   host.finish();
 }
 
