@@ -99,8 +99,7 @@ void measure_scrape(const Scraped& host) {
 
 Latency calls_while_scraped(Scraped& host, const Options& options) {
   std::jthread scraper([&](const std::stop_token& stop) {
-    ::setpriority(PRIO_PROCESS, 0,
-                  19);  // Prometheus has a machine of its own: what it does with a scrape is no part of this
+    ::setpriority(PRIO_PROCESS, 0, 19);  // Prometheus has a machine of its own
     std::size_t bytes = 0;
     while (!stop.stop_requested()) {
       host.scrape(bytes);
