@@ -36,10 +36,9 @@ struct TrialReport {
 /// Runs `program --try-plugin COPY` and waits for it, so that whatever a library does when it is loaded and created is
 /// done to a process that can be spared. The child is a program of its own (no fork without exec: a copy of a process
 /// with threads can do next to nothing safely), heads its own process group, and dies with the calling thread.
-/// What others keep it from running on a busy machine is not its fault: that does not count for `timeout`, up to nine times
-/// as much.
-/// Threads: any; blocks for up to ten times `timeout`, or until a stop is requested.
-/// Errors: never throws for what the child does.
+/// What others keep it from running on a busy machine is not its fault: that does not count for `timeout`, up to nine
+/// times as much. Threads: any; blocks for up to ten times `timeout`, or until a stop is requested. Errors: never
+/// throws for what the child does.
 TrialReport try_in_child(const std::filesystem::path& program, const std::filesystem::path& copy,
                          std::chrono::milliseconds timeout, const std::stop_token& stop = {});
 
