@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kLargestManifest = 16 * 1024 * 1024;
 
-std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
+std::string quoted_text(std::string_view text) { return "\"" + printable(text) + "\""; }
 
 std::string flags_text(std::uint32_t flags) {
   std::string out;
@@ -97,7 +97,7 @@ void Inspection::judge_descriptor() {
   if (!name) {
     problem("its plugin name is not terminated");
   } else if (!is_plugin_name(*name)) {
-    problem("bad plugin name " + in_quotes(*name) + ", expected [A-Za-z0-9][A-Za-z0-9._-]{0,62}");
+    problem("bad plugin name " + quoted_text(*name) + ", expected [A-Za-z0-9][A-Za-z0-9._-]{0,62}");
   } else {
     out_.name = *name;
   }
@@ -106,7 +106,7 @@ void Inspection::judge_descriptor() {
   } else if (version->empty()) {
     problem("its plugin version is empty");
   } else if (printable(*version) != *version) {
-    problem("bad plugin version " + in_quotes(*version) + ", expected UTF-8 without control characters");
+    problem("bad plugin version " + quoted_text(*version) + ", expected UTF-8 without control characters");
   } else {
     out_.version = *version;
   }
@@ -143,7 +143,7 @@ void Inspection::judge_dynamic() {
   for (const std::string& needed : dynamic.needed) {
     out_.needed.push_back(printable(needed));
     if (needed.starts_with("libspdlog.")) {
-      warn("links " + in_quotes(needed) +
+      warn("links " + quoted_text(needed) +
            ", whose loggers and shutdown it would share with the host; log through the "
            "plugin's context instead");
     }
@@ -177,14 +177,14 @@ void Inspection::judge_dependencies() {
   const auto missing = visit_dependencies(elf_, [&](const std::string& soname, const ElfFile& library) {
     demand.offer(soname, library);
     if (const auto mapped = mapped_instead(soname, library.path())) {
-      warn("needs " + in_quotes(soname) + ", which is mapped from " + in_quotes(mapped->string()) +
-           " already: " + in_quotes(library.path().string()) +
+      warn("needs " + quoted_text(soname) + ", which is mapped from " + quoted_text(mapped->string()) +
+           " already: " + quoted_text(library.path().string()) +
            " is not used, as the system's loader has one library of a name; link one of them statically");
     }
   });
   for (const MissingLibrary& library : missing) {
-    problem("needs library " + in_quotes(library.soname) +
-            (library.needed_by.empty() ? "" : " (needed by " + in_quotes(library.needed_by) + ")") +
+    problem("needs library " + quoted_text(library.soname) +
+            (library.needed_by.empty() ? "" : " (needed by " + quoted_text(library.needed_by) + ")") +
             ", which was not found" + (library.why.empty() ? "" : ": " + library.why));
   }
   if (!demand.missing_versions().empty()) {
