@@ -1,4 +1,4 @@
-# Most of what a file takes to compile is what it includes. With BUSBAR_TOGETHER, which the sanitizers' builds have, that is
+# Most of what a file of tests takes to compile is what it includes. With BUSBAR_TOGETHER, which the sanitizers' builds have, that is
 # done once for eight files at a time, in an order that is not theirs to know: their names must not meet, but for those
 # that are said to be apart (docs/decisions/0030).
 

@@ -142,7 +142,7 @@ bool PluginManager::must_wait_for_others(const Order& order) const {
 
 // What cannot be used is not put into the directory: what serves now is left alone, also after a restart.
 void PluginManager::load_file(const fs::path& path, const std::string& file) {
-  if (!is_plugin_name(file)) {
+  if (!is_plugin_file_name(file)) {
     throw PluginError("could not load " + in_quotes(path.string()) +
                       ": expected a file whose name ends in .so and does not begin with a dot");
   }

@@ -67,7 +67,9 @@ void judge_permissions(const std::filesystem::path& directory, const struct stat
 
 }  // namespace
 
-bool is_plugin_name(std::string_view name) { return name.size() > 3 && name.ends_with(".so") && name.front() != '.'; }
+bool is_plugin_file_name(std::string_view name) {
+  return name.size() > 3 && name.ends_with(".so") && name.front() != '.';
+}
 
 const PluginCandidate* DirectoryListing::find(const std::string& file_name) const {
   const auto at = std::lower_bound(candidates.begin(), candidates.end(), file_name,
@@ -102,7 +104,8 @@ DirectoryListing list_plugin_directory(const std::filesystem::path& directory, c
   }
   errno = 0;
   while (const dirent* entry = readdir(listing.get())) {
-    if (is_plugin_name(entry->d_name)) out.candidates.push_back(look_at(directory, descriptor.get(), entry->d_name));
+    if (is_plugin_file_name(entry->d_name))
+      out.candidates.push_back(look_at(directory, descriptor.get(), entry->d_name));
     errno = 0;
   }
   if (errno != 0) {  // a list cut short would look like plugins that have been taken away

@@ -35,7 +35,7 @@ struct DirectoryListing {
 };
 
 /// Whether a file of that name claims to be a plugin.
-bool is_plugin_name(std::string_view name);
+bool is_plugin_file_name(std::string_view name);
 
 /// Lists a plugin directory by the rules of the interfaces document, and judges the directory itself.
 /// Errors: never throws for what it finds; a directory that is missing, unreadable, no directory, or writable by
