@@ -71,7 +71,7 @@ void PluginManager::hear() {
   for (const auto& event : watch_->read()) {
     if (event.name.empty()) {
       next_rescan_ = now;  // the directory is another one, or something was not told
-    } else if (is_plugin_name(event.name)) {
+    } else if (is_plugin_file_name(event.name)) {
       settling_.happened(event.name, event.change, now);
     }
   }
