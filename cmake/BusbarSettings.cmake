@@ -10,7 +10,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 add_library(busbar_settings INTERFACE)
 target_compile_options(busbar_settings INTERFACE -Wall -Wextra -Wpedantic
-  $<$<NOT:$<BOOL:${BUSBAR_TOGETHER}>>:-Wshadow>  # files that are compiled together hide nothing of each other
+  $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wshadow>  # files compiled together hide nothing of each other
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   $<$<AND:$<CXX_COMPILER_ID:Clang>,$<COMPILE_LANGUAGE:CXX>>:-Wthread-safety -Werror=thread-safety>)
 # A false alarm of g++ 12 about std::string's operator+ (its bug 105651).
