@@ -22,12 +22,14 @@ class LinkedPeer final : public host::Peer {
 
   host::Sent post(std::span<const std::uint8_t> envelope, bool is_request) noexcept override {
     const host::Sent sent = requests_.push(envelope);
-    if (sent == host::Sent::kYes && is_request) ++posted_;
+    if (sent == host::Sent::kYes && is_request) ++posted_, ++requested_;
     return sent;
   }
   void ended() noexcept override { ++ended_; }
   host::Sent send(std::span<const std::uint8_t> envelope, host::Seat&) noexcept override {
-    return requests_.push(envelope);
+    const host::Sent sent = requests_.push(envelope);
+    if (sent == host::Sent::kYes) ++requested_;
+    return sent;
   }
   void wait(host::Seat& seat, host::Nanos deadline) noexcept override { seat.waiter.wait_asleep(deadline); }
   void ring() noexcept override {}
@@ -35,10 +37,13 @@ class LinkedPeer final : public host::Peer {
   void routable_is(bool routable) noexcept { set_routable(routable); }
   /// Of what `post` accepted: how many requests have not ended.
   std::int64_t under_way() const noexcept { return posted_ - ended_; }
+  /// How many requests it has accepted, of callers that wait and of others.
+  std::uint64_t requested() const noexcept { return requested_; }
 
  private:
   Lane& requests_;
   std::atomic<std::int64_t> posted_{0}, ended_{0};
+  std::atomic<std::uint64_t> requested_{0};
 };
 
 /// A node as those have it whom it asks; for one connection.
