@@ -56,8 +56,9 @@ foreach(_pair "debian busbar" "debian-dev busbar-dev")
   list(POP_FRONT _pair _component _package)
   _busbar_packaged(${_component} FILES ${_source}/debian/copyright ${_made}/changelog.Debian.gz
     DESTINATION /usr/share/doc/${_package})
+  _busbar_packaged(${_component} FILES ${_source}/debian/${_package}.lintian-overrides RENAME ${_package}
+    DESTINATION /usr/share/lintian/overrides)
 endforeach()
-_busbar_packaged(debian FILES ${_source}/debian/lintian-overrides RENAME busbar DESTINATION /usr/share/lintian/overrides)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME busbar)
@@ -101,8 +102,9 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME busbar-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "busbar (= ${PROJECT_VERSION}-${_revision}), binutils, libcereal-dev, nlohmann-json3-dev")
-set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "cmake, cppzmq-dev, libboost-dev, libelf-dev, libsodium-dev, libspdlog-dev,
- libtomlplusplus-dev, libzmq3-dev, pkg-config")
+string(CONCAT CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS
+  "cmake, cppzmq-dev, libboost-dev, libelf-dev, libsodium-dev, libspdlog-dev, "
+  "libtomlplusplus-dev, libzmq3-dev, pkg-config")  # a list is one line
 set(CPACK_DEBIAN_DEV_DESCRIPTION
 "Busbar loads shared libraries from a directory and offers the services in them
 to every host of its cluster.

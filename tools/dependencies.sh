@@ -11,8 +11,8 @@ packages=(g++ cmake ninja-build pkg-config binutils
   libsystemd-dev libzmq3-dev nlohmann-json3-dev prometheus-cpp-dev)
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format dpkg-dev file libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
-    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lld man-db mount prometheus python3-cbor2 python3-jsonschema
-    python3-zmq rsync zsh)
+    gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lintian lld man-db mount
+    prometheus python3-cbor2 python3-jsonschema python3-zmq rsync zsh)
 fi
 if [[ "${1:-}" == --bench ]]; then
   packages+=(libbenchmark-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc)

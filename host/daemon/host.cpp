@@ -67,14 +67,16 @@ nlohmann::json watch_status(const PluginManager::Watching& watching) {
   return status;
 }
 
-PluginManagerOptions plugin_options(const Config& config, std::filesystem::path trial_program, CrashMarker& marker) {
+PluginManagerOptions plugin_options(const Config& config, std::filesystem::path trial_program, CrashMarker& marker,
+                                    std::function<void()> changed) {
   return {config.paths.plugins,
           config.paths.cache,
           std::move(trial_program),
           {config.plugins, config.plugin_tables},
           config.paths.state,
           marker.last_end() ? marker.last_end()->crash : std::nullopt,
-          [&marker](const Entering& plugin) { marker.enters(plugin); }};
+          [&marker](const Entering& plugin) { marker.enters(plugin); },
+          std::move(changed)};
 }
 
 nlohmann::json to_json(const CallRow& call) {
@@ -129,10 +131,11 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
       cache_lock_(take_cache(config_)),
       marker_(config_.paths.state),
       node_(node_options(config_, descriptors_, logs_.get("host.cluster")), Node::NotStarted{}),
-      plugins_(plugin_options(config_, std::move(trial_program), marker_), node_.registry(), node_.dispatcher(),
-               node_.events(), logs_.get("host.loader"),
-               [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
       readiness_(config_.readiness.require, node_, plugins_),
+      readiness_log_(readiness_, config_.node, log_),
+      plugins_(plugin_options(config_, std::move(trial_program), marker_, [this] { readiness_log_.look(); }),
+               node_.registry(), node_.dispatcher(), node_.events(), logs_.get("host.loader"),
+               [this](const std::string& plugin) { return logs_.get("plugin." + plugin); }),
       queries_(node_.dispatcher(), admin_hooks()) {
   for (const DirectoryLock* lock : {&run_lock_, &cache_lock_}) {
     if (const auto& before = lock->taken_over_from()) {
@@ -183,13 +186,7 @@ Host::Host(Config config, Logs logs, std::filesystem::path trial_program, std::f
 
 // The start is over, whatever services are still missing (readiness.require): who calls is not kept waiting for those.
 void Host::begin() {
-  std::string reasons;
-  for (const std::string& reason : readiness_.reasons()) reasons += (reasons.empty() ? "" : "; ") + reason;
-  if (reasons.empty()) {
-    log_.info("ready", {{"node", config_.node}});
-  } else {
-    log_.warn("started, and not ready yet", {{"node", config_.node}, {"reasons", reasons}});
-  }
+  readiness_log_.begin();
   node_.dispatcher().let_clients_in();
 }
 

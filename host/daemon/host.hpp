@@ -18,6 +18,7 @@
 #include "daemon/live_config.hpp"
 #include "daemon/liveness.hpp"
 #include "daemon/readiness.hpp"
+#include "daemon/readiness_log.hpp"
 #include "events/event_history.hpp"
 #include "http/http_server.hpp"
 #include "log/log.hpp"
@@ -106,8 +107,9 @@ class Host {
   CrashMarker marker_;
   const std::shared_ptr<EventHistory> history_ = std::make_shared<EventHistory>();
   Node node_;
+  Readiness readiness_;  // of the plugins, which tell of changes until they have ended
+  ReadinessLog readiness_log_;
   PluginManager plugins_;
-  Readiness readiness_;
   QueryServer queries_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<HttpServer> http_;  // null: not configured

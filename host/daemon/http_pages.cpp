@@ -22,27 +22,34 @@ HttpAnswer verdict(const std::vector<std::string>& reasons) {
   return {503, std::move(text)};
 }
 
-std::shared_ptr<const Collectors> collectors_of(const HttpSubjects& subjects) {
-  auto all = std::make_shared<Collectors>();
-  all->push_back(std::make_unique<HostMetrics>(
-      subjects.version, [&readiness = subjects.readiness] { return readiness.reasons().empty(); },
-      subjects.log_lines_dropped));
-  all->push_back(
-      std::make_unique<PoolMetrics>([&node = subjects.node] { return node.pool_stats(); }, subjects.pool_queue));
-  all->push_back(std::make_unique<CallMetrics>(subjects.node));
-  all->push_back(std::make_unique<PeerMetrics>(subjects.node, subjects.counts));
-  all->push_back(std::make_unique<PluginMetrics>([&plugins = subjects.plugins] { return plugins.rows(); },
-                                                 subjects.counts, subjects.max_retired));
-  all->push_back(std::make_unique<ProcessMetrics>());
-  return all;
+/// All but those of calls, which are made anew for each scrape.
+Collectors lasting_collectors(const HttpSubjects& subjects) {
+  return {
+      std::make_shared<HostMetrics>(
+          subjects.version, [&readiness = subjects.readiness] { return readiness.reasons().empty(); },
+          subjects.log_lines_dropped),
+      std::make_shared<PoolMetrics>([&node = subjects.node] { return node.pool_stats(); }, subjects.pool_queue),
+      std::make_shared<PeerMetrics>(subjects.node, subjects.counts),
+      std::make_shared<PluginMetrics>([&plugins = subjects.plugins] { return plugins.rows(); }, subjects.counts,
+                                      subjects.max_retired),
+      std::make_shared<ProcessMetrics>(),
+  };
+}
+
+HttpAnswer metrics(const Collectors& lasting, const Node& node) {
+  Collectors all = lasting;
+  for (auto& collector : call_metrics(node)) all.push_back(std::move(collector));
+  const auto text = std::make_shared<Exposition>(std::move(all));
+  std::string first = text->next();
+  return {200, std::move(first), kExpositionType, [text] { return text->next(); }};
 }
 
 }  // namespace
 
 HttpPages http_pages(const HttpSubjects& subjects) {
   HttpPages pages;
-  pages["/metrics"] = [collectors = collectors_of(subjects)] {
-    return HttpAnswer{200, exposition(*collectors), kExpositionType};
+  pages["/metrics"] = [lasting = lasting_collectors(subjects), &node = subjects.node] {
+    return metrics(lasting, node);
   };
   pages["/healthz"] = [hanging = subjects.hanging] { return verdict(hanging()); };
   pages["/readyz"] = [&readiness = subjects.readiness] { return verdict(readiness.reasons()); };

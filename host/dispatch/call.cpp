@@ -288,6 +288,7 @@ void Call::recycle() noexcept {
     ids_.store(Ids::with_message, std::memory_order_relaxed);
     kept_id_ = {};
     kept_correlation_id_ = {};
+    kept_causation_id_ = {};
     kept_traceparent_ = {};
     kept_metadata_.clear();
   }

@@ -235,6 +235,9 @@ class Call final : public busbar_call, public Task {
   std::string_view correlation_id() const noexcept {
     return has_kept_ids() ? kept_correlation_id_.view() : message_->correlation_id();
   }
+  std::string_view causation_id() const noexcept {
+    return has_kept_ids() ? kept_causation_id_.view() : message_->causation_id();
+  }
   /// That it came with; of one whose ids have been kept, as it hands it on.
   std::string_view traceparent() const noexcept {
     return has_kept_ids() ? kept_traceparent_.view() : message_->traceparent();
@@ -494,6 +497,7 @@ class Call final : public busbar_call, public Task {
   std::atomic<Ids> ids_{Ids::with_message};
   Text kept_id_;  // for those who hold the call when the message is gone
   Text kept_correlation_id_;
+  Text kept_causation_id_;
   Text kept_traceparent_;
   Payload kept_metadata_;
 

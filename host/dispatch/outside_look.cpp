@@ -170,7 +170,7 @@ CallRow Call::row(Nanos now) const {
   CallRow row;
   row.message_id = message_id();
   row.correlation_id = correlation_id();
-  row.causation_id = message_->causation_id();  // which is there: who takes it away hides the call first
+  row.causation_id = causation_id();  // its message is there: who takes it away hides the call first
   const Requester* caller = ending_ == Ending::requester ? requester_.get() : wishes_.client();
   row.caller = caller != nullptr ? std::string(caller->name()) : "local";
   row.age = std::max<Nanos>(now - (deadline_ - Nanos{timeout_ms_} * kMillisecond), 0);

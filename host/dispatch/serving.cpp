@@ -314,6 +314,7 @@ void Call::keep_ids() noexcept {
   }
   kept_id_ = Text(message_->id());
   kept_correlation_id_ = Text(message_->correlation_id());
+  kept_causation_id_ = Text(message_->causation_id());
   kept_traceparent_ = Text(message_->handed_on_traceparent());
   kept_metadata_ = message_->logger_metadata();
   ids_.store(Ids::kept, std::memory_order_release);

@@ -54,15 +54,16 @@ bool Call::leaves_trail(Nanos took) const noexcept {
 
 namespace {
 
-// While its message is there.
+// While its message is there; or, where another thread answers an inline call that is just being copied for it, of what
+// that one has kept.
 TrailEntry entry_of(const Call& call, TrailEntry::Kind kind, Nanos took) {
-  const Message& message = call.message();
+  const Endpoint* const endpoint = call.endpoint();
   TrailEntry entry;
   entry.kind = kind;
-  entry.service = Text(message.service_name());
-  entry.message_id = Text(message.id());
-  entry.causation_id = Text(message.causation_id());
-  entry.correlation_id = Text(message.correlation_id());
+  entry.service = Text(endpoint != nullptr ? endpoint->service() : call.message().service_name());
+  entry.message_id = Text(call.message_id());
+  entry.causation_id = Text(call.causation_id());
+  entry.correlation_id = Text(call.correlation_id());
   entry.begun = now_ns() - took;
   entry.timeout_ms = call.timeout_ms();
   return entry;

@@ -3,10 +3,11 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ namespace {
 /// something unread takes the answer with it.
 constexpr std::chrono::milliseconds kRestTime{1'000};
 constexpr std::size_t kLongestRest = 1024 * 1024;
+/// Between two pieces of a long answer: calls that have waited for this thread's processor get it.
+constexpr std::chrono::microseconds kPause{100};
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
@@ -35,7 +38,11 @@ struct HttpConnection::Exchange {
 
   beast::flat_buffer buffer;  // may hold the beginning of the next request
   std::optional<http::request_parser<http::empty_body>> parser;
-  http::response<http::string_body> response;
+  http::response<http::buffer_body> response;
+  std::optional<http::response_serializer<http::buffer_body>> serializer;  // of the response
+  std::string piece;                                                       // what is being sent of its body
+  HttpPieces more;                                                         // what follows it
+  bool keep_open = false;
   std::array<char, 4096> rest;
 };
 
@@ -44,6 +51,7 @@ HttpConnection::HttpConnection(Socket socket, HttpConnectionOwner& owner, const 
       owner_(owner),
       options_(options),
       deadline_(socket_.get_executor()),
+      pause_(socket_.get_executor()),
       exchange_(std::make_unique<Exchange>(options.longest_header)) {}
 
 HttpConnection::~HttpConnection() = default;
@@ -52,10 +60,13 @@ void HttpConnection::start() { read_request(); }
 
 void HttpConnection::close() noexcept {
   if (std::exchange(closed_, true)) return;
-  sent_or_given_up();
+  count_unsent(0);
   error_code ignored;
+  // With a reset where the end of the connection would be the end of an answer that is not over.
+  if (exchange_->serializer) socket_.set_option(Socket::linger(true, 0), ignored);
   socket_.close(ignored);
   deadline_.cancel();
+  pause_.cancel();
   owner_.closed(*this);
 }
 
@@ -117,37 +128,79 @@ void HttpConnection::refuse(error_code error) {
 
 // ------------------------------------------------------------------------------------------------------- answers
 
+// Of a length that is not known beforehand: in chunks, and to who does not know them until the connection ends.
 void HttpConnection::send(HttpAnswer answer, bool keep_open, std::string_view allowed) {
   const auto& request = exchange_->parser->get();
+  const bool has_end = !answer.more || request.version() >= 11;
   auto& response = exchange_->response;
   response = {static_cast<http::status>(answer.status), 11};
   response.set(http::field::content_type, answer.type);
   response.set(http::field::cache_control, "no-store");
   response.set("X-Content-Type-Options", "nosniff");
   if (!allowed.empty()) response.set(http::field::allow, beast::string_view(allowed.data(), allowed.size()));
-  response.keep_alive(keep_open);
-  response.content_length(answer.body.size());
-  if (request.method() != http::verb::head) response.body() = std::move(answer.body);
-  unsent_ = response.body().size();
-  owner_.unsent(static_cast<std::ptrdiff_t>(unsent_));
+  exchange_->keep_open = keep_open && has_end;
+  response.keep_alive(exchange_->keep_open);
+  if (!answer.more) {
+    response.content_length(answer.body.size());
+  } else if (has_end) {
+    response.chunked(true);
+  }
+  exchange_->more = std::move(answer.more);
+  exchange_->serializer.emplace(response);
   allow(options_.answer_time);
-  http::async_write(socket_, response, [self = shared_from_this(), keep_open](error_code error, std::size_t) {
-    if (!self->closed_) self->on_sent(error, keep_open);
+  if (request.method() == http::verb::head) return send_head_alone();
+  send_piece(std::move(answer.body));
+}
+
+void HttpConnection::send_head_alone() {
+  http::async_write_header(socket_, *exchange_->serializer, [self = shared_from_this()](error_code error, std::size_t) {
+    if (!self->closed_) self->on_sent(error);
   });
 }
 
-void HttpConnection::on_sent(error_code error, bool keep_open) {
-  sent_or_given_up();
+// An empty one is the end of an answer that comes in pieces.
+void HttpConnection::send_piece(std::string piece) {
+  exchange_->piece = std::move(piece);
+  auto& body = exchange_->response.body();
+  body.data = exchange_->piece.empty() ? nullptr : exchange_->piece.data();
+  body.size = exchange_->piece.size();
+  body.more = static_cast<bool>(exchange_->more);
+  count_unsent(body.size);
+  http::async_write(socket_, *exchange_->serializer, [self = shared_from_this()](error_code error, std::size_t) {
+    if (!self->closed_) self->on_piece_sent(error);
+  });
+}
+
+void HttpConnection::on_piece_sent(error_code error) {
+  if (error != http::error::need_buffer) return on_sent(error);
+  pause_.expires_after(kPause);
+  pause_.async_wait([self = shared_from_this()](error_code) {
+    if (!self->closed_) self->send_next_piece();
+  });
+}
+
+void HttpConnection::send_next_piece() {
+  auto piece = owner_.piece_of(exchange_->more);
+  if (!piece) return close();
+  if (piece->empty()) exchange_->more = nullptr;
+  send_piece(std::move(*piece));
+}
+
+void HttpConnection::on_sent(error_code error) {
+  count_unsent(0);
+  exchange_->serializer.reset();
   exchange_->response = {};
+  exchange_->piece = {};
+  exchange_->more = nullptr;
   if (error) return close();
-  if (keep_open) return wait_for_request();
+  if (exchange_->keep_open) return wait_for_request();
   socket_.shutdown(Socket::shutdown_send, error);
   allow(kRestTime);
   read_rest();
 }
 
-void HttpConnection::sent_or_given_up() noexcept {
-  owner_.unsent(-static_cast<std::ptrdiff_t>(std::exchange(unsent_, 0)));
+void HttpConnection::count_unsent(std::size_t bytes) noexcept {
+  owner_.unsent(static_cast<std::ptrdiff_t>(bytes) - static_cast<std::ptrdiff_t>(std::exchange(unsent_, bytes)));
 }
 
 void HttpConnection::read_rest() {

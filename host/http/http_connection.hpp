@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "http/http_server.hpp"
@@ -19,6 +21,8 @@ class HttpConnectionOwner {
  public:
   /// The answer to a GET of that path, which may be any bytes. Throws nothing.
   virtual HttpAnswer answer_to(std::string_view path) noexcept = 0;
+  /// The next piece of an answer; without: it could not be made.
+  virtual std::optional<std::string> piece_of(const HttpPieces& answer) noexcept = 0;
   /// Bytes of an answer that begin to wait for the client, or (less than 0) do so no more.
   virtual void unsent(std::ptrdiff_t bytes) noexcept = 0;
   /// The connection is closed; the owner lets go of it.
@@ -58,15 +62,20 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse(boost::system::error_code error);
   void refuse_method();
   void send(HttpAnswer answer, bool keep_open, std::string_view allowed = {});
-  void on_sent(boost::system::error_code error, bool keep_open);
+  void send_head_alone();
+  void send_piece(std::string piece);
+  void on_piece_sent(boost::system::error_code error);
+  void send_next_piece();
+  void on_sent(boost::system::error_code error);
   void read_rest();
   void allow(std::chrono::milliseconds time);
-  void sent_or_given_up() noexcept;
+  void count_unsent(std::size_t bytes) noexcept;
 
   Socket socket_;
   HttpConnectionOwner& owner_;
   const HttpOptions& options_;
   boost::asio::steady_timer deadline_;
+  boost::asio::steady_timer pause_;  // between two pieces of an answer
   std::unique_ptr<Exchange> exchange_;
   Clock::time_point since_ = Clock::now();
   std::size_t rest_ = 0;    // bytes that were thrown away after a refusal

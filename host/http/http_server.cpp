@@ -1,7 +1,6 @@
 #include "http/http_server.hpp"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <busbar/registry/net/address.hpp>
@@ -13,11 +12,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <charconv>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "http/give_way.hpp"
 #include "http/http_connection.hpp"
 #include "log/text.hpp"
 #include "pool/alternate_stack.hpp"
@@ -30,8 +31,6 @@ using boost::system::error_code;
 
 namespace {
 
-/// Writing metrics of a thousand services keeps a processor busy for tens of milliseconds: calls go first.
-constexpr int kNice = 10;
 /// How long accepting pauses when the process has no descriptor left: there is nothing to wait on.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -80,6 +79,8 @@ class HttpServer::Core final : public HttpConnectionOwner {
   void make_room() noexcept;
 
   HttpAnswer answer_to(std::string_view path) noexcept override;
+  HttpAnswer bounded(HttpAnswer answer);
+  std::optional<std::string> piece_of(const HttpPieces& answer) noexcept override;
   HttpAnswer no_such_page(std::string_view path) const;
   void unsent(std::ptrdiff_t bytes) noexcept override { unsent_ += static_cast<std::size_t>(bytes); }
   void closed(HttpConnection& connection) noexcept override { connections_.erase(&connection); }
@@ -90,6 +91,7 @@ class HttpServer::Core final : public HttpConnectionOwner {
   std::string address_;
 
   // of the server's thread
+  std::size_t in_pieces_ = 0;  // answers under way
   asio::io_context io_{1};
   tcp::acceptor listener_;
   asio::steady_timer pause_;
@@ -124,7 +126,7 @@ void HttpServer::Core::start() {
 void HttpServer::Core::run() noexcept {
   const AlternateStack stack;
   ::pthread_setname_np(::pthread_self(), "busbar-http");
-  ::setpriority(PRIO_PROCESS, 0, kNice);  // of this thread alone, as Linux has it
+  give_way();
   for (;;) {
     try {
       io_.run();
@@ -209,13 +211,36 @@ HttpAnswer HttpServer::Core::answer_to(std::string_view path) noexcept try {
     return {503, std::to_string(unsent_) + " bytes of answers wait for their clients to read them; try again later\n"};
   }
   try {
-    return page->second();
+    return bounded(page->second());
   } catch (const std::exception& failure) {
     log_.error("could not make a page", {{"path", path}, {"error", failure.what()}});
     return {500, "could not make this page: " + std::string(failure.what()) + "\n"};
   }
 } catch (const std::exception&) {
   return {503, {}};  // no memory
+}
+
+// One in pieces is counted until its connection lets go of it.
+HttpAnswer HttpServer::Core::bounded(HttpAnswer answer) {
+  if (!answer.more) return answer;
+  if (in_pieces_ >= options_.max_in_pieces) {
+    return {503, std::to_string(in_pieces_) + " clients are reading such long answers; try again later\n"};
+  }
+  ++in_pieces_;
+  const std::shared_ptr<void> place(nullptr, [this](void*) { --in_pieces_; });
+  answer.more = [more = std::move(answer.more), place] { return more(); };
+  return answer;
+}
+
+std::optional<std::string> HttpServer::Core::piece_of(const HttpPieces& answer) noexcept try {
+  return answer();
+} catch (const std::exception& failure) {
+  try {
+    log_.error("could not make the rest of a page", {{"error", failure.what()}});
+  } catch (const std::exception&) {
+    // Without memory the client learns it from the end of the connection alone.
+  }
+  return std::nullopt;
 }
 
 HttpAnswer HttpServer::Core::no_such_page(std::string_view path) const {

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "dispatch/peer.hpp"
 #include "metrics/families.hpp"
@@ -11,6 +15,7 @@ namespace busbar::host {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
+using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
 namespace {
@@ -31,9 +36,23 @@ static_assert(std::all_of(kBounds.begin(), kBounds.end(),
                           }),
               "a bucket ends where a step does");
 
-MetricFamily histogram_family(const char* name, const char* help) {
-  return {name, help, prometheus::MetricType::Histogram, {}};
-}
+/// Services, or peers, whose series of one family are made at once: some tens of kilobytes of text.
+constexpr std::size_t kSlice = 16;
+
+/// A service or a peer, and what has been counted of it.
+struct Row {
+  Labels of;
+  CallCounts counts;
+  std::uint64_t queued = 0, running = 0, deferred = 0;  // now; a peer has the second alone
+};
+
+/// One family, and how a row is added to it.
+struct Told {
+  MetricType type;
+  const char* name;
+  const char* help;
+  void (*add)(MetricFamily&, const Row&);
+};
 
 void add_durations(MetricFamily& family, const DurationCounts& durations, const Labels& labels) {
   ClientMetric& metric = family.metric.emplace_back();
@@ -51,68 +70,111 @@ void add_durations(MetricFamily& family, const DurationCounts& durations, const 
 
 void add_outcomes(MetricFamily& family, const CallCounts& counts, const Labels& labels) {
   for (std::size_t i = 0; i < kOutcomes; ++i) {
-    Labels with_outcome = labels;
+    Labels with_outcome;
+    with_outcome.reserve(labels.size() + 1);
+    with_outcome = labels;
     with_outcome.push_back({"outcome", std::string(kOutcomeNames[i])});
     add(family, static_cast<double>(counts.outcomes[i]), std::move(with_outcome));
   }
 }
 
-MetricFamilies of_services(const std::vector<ServiceStats>& services) {
-  auto calls = counter_family("busbar_calls_total", "Calls of services of this host that have ended, by outcome.");
-  auto queued = histogram_family("busbar_call_queued_seconds",
-                                 "How long calls waited until their handler was started, or they were given up.");
-  auto running = histogram_family("busbar_call_running_seconds", "How long handlers ran.");
-  auto whole =
-      histogram_family("busbar_call_duration_seconds", "How long calls took, from their arrival to their end.");
-  auto waiting_now = gauge_family("busbar_calls_queued", "Calls that wait for their handler to be started.");
-  auto running_now = gauge_family("busbar_calls_running", "Calls whose handlers run.");
-  auto deferred_now = gauge_family("busbar_calls_deferred", "Calls whose handlers have returned, to answer later.");
-  for (const ServiceStats& service : services) {
-    const Labels of =
-        labels({{"service", service.key.service}, {"plugin", service.key.plugin}, {"version", service.key.version}});
-    add_outcomes(calls, service.counts, of);
-    add_durations(queued, service.counts.queued, of);
-    add_durations(running, service.counts.running, of);
-    add_durations(whole, service.counts.whole, of);
-    add(waiting_now, service.queued, of);
-    add(running_now, service.running, of);
-    add(deferred_now, service.deferred, of);
+constexpr std::array kOfServices = {
+    Told{MetricType::Counter, "busbar_calls_total", "Calls of services of this host that have ended, by outcome.",
+         [](MetricFamily& family, const Row& row) { add_outcomes(family, row.counts, row.of); }},
+    Told{MetricType::Histogram, "busbar_call_queued_seconds",
+         "How long calls waited until their handler was started, or they were given up.",
+         [](MetricFamily& family, const Row& row) { add_durations(family, row.counts.queued, row.of); }},
+    Told{MetricType::Histogram, "busbar_call_running_seconds", "How long handlers ran.",
+         [](MetricFamily& family, const Row& row) { add_durations(family, row.counts.running, row.of); }},
+    Told{MetricType::Histogram, "busbar_call_duration_seconds", "How long calls took, from their arrival to their end.",
+         [](MetricFamily& family, const Row& row) { add_durations(family, row.counts.whole, row.of); }},
+    Told{MetricType::Gauge, "busbar_calls_queued", "Calls that wait for their handler to be started.",
+         [](MetricFamily& family, const Row& row) { add(family, static_cast<double>(row.queued), row.of); }},
+    Told{MetricType::Gauge, "busbar_calls_running", "Calls whose handlers run.",
+         [](MetricFamily& family, const Row& row) { add(family, static_cast<double>(row.running), row.of); }},
+    Told{MetricType::Gauge, "busbar_calls_deferred", "Calls whose handlers have returned, to answer later.",
+         [](MetricFamily& family, const Row& row) { add(family, static_cast<double>(row.deferred), row.of); }},
+};
+
+constexpr std::array kOfPeers = {
+    Told{MetricType::Counter, "busbar_peer_calls_total",
+         "Attempts of calls from here at that node that have ended, by outcome.",
+         [](MetricFamily& family, const Row& row) { add_outcomes(family, row.counts, row.of); }},
+    Told{MetricType::Histogram, "busbar_peer_call_duration_seconds", "How long these took.",
+         [](MetricFamily& family, const Row& row) { add_durations(family, row.counts.whole, row.of); }},
+    Told{MetricType::Gauge, "busbar_peer_calls_pending", "Calls from here that are under way at that node.",
+         [](MetricFamily& family, const Row& row) { add(family, static_cast<double>(row.running), row.of); }},
+};
+
+using Rows = std::shared_ptr<const std::vector<Row>>;
+
+/// Some rows of one family.
+class Slice final : public prometheus::Collectable {
+ public:
+  Slice(const Told& told, Rows rows, std::size_t from) : told_(told), rows_(std::move(rows)), from_(from) {}
+  MetricFamilies Collect() const override {
+    MetricFamilies one(1);
+    one[0] = {told_.name, told_.help, told_.type, {}};
+    for (std::size_t i = from_; i < std::min(rows_->size(), from_ + kSlice); ++i) told_.add(one[0], (*rows_)[i]);
+    return one;
   }
-  MetricFamilies out;
-  for (auto* family : {&calls, &queued, &running, &whole, &waiting_now, &running_now, &deferred_now}) {
-    out.push_back(std::move(*family));
+
+ private:
+  const Told& told_;
+  const Rows rows_;
+  const std::size_t from_;
+};
+
+class Unserved final : public prometheus::Collectable {
+ public:
+  explicit Unserved(std::uint64_t calls) : calls_(calls) {}
+  MetricFamilies Collect() const override {
+    return {counter("busbar_calls_unserved_total", "Calls that found nobody who provides their service.",
+                    static_cast<double>(calls_))};
   }
-  return out;
+
+ private:
+  const std::uint64_t calls_;
+};
+
+Rows rows_of_services(const Dispatcher& dispatcher) {
+  auto rows = std::make_shared<std::vector<Row>>();
+  for (const ServiceStats& service : dispatcher.service_stats()) {
+    rows->push_back(
+        {labels({{"service", service.key.service}, {"plugin", service.key.plugin}, {"version", service.key.version}}),
+         service.counts, service.queued, service.running, service.deferred});
+  }
+  return rows;
 }
 
-MetricFamilies of_peers(const Node& node) {
-  auto calls = counter_family("busbar_peer_calls_total",
-                              "Attempts of calls from here at that node that have ended, by outcome.");
-  auto whole = histogram_family("busbar_peer_call_duration_seconds", "How long these took.");
-  auto pending = gauge_family("busbar_peer_calls_pending", "Calls from here that are under way at that node.");
+Rows rows_of_peers(const Node& node) {
+  auto rows = std::make_shared<std::vector<Row>>();
   for (const registry::NodeRow& row : node.nodes()) {
     const auto known = node.registry().find_node(row.name);
     if (known == nullptr) continue;
     const auto& peer = static_cast<const Peer&>(*known);
-    const CallCounts counts = peer.stats().read();
-    const Labels of = labels({{"peer", row.name}});
-    add_outcomes(calls, counts, of);
-    add_durations(whole, counts.whole, of);
-    add(pending, peer.pending(), of);
+    rows->push_back({labels({{"peer", row.name}}), peer.stats().read(), 0, peer.pending(), 0});
   }
-  MetricFamilies out;
-  for (auto* family : {&calls, &whole, &pending}) out.push_back(std::move(*family));
-  return out;
+  return rows;
+}
+
+template <std::size_t N>
+void add_slices(Collectors& to, const std::array<Told, N>& families, const Rows& rows) {
+  for (const Told& told : families) {
+    for (std::size_t from = 0; from < rows->size(); from += kSlice) {
+      to.push_back(std::make_shared<Slice>(told, rows, from));
+    }
+  }
 }
 
 }  // namespace
 
-MetricFamilies CallMetrics::Collect() const {
-  MetricFamilies out = of_services(node_.dispatcher().service_stats());
-  for (MetricFamily& family : of_peers(node_)) out.push_back(std::move(family));
-  out.push_back(counter("busbar_calls_unserved_total", "Calls that found nobody who provides their service.",
-                        static_cast<double>(node_.dispatcher().calls_unserved())));
-  return out;
+Collectors call_metrics(const Node& node) {
+  Collectors all;
+  add_slices(all, kOfServices, rows_of_services(node.dispatcher()));
+  add_slices(all, kOfPeers, rows_of_peers(node));
+  all.push_back(std::make_shared<Unserved>(node.dispatcher().calls_unserved()));
+  return all;
 }
 
 }  // namespace busbar::host

@@ -330,8 +330,11 @@ void PluginManager::publish_rows() {
   std::vector<PluginRow> rows;
   for (const auto& [file, slot] : slots_) rows.push_back(slot.row);
   for (const auto& leaving : leaving_) rows.push_back(leaving.row);
-  const MutexLock lock(mutex_);
-  rows_ = std::move(rows);
+  {
+    const MutexLock lock(mutex_);
+    rows_ = std::move(rows);
+  }
+  if (options_.changed) options_.changed();
 }
 
 void PluginManager::emit(EventKind kind, const PluginRow& row, std::string_view reason) const {

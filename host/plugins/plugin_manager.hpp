@@ -67,6 +67,9 @@ struct PluginManagerOptions {
   std::optional<Crash> crashed;         ///< what the host ended with when it ran last; at_s: when that is known
   /// Is told of each plugin before its code runs, on the loader's thread. May be empty.
   std::function<void(const Entering&)> entering{};
+  /// Is told when something about the plugins may have changed, and `rows` says so; on the loader's thread. May be
+  /// empty.
+  std::function<void()> changed{};
 };
 
 /// Loads on one thread of its own, so that loads, starts and stops never overlap.

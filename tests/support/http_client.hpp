@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
@@ -51,8 +52,8 @@ class HttpClient {
     std::string headers;
     std::string body;
   };
-  /// The next answer; of its body as much as its headers say, or all until the connection ends where they do not.
-  /// Nothing where it ends first, or `within` is over.
+  /// The next answer; of its body as much as its headers or its chunks say, or all until the connection ends where they
+  /// do not. Nothing where it ends first, or `within` is over.
   Reply heard(bool has_body = true, std::chrono::milliseconds within = std::chrono::seconds(60)) {
     const auto until = std::chrono::steady_clock::now() + within;
     Reply reply;
@@ -61,15 +62,9 @@ class HttpClient {
       if (!read_more(until)) return reply;
     }
     reply.headers = received_.substr(0, head + 2);
-    const std::size_t size = has_body ? length_in(reply.headers) : 0;
-    while (received_.size() - head - 4 < size) {
-      if (read_more(until)) continue;
-      if (size != std::string::npos) return reply;
-      break;
-    }
+    received_.erase(0, head + 4);
+    if (has_body && !take_body(reply, until)) return reply;
     reply.status = std::stoi(reply.headers.substr(reply.headers.find(' ') + 1));
-    reply.body = received_.substr(head + 4, size);
-    received_.erase(0, head + 4 + reply.body.size());
     return reply;
   }
   /// Waits until something has come, without taking it.
@@ -83,8 +78,38 @@ class HttpClient {
     while (read_more(until)) received_.clear();
     return ended_;
   }
+  /// Whether it ends like that, and not with an end.
+  bool is_reset(std::chrono::milliseconds within = std::chrono::seconds(60)) { return ends(within) && reset_; }
 
  private:
+  /// False: it ends too early.
+  bool take_body(Reply& reply, std::chrono::steady_clock::time_point until) {
+    if (reply.headers.find("Transfer-Encoding: chunked\r\n") != std::string::npos) return take_chunks(reply, until);
+    const std::size_t size = length_in(reply.headers);
+    while (received_.size() < size) {
+      if (read_more(until)) continue;
+      if (size != std::string::npos) return false;
+      break;
+    }
+    reply.body = received_.substr(0, size);
+    received_.erase(0, reply.body.size());
+    return true;
+  }
+  bool take_chunks(Reply& reply, std::chrono::steady_clock::time_point until) {
+    for (;;) {
+      std::size_t end = 0;
+      while ((end = received_.find("\r\n")) == std::string::npos) {
+        if (!read_more(until)) return false;
+      }
+      const std::size_t size = std::stoul(received_.substr(0, end), nullptr, 16);
+      while (received_.size() < end + 2 + size + 2) {
+        if (!read_more(until)) return false;
+      }
+      reply.body.append(received_, end + 2, size);
+      received_.erase(0, end + 2 + size + 2);
+      if (size == 0) return true;
+    }
+  }
   static std::size_t length_in(const std::string& headers) {
     const std::string name = "Content-Length: ";
     const std::size_t at = headers.find(name);
@@ -97,6 +122,7 @@ class HttpClient {
     char buffer[65536];
     const ssize_t size = ::recv(descriptor_, buffer, sizeof buffer, 0);
     ended_ = size <= 0;
+    reset_ = size < 0 && errno == ECONNRESET;
     if (size > 0) received_.append(buffer, static_cast<std::size_t>(size));
     return size > 0;
   }
@@ -104,6 +130,7 @@ class HttpClient {
   int descriptor_;
   std::string received_;
   bool ended_ = false;
+  bool reset_ = false;
 };
 
 /// GET over a connection of its own.

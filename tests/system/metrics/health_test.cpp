@@ -94,11 +94,32 @@ TEST_F(Health, ItIsReadyWhenTheRequiredServicesAreHere) {
   EXPECT_EQ(host.ask({"status"}).json["ready"], true);
   EXPECT_EQ(not_ready(), Json::array());
   EXPECT_EQ(Scrape(host).value("busbar_ready"), 1);
+  EXPECT_TRUE(eventually([&] { return process.err().find("host: ready node=") != std::string::npos; }));
 
   std::filesystem::remove(host.plugins() / "good.so");
   EXPECT_TRUE(eventually([&] { return readyz() == 503; }));
+  EXPECT_TRUE(eventually([&] { return process.err().find("host: not ready any more node=") != std::string::npos; }));
+  EXPECT_THAT(process.err(), HasSubstr("reasons=\"service \\\"good\\\" is not provided here"));
   process.signal(SIGTERM);
   EXPECT_EQ(process.wait().value_or(Ended{}).status, 0);
+}
+
+// Its services are withdrawn before the calls that are under way in it have ended.
+TEST_F(Health, TheLogSaysAtOnceThatARequiredPluginGoes) {
+  configure_http(host, "[readiness]\nrequire = [\"answers_nobody\"]\n");
+  host.add("behaviours");
+  host.start();
+  ASSERT_TRUE(eventually([&] { return readyz() == 200; }));
+  auto caller = host.start_busbar({"call", "answers_nobody", "{}", "--timeout", "100000"});
+  ASSERT_TRUE(eventually([&] { return host.ask({"calls"}).json["calls"].size() == 1; }));
+  auto unload = host.start_busbar({"unload", "behaviours"});
+  EXPECT_TRUE(eventually([&] { return host.log().find("host: not ready any more node=") != std::string::npos; }));
+  EXPECT_EQ(host.ask({"calls"}).json["calls"].size(), 1U);
+  caller.signal(SIGINT);  // gives the call up
+  EXPECT_TRUE(caller.wait());
+  EXPECT_TRUE(unload.wait());
+  host.process().signal(SIGTERM);
+  host.finish();
 }
 
 TEST_F(Health, AHostThatStopsIsNotReadyAnyMore) {

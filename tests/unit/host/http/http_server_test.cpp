@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -20,6 +22,7 @@ using busbar::testing::HttpClient;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class HttpServerTest : public ::testing::Test {
  protected:
@@ -27,6 +30,16 @@ class HttpServerTest : public ::testing::Test {
     options.listen = "127.0.0.1:0";
     pages["/page"] = [] { return HttpAnswer{200, "what is asked for\n", "text/x-test"}; };
     pages["/large"] = [this] { return HttpAnswer{200, std::string(large, 'x')}; };
+    pages["/pieces"] = [] {
+      const auto next = std::make_shared<int>(0);
+      return HttpAnswer{200, "0\n", "text/x-test",
+                        [next] { return ++*next < 100 ? std::to_string(*next) + "\n" : std::string(); }};
+    };
+    pages["/endless"] = [] { return HttpAnswer{200, "and ", "text/x-test", [] { return std::string("on and "); }}; };
+    pages["/breaks"] = [] {
+      return HttpAnswer{200, "half", "text/x-test",
+                        []() -> std::string { throw std::runtime_error("there is no ink"); }};
+    };
     pages["/throws"] = []() -> HttpAnswer { throw std::runtime_error("there is no ink"); };
   }
   void start() {
@@ -57,7 +70,8 @@ TEST_F(HttpServerTest, AnswersWhatIsThere) {
   EXPECT_THAT(page.headers, HasSubstr("Content-Type: text/x-test\r\n"));
   const auto other = get("/pages");
   EXPECT_EQ(other.status, 404);
-  EXPECT_EQ(other.body, "there is no \"/pages\" here; there are:\n/large\n/page\n/throws\n");
+  EXPECT_EQ(other.body,
+            "there is no \"/pages\" here; there are:\n/breaks\n/endless\n/large\n/page\n/pieces\n/throws\n");
   const auto failed = get("/throws");
   EXPECT_EQ(failed.status, 500);
   EXPECT_EQ(failed.body, "could not make this page: there is no ink\n");
@@ -87,6 +101,90 @@ TEST_F(HttpServerTest, SaysToHeadWhatGetWouldSay) {
   EXPECT_THAT(head.headers, HasSubstr("Content-Length: 1000000\r\n"));
   client.ask("/page");
   EXPECT_EQ(client.heard().body, "what is asked for\n") << "no body came before this";
+}
+
+TEST_F(HttpServerTest, SendsALongAnswerPieceByPiece) {
+  start();
+  std::string whole;
+  for (int i = 0; i < 100; ++i) whole += std::to_string(i) + "\n";
+  HttpClient client(server->address());
+  for (int i = 0; i < 2; ++i) {
+    client.ask("/pieces");
+    const auto reply = client.heard();
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_THAT(reply.headers, HasSubstr("Transfer-Encoding: chunked\r\n"));
+    EXPECT_EQ(reply.body, whole);
+  }
+  client.ask("/pieces", "HEAD");
+  EXPECT_EQ(client.heard(false).status, 200);
+  client.ask("/page");
+  EXPECT_EQ(client.heard().body, "what is asked for\n") << "no body came before this";
+
+  const auto old = answer_to("GET /pieces HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_THAT(old.headers, Not(HasSubstr("chunked")));
+  EXPECT_EQ(old.body, whole);
+}
+
+TEST_F(HttpServerTest, ServesOthersBetweenTwoPieces) {
+  start();
+  HttpClient endless(server->address());
+  endless.ask("/endless");
+  ASSERT_TRUE(endless.has_answer());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(get("/page").status, 200);
+  EXPECT_FALSE(endless.ends(milliseconds(10)));
+}
+
+// A scrape of many services must not be felt by calls.
+TEST_F(HttpServerTest, LetsOthersOfTheProcessGoFirst) {
+  pages["/nice"] = [] { return HttpAnswer{200, std::to_string(::getpriority(PRIO_PROCESS, 0))}; };
+  start();
+  const int before = ::getpriority(PRIO_PROCESS, 0);
+  EXPECT_EQ(get("/nice").body, std::to_string(std::max(before, 10)));
+  EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), before) << "of that thread alone";
+}
+
+TEST_F(HttpServerTest, AnswersInPiecesAreBoundedTogether) {
+  options.max_in_pieces = 2;
+  start();
+  std::vector<std::unique_ptr<HttpClient>> lazy;
+  for (int i = 0; i < 2; ++i) {
+    lazy.push_back(std::make_unique<HttpClient>(server->address()));
+    lazy.back()->ask("/endless");
+    ASSERT_TRUE(lazy.back()->has_answer());
+  }
+  const auto reply = get("/pieces");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body, "2 clients are reading such long answers; try again later\n");
+  EXPECT_EQ(get("/page").status, 200);
+  lazy.clear();
+  EXPECT_TRUE(eventually([&] { return get("/pieces").status == 200; }));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(get("/pieces").status, 200) << "each that is over makes room";
+}
+
+TEST_F(HttpServerTest, WhatHasBeenSentOfAnAnswerInPiecesIsCountedNoMore) {
+  options.max_unsent = 1;
+  start();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(get("/pieces").status, 200);
+}
+
+TEST_F(HttpServerTest, HangsUpWhereTheRestOfAnAnswerCannotBeMade) {
+  start();
+  HttpClient client(server->address());
+  client.ask("/breaks");
+  EXPECT_EQ(client.heard().status, 0) << "the half must not look like the whole";
+  EXPECT_TRUE(client.ends());
+  HttpClient old(server->address());
+  old.say("GET /breaks HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(old.is_reset()) << "for whom the end of the connection is the end of the answer";
+  EXPECT_EQ(get("/page").status, 200);
+}
+
+TEST_F(HttpServerTest, HangsUpOnWhoHearsAnAnswerInPiecesForTooLong) {
+  options.answer_time = milliseconds(100);
+  start();
+  HttpClient reads(server->address());
+  reads.ask("/endless");
+  EXPECT_TRUE(reads.ends());
 }
 
 TEST_F(HttpServerTest, RefusesOtherMethodsAndBodiesInWords) {
@@ -239,6 +337,9 @@ TEST_F(HttpServerTest, StopsWhateverIsUnderWay) {
   start();
   HttpClient silent(server->address()), reads_nothing(server->address());
   reads_nothing.ask("/large");
+  HttpClient endless(server->address());
+  endless.ask("/endless");
+  ASSERT_TRUE(endless.has_answer());
   EXPECT_EQ(get("/page").status, 200);
   const std::string address = server->address();
   server->stop();

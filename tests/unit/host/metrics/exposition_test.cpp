@@ -5,6 +5,9 @@
 #include <prometheus/text_serializer.h>
 
 #include <limits>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "metrics/pool_metrics.hpp"
 #include "metrics/process_metrics.hpp"
@@ -22,6 +25,24 @@ prometheus::MetricFamily histogram(std::vector<prometheus::ClientMetric::Label> 
   return family;
 }
 
+class Some final : public prometheus::Collectable {
+ public:
+  explicit Some(MetricFamilies families) : families_(std::move(families)) {}
+  MetricFamilies Collect() const override { return families_; }
+
+ private:
+  const MetricFamilies families_;
+};
+
+std::string exposition(MetricFamilies families) {
+  Exposition text({std::make_shared<Some>(std::move(families))});
+  std::string all = text.next();
+  if (!all.empty()) {
+    EXPECT_EQ(text.next(), "");
+  }
+  return all;
+}
+
 // Of the same numbers, which both write in one way.
 TEST(Exposition, IsWhatTheLibraryWrites) {
   MetricFamilies all;
@@ -31,8 +52,9 @@ TEST(Exposition, IsWhatTheLibraryWrites) {
   add(labelled, 0.5, labels({{"service", "greet"}, {"outcome", "ok"}}));
   add(labelled, 3, labels({{"service", "a\"b\\c"}, {"outcome", ""}}));
   all.push_back(std::move(labelled));
-  all.push_back(histogram());
-  all.push_back(histogram(labels({{"service", "greet"}})));
+  auto durations = histogram();
+  durations.metric.push_back(histogram(labels({{"service", "greet"}})).metric[0]);
+  all.push_back(std::move(durations));
   auto odd = gauge_family("busbar_odd", "Numbers that are none.");
   add(odd, std::numeric_limits<double>::infinity(), labels({{"is", "more"}}));
   add(odd, -std::numeric_limits<double>::infinity(), labels({{"is", "less"}}));
@@ -56,6 +78,48 @@ TEST(Exposition, WhatIsNoTextBecomesOne) {
 
 TEST(Exposition, AFamilyWithoutSeriesIsLeftOut) {
   EXPECT_EQ(exposition(MetricFamilies{gauge_family("busbar_peer_up", "Whether.")}), "");
+}
+
+TEST(Exposition, GoesOnWithAFamilyThatTheNextCollectorHasMoreOf) {
+  const auto calls = [](const char* service) {
+    auto family = counter_family("busbar_calls_total", "Calls.");
+    add(family, 1, labels({{"service", service}}));
+    return std::make_shared<Some>(MetricFamilies{std::move(family)});
+  };
+  const auto none = std::make_shared<Some>(MetricFamilies{counter_family("busbar_calls_total", "Calls.")});
+  const auto other = std::make_shared<Some>(MetricFamilies{gauge("busbar_ready", "Whether it is.", 1)});
+  EXPECT_EQ(Exposition({none, calls("a"), none, calls("b"), other}).next(),
+            "# HELP busbar_calls_total Calls.\n# TYPE busbar_calls_total counter\n"
+            "busbar_calls_total{service=\"a\"} 1\nbusbar_calls_total{service=\"b\"} 1\n"
+            "# HELP busbar_ready Whether it is.\n# TYPE busbar_ready gauge\nbusbar_ready 1\n");
+}
+
+// So that neither the text of a thousand services nor what it is made of is ever there as a whole.
+TEST(Exposition, CollectsForOnePieceAtATime) {
+  class Counted final : public prometheus::Collectable {
+   public:
+    explicit Counted(int& collected) : collected_(collected) {}
+    MetricFamilies Collect() const override {
+      ++collected_;
+      auto family = counter_family("busbar_calls_total", "Calls.");
+      add(family, 1, labels({{"service", std::string(10'000, 'a')}}));
+      return {std::move(family)};
+    }
+
+   private:
+    int& collected_;
+  };
+  int collected = 0;
+  Exposition text(Collectors(100, std::make_shared<Counted>(collected)));
+  std::size_t bytes = 0;
+  int pieces = 0;
+  for (std::string piece; !(piece = text.next()).empty(); bytes += piece.size()) {
+    ++pieces;
+    EXPECT_LT(piece.size(), 100'000U);
+    EXPECT_LE(collected, 10 * pieces);
+  }
+  EXPECT_EQ(collected, 100);
+  EXPECT_GT(bytes, 1'000'000U);
 }
 
 TEST(PoolMetrics, TellsThreadsByWhatTheyDo) {

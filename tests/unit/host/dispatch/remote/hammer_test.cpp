@@ -15,6 +15,8 @@ constexpr int kCallsEach = 300;
 constexpr int kCallsEach = 1000;
 #endif
 constexpr int kThreads = 8;
+/// Such calls leave a trail.
+constexpr std::string_view kSampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 // An answer can be what a service would answer to this very call, or what the network made of it.
 bool fits(const Response& r, int value) {
@@ -85,13 +87,14 @@ TEST(RemoteHammer, C_D6_EveryCallEndsExactlyOnceWithinItsBudgetAndNothingStays) 
     script.on("nested_" + self, [self](Message& m, Context& c) {
       return c.call(self == "a" ? "pooled_b" : "pooled_a", m.raw_request_as<int>()).response();
     });
-    script.defer("later_" + self, [](Message& m, Context& c) {
+    const auto later = [](Message& m, Context& c) {
       std::thread([handle = c.reply_handle(), value = m.raw_request_as<int>()]() mutable {
         if (value % 4 == 0) return;  // dropped
         handle.reply(Response::ok(value));
         handle.reply(Response::ok(-1));
       }).detach();  // the handle keeps its call inside: `quiet` waits for it
-    });
+    };
+    script.defer("later_" + self, later).defer("later_inlined_" + self, later, BUSBAR_SERVICE_INLINE);
     net.add(node, script);
     net.add(node, Script().on("placed_" + self, echo).choose_with([](const Message& m) {
       static constexpr const char* kPlaces[] = {"", "a", "b", "c"};
@@ -99,8 +102,8 @@ TEST(RemoteHammer, C_D6_EveryCallEndsExactlyOnceWithinItsBudgetAndNothingStays) 
     }),
             "placing");
   }
-  static constexpr const char* kServices[] = {"pooled_", "inlined_", "later_", "nested_",   "slow_",
-                                              "throws_", "placed_",  "picky",  "everywhere"};
+  static constexpr const char* kServices[] = {"pooled_", "inlined_", "later_",  "later_inlined_", "nested_",
+                                              "slow_",   "throws_",  "placed_", "picky",          "everywhere"};
   static constexpr const char* kNodes[] = {"a", "b", "c"};
   std::atomic<int> begun{0}, ended{0}, cancelled{0}, answered_ok{0};
   const auto judge = [&](const Message& back, const std::string& service, int value, const std::string& id,
@@ -128,6 +131,7 @@ TEST(RemoteHammer, C_D6_EveryCallEndsExactlyOnceWithinItsBudgetAndNothingStays) 
           const auto latest =
               std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms) + std::chrono::seconds(20);
           Message message = Message::of(service, value);
+          if (random() % 4 == 0) message.with_traceparent(kSampled);
           const std::string id(message.id());
           ++begun;
           const auto done = [&, service, value, id, latest](Message&& back) {
@@ -220,6 +224,30 @@ TEST(RemoteHammer, EachAttemptOfACallWhoseDeadlineComesHasOneEndInTheEvents) {
   }
   EXPECT_GT(timed_out_later, 0) << "no deadline came on the way from one to the other";
   EXPECT_EQ(ended, kCalls) << "a call ended twice";
+}
+
+// The trail that it leaves is written by who answers, while who serves copies the message for those who are to answer.
+TEST(RemoteHammer, AnInlineCallIsAnsweredByAnotherThreadAsItsHandlerReturns) {
+  LinkedHubs net({"a", "b"});
+  std::atomic<ReplyHandle*> to_answer{nullptr};
+  std::atomic<bool> over{false};
+  net.add("b", Script().defer(
+                   "later", [&](Message&, Context& context) { to_answer = new ReplyHandle(context.reply_handle()); },
+                   BUSBAR_SERVICE_INLINE));
+  std::thread answerer([&] {
+    while (!over) {
+      const std::unique_ptr<ReplyHandle> handle(to_answer.exchange(nullptr));
+      if (handle) handle->reply(Response::ok());
+    }
+  });
+  for (int i = 0; i < 2 * kCallsEach; ++i) {
+    Message message("later");
+    message.with_traceparent(kSampled);
+    EXPECT_TRUE(net["a"].call(std::move(message), {60'000}).response().succeeded());
+  }
+  over = true;
+  answerer.join();
+  EXPECT_TRUE(net.quiet());
 }
 
 }  // namespace
