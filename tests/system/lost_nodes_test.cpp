@@ -63,6 +63,7 @@ class LostNodes : public ClusterTest, public testing::WithParamInterface<Form> {
   /// Ends the node, after which nothing can be answered any more; what was seen until then.
   std::vector<Seen> all_that_was_seen(const Calls& calls) {
     node->stop();
+    EXPECT_TRUE(calls.wait()) << "who waits on a thread of its own returns a moment later";
     return calls.seen();
   }
 
