@@ -3,6 +3,7 @@
 // with the floor in place of the host: somebody else on this machine who sends the same bytes, ready made, as often.
 //
 // usage: scrape_bench [--rounds N] [--seconds N] [--every MS]
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -149,7 +150,8 @@ std::string measure_scrape(const Scraped& host) {
 
 Latency calls_while_scraped(Scraped& host, const std::string& address, const Options& options) {
   std::jthread scraper([&](const std::stop_token& stop) {
-    ::setpriority(PRIO_PROCESS, 0, 19);  // Prometheus has a machine of its own
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_IDLE, &none);  // Prometheus has a machine of its own
     while (!stop.stop_requested()) {
       scrape(address);
       std::this_thread::sleep_for(std::chrono::milliseconds(options.every_ms));

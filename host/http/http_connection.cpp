@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -26,8 +27,6 @@ namespace {
 /// something unread takes the answer with it.
 constexpr std::chrono::milliseconds kRestTime{1'000};
 constexpr std::size_t kLongestRest = 1024 * 1024;
-/// Between two pieces of a long answer: calls that have waited for this thread's processor get it.
-constexpr std::chrono::microseconds kPause{100};
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
@@ -51,7 +50,6 @@ HttpConnection::HttpConnection(Socket socket, HttpConnectionOwner& owner, const 
       owner_(owner),
       options_(options),
       deadline_(socket_.get_executor()),
-      pause_(socket_.get_executor()),
       exchange_(std::make_unique<Exchange>(options.longest_header)) {}
 
 HttpConnection::~HttpConnection() = default;
@@ -66,7 +64,6 @@ void HttpConnection::close() noexcept {
   if (exchange_->serializer) socket_.set_option(Socket::linger(true, 0), ignored);
   socket_.close(ignored);
   deadline_.cancel();
-  pause_.cancel();
   owner_.closed(*this);
 }
 
@@ -173,8 +170,7 @@ void HttpConnection::send_piece(std::string piece) {
 
 void HttpConnection::on_piece_sent(error_code error) {
   if (error != http::error::need_buffer) return on_sent(error);
-  pause_.expires_after(kPause);
-  pause_.async_wait([self = shared_from_this()](error_code) {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {  // after the others, who wait
     if (!self->closed_) self->send_next_piece();
   });
 }

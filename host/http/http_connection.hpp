@@ -75,7 +75,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpConnectionOwner& owner_;
   const HttpOptions& options_;
   boost::asio::steady_timer deadline_;
-  boost::asio::steady_timer pause_;  // between two pieces of an answer
   std::unique_ptr<Exchange> exchange_;
   Clock::time_point since_ = Clock::now();
   std::size_t rest_ = 0;    // bytes that were thrown away after a refusal
