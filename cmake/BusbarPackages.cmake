@@ -2,7 +2,7 @@
 #
 #   busbar         host and command line, the systemd unit, configuration, man pages, completion
 #   busbar-dev     what plugins and programs are built with
-#   busbar-dbgsym  debug symbols of the first, where it was built with some
+#   busbar-dbgsym  debug symbols of their programs, where these were built with some
 #
 # The install component `debian` holds what only packages have. It is never installed otherwise, as its places are absolute.
 set(_source ${PROJECT_SOURCE_DIR}/packaging)
@@ -113,11 +113,30 @@ This package has what plugins are built with, in C or C++, and the host as a
 library, by which any program becomes a member of the cluster. The latter
 needs the recommended packages.")
 
-# Files with debug information are packaged without it, which goes into a package of its own.
+# Files are packaged without debug information; where there is some, a package of its own has it.
+set(CPACK_STRIP_FILES ON)
 string(TOUPPER "${CMAKE_BUILD_TYPE}" _type)
-if("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${_type}} " MATCHES " -g[0-9]? ")
-  set(CPACK_DEBIAN_BUSBAR_DEBUGINFO_PACKAGE ON)
-else()
-  set(CPACK_STRIP_FILES ON)
+if(" ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${_type}} " MATCHES " -g[0-9]? ")
+  list(APPEND CPACK_COMPONENTS_ALL debug)
+  set(CPACK_COMPONENT_DEBUG_GROUP dbgsym)
+  set(_files)
+  foreach(_target busbard busbar busbar_manifest)
+    list(APPEND _files $<TARGET_FILE:${_target}>)
+  endforeach()
+  file(GENERATE OUTPUT ${_made}/debug_symbols.cmake
+    CONTENT "set(FILES ${_files})\ninclude(${_source}/debug_symbols.cmake)\n")
+  _busbar_packaged(debug CODE "execute_process(COMMAND ${CMAKE_COMMAND} -P ${_made}/debug_symbols.cmake
+    COMMAND_ERROR_IS_FATAL ANY)")
+  _busbar_packaged(debug FILES ${_source}/debian/copyright ${_made}/changelog.Debian.gz
+    DESTINATION /usr/share/doc/busbar-dbgsym)
+  _busbar_packaged(debug FILES ${_source}/debian/busbar-dbgsym.lintian-overrides RENAME busbar-dbgsym
+    DESTINATION /usr/share/lintian/overrides)
+  set(CPACK_DEBIAN_DBGSYM_PACKAGE_NAME busbar-dbgsym)
+  set(CPACK_DEBIAN_DBGSYM_PACKAGE_SECTION debug)
+  set(CPACK_DEBIAN_DBGSYM_PACKAGE_SHLIBDEPS OFF)
+  set(CPACK_DEBIAN_DBGSYM_PACKAGE_DEPENDS "busbar (= ${PROJECT_VERSION}-${_revision})")
+  set(CPACK_DEBIAN_DBGSYM_DESCRIPTION
+"Debug symbols for the programs of busbar and busbar-dev, which debuggers find
+by themselves.")
 endif()
 include(CPack)

@@ -13,4 +13,4 @@ cmake -S . -B build/package -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_
 cmake --build build/package
 rm -rf build/package/packages
 (cd build/package && cpack)
-lintian --fail-on error,warning --tag-display-limit 0 build/package/packages/*.deb
+lintian --fail-on error,warning --tag-display-limit 0 build/package/packages/busbar{,-dev,-dbgsym}_*.deb
