@@ -1,5 +1,5 @@
-# Copies the debug information of FILES, which who includes it sets, to where debuggers look for it, below DESTDIR: by build id.
-# CPack could do that itself, but lists the files in md5sums by the paths of this machine (3.25).
+# Copies the debug information of FILES, which who includes it sets, to where debuggers look for it, below DESTDIR: by
+# build id. CPack could do that itself, but lists the files in md5sums by absolute paths (3.25).
 find_program(objcopy NAMES objcopy REQUIRED)
 find_program(readelf NAMES readelf REQUIRED)
 foreach(file IN LISTS FILES)

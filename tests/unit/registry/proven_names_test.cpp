@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "membership/membership.hpp"
+#include "unit/registry/membership/three_nodes.hpp"
 
 namespace busbar::registry::testing {
 namespace {
@@ -12,15 +13,6 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
 constexpr CallerId kCaller{1};
-
-NodeRecord record_of(const std::string& name) {
-  return {.name = name,
-          .incarnation = 1,
-          .version = 1,
-          .call_address = "tcp://" + name + ":2",
-          .registry_address = "tcp://" + name + ":1",
-          .services = {}};
-}
 
 MembershipOptions options() {
   MembershipOptions options;
