@@ -1,6 +1,7 @@
 #include "system/support/test_keys.hpp"
 
 #include <iterator>
+#include <stdexcept>
 
 namespace busbar::system_tests {
 
@@ -44,6 +45,7 @@ std::vector<std::string> TestKeys::client_flags(const std::string& pair, const s
 Visitor::Visitor(const std::string& address, const keys::WrittenPair* pair, const keys::WrittenPair* host) {
   namespace opt = zmq::sockopt;
   socket_.set(opt::linger, 0);
+  socket_.set(opt::sndtimeo, static_cast<int>(std::chrono::milliseconds(kLimit).count()));
   if (pair != nullptr) {
     const keys::OwnKey own = keys::read_private_file(pair->private_file);
     socket_.set(opt::curve_secretkey, own.secret.text());
@@ -54,7 +56,8 @@ Visitor::Visitor(const std::string& address, const keys::WrittenPair* pair, cons
 }
 
 void Visitor::say(std::span<const std::uint8_t> bytes) {
-  socket_.send(zmq::buffer(bytes.data(), bytes.size()), zmq::send_flags::none);
+  const auto sent = socket_.send(zmq::buffer(bytes.data(), bytes.size()), zmq::send_flags::none);
+  if (!sent) throw std::runtime_error("nothing can be said: the host hung up and lets nobody in, or does not read");
 }
 
 void Visitor::say(const wire::Envelope& envelope) {
@@ -63,10 +66,14 @@ void Visitor::say(const wire::Envelope& envelope) {
   say(sink.bytes());
 }
 
+void Visitor::say_if_connected(std::span<const std::uint8_t> bytes) {
+  socket_.send(zmq::buffer(bytes.data(), bytes.size()), zmq::send_flags::dontwait);
+}
+
 void Visitor::say_if_connected(const wire::Envelope& envelope) {
   cbor::ByteSink sink;
   wire::write_envelope(sink, envelope);
-  socket_.send(zmq::buffer(sink.bytes().data(), sink.bytes().size()), zmq::send_flags::dontwait);
+  say_if_connected(sink.bytes());
 }
 
 std::optional<std::vector<std::uint8_t>> Visitor::heard(std::chrono::milliseconds within) {

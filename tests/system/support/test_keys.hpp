@@ -49,10 +49,12 @@ class Visitor {
   /// `pair`, `host`: with which key, and whose it expects there; null: it has none.
   Visitor(const std::string& address, const keys::WrittenPair* pair, const keys::WrittenPair* host);
 
+  /// Waits where the connection takes no more. Throws `std::runtime_error` where that is for longer than `kLimit`.
   void say(std::span<const std::uint8_t> bytes);
   void say(const registry::wire::Message& message) { say(registry::wire::encode(message)); }
   void say(const wire::Envelope& envelope);
   /// The same where it may be that there is no connection any more: then it says nothing, and does not wait for one.
+  void say_if_connected(std::span<const std::uint8_t> bytes);
   void say_if_connected(const wire::Envelope& envelope);
   /// The next message; nothing: none comes within `within`.
   std::optional<std::vector<std::uint8_t>> heard(std::chrono::milliseconds within = kLimit);
