@@ -379,16 +379,25 @@ class Message {
   struct Unmade {};
   explicit Message(Unmade) noexcept {}
 
-  // Every field made where it lies: this runs twice for each call.
+  /// Whether the one who made it knows of callers, and says one that is known here.
+  static bool says_caller(const busbar_message& view) noexcept {
+    return view.struct_size >= offsetof(busbar_message, traceparent) && view.caller <= BUSBAR_CALLER_DEPLOYER;
+  }
+
+  // Every field made where it lies: this runs twice for each call, and a text that is moved there is read in larger
+  // pieces than it was just written in, which the processor waits for.
   explicit Message(const busbar_message& view)
       : dry_run_(static_cast<DryRun>(view.dry_run)),
         valid_(view.valid != 0),
         halted_(view.halted != 0),
+        caller_(says_caller(view) ? static_cast<CallerKind>(view.caller) : CallerKind::unknown),
         service_name_(Text::borrow(view.service_name)),
         id_(Text::borrow(view.id)),
         correlation_id_(Text::borrow(view.correlation_id)),
         causation_id_(Text::borrow(view.causation_id)),
         origin_node_(Text::borrow(view.origin_node)),
+        caller_name_(Text::borrow(says_caller(view) ? view.caller_name : busbar_text{})),
+        traceparent_(Text::borrow(view.struct_size >= sizeof(busbar_message) ? view.traceparent : busbar_text{})),
         invoked_at_us_(view.invoked_at_us),
         deadline_us_(view.struct_size >= offsetof(busbar_message, caller) ? view.deadline_us : 0),
         raw_request_(borrow(view.raw_request)),
@@ -396,11 +405,6 @@ class Message {
         assigns_(borrow(view.assigns)),
         logger_metadata_(borrow(view.logger_metadata)),
         aggregate_meta_(borrow(view.aggregate_meta)) {
-    if (view.struct_size >= sizeof(busbar_message)) traceparent_ = Text::borrow(view.traceparent);
-    if (view.struct_size >= offsetof(busbar_message, traceparent) && view.caller <= BUSBAR_CALLER_DEPLOYER) {
-      caller_ = static_cast<CallerKind>(view.caller);
-      caller_name_ = Text::borrow(view.caller_name);
-    }
     if (view.events.size != 0) take_events(view.events);
     if (view.response != nullptr) response_ = Response::borrow(*view.response);
   }

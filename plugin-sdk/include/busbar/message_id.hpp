@@ -55,15 +55,15 @@ inline Text new_message_id() {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   auto& source = detail::id_source();
   std::array<std::uint64_t, 2> bits{source.next(), source.next()};
-  char out[22];
-  // 10 characters from each word's upper 60 bits, and the last two from the 8 bits that remain.
-  for (int word = 0; word < 2; ++word) {
-    for (int i = 0; i < 10; ++i) out[word * 10 + i] = kAlphabet[(bits[word] >> (58 - 6 * i)) & 63];
-  }
-  const std::uint64_t rest = ((bits[0] & 15) << 4) | (bits[1] & 15);
-  out[20] = kAlphabet[rest >> 2];
-  out[21] = kAlphabet[(rest & 3) << 4];
-  return Text(std::string_view(out, sizeof out));
+  return Text::written<22>([&bits](char* out) {
+    // 10 characters from each word's upper 60 bits, and the last two from the 8 bits that remain.
+    for (int word = 0; word < 2; ++word) {
+      for (int i = 0; i < 10; ++i) out[word * 10 + i] = kAlphabet[(bits[word] >> (58 - 6 * i)) & 63];
+    }
+    const std::uint64_t rest = ((bits[0] & 15) << 4) | (bits[1] & 15);
+    out[20] = kAlphabet[rest >> 2];
+    out[21] = kAlphabet[(rest & 3) << 4];
+  });
 }
 
 }  // namespace busbar

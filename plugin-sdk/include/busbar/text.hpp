@@ -24,6 +24,15 @@ class Text {
     out.pointer_ = text.data();
     return out;
   }
+  /// As many characters as `Size`, which `write` puts where they stay.
+  template <std::size_t Size, class Write>
+  static Text written(Write write) {
+    static_assert(Size <= kInPlace);
+    Text out;
+    out.size_ = Size;
+    write(out.in_place_);
+    return out;
+  }
   static Text borrow(busbar_text text) noexcept { return borrow(std::string_view(text.data, text.size)); }
 
   Text(const Text& other) { assign(other.view()); }
