@@ -188,7 +188,8 @@ struct RouterBinding {
 
   /// Runs `body` for a call; what it throws is answered as badrpc(exit, what) at once (C-D7).
   template <class Body>
-  std::uint32_t serve(busbar_call* call, const busbar_message* view, std::uint32_t answered, Body body) noexcept {
+  std::uint32_t serve(busbar_call* call, const busbar_message* view, std::uint32_t answered,
+                      const Body& body) noexcept {
     try {
       Message message = Message::borrow(*view);
       // C-M2: messages made inside carry the caller's. Where it has none nothing is touched, which keeps the look at
