@@ -141,6 +141,15 @@ are over in no time, and are not shown.
 Example:
   busbar calls --json | jq '.calls[] | select(.age_ms > 1000)')";
 
+constexpr const char* kTrailFooter = R"(
+Of a call that has ended, or goes on: its correlation id stands in its answer, in the log and in the events. What hosts have
+kept is told: of calls whose trace was sampled (as by call --explain), and of those that took a sixteenth of their time or
+more. Ask the host that the first of them came to: each asks those that it has sent a part to.
+
+Examples:
+  busbar trail bq1wBBdYVbCRnIbqtJmI2A
+  busbar trail -- -VbCRnIbqtJmI2Abq1wBBd      # an id that begins with a dash)";
+
 constexpr const char* kLoadFooter = R"(
 Tries the file, takes it into service, and only then puts it into the plugin directory, in the place of one of that name:
 what cannot be used changes nothing. Exits with 1 if it is refused.
@@ -383,6 +392,10 @@ void add_verbs(CLI::App& app, Command& command) {
   add_verb(app, "status", "Show how the host is", kStatusFooter);
   add_verb(app, "rescan", "Have the host scan its plugin directory now", kRescanFooter);
   add_verb(app, "calls", "Show the calls that go on at the host", kCallsFooter);
+  add_verb(app, "trail", "Show where the time of a call went, hop by hop", kTrailFooter)
+      .add_option("CORRELATION_ID", command.correlation_id, "of the call, and of all that it has caused")
+      ->type_name("")
+      ->required();
   add_verb(app, "load", "Have the host take a plugin file into service", kLoadFooter)
       .add_option("FILE", command.plugin, "the plugin's library")
       ->type_name("")

@@ -38,6 +38,8 @@ struct Command {
   bool explain = false;                     // call: show where its time went
   std::string traceparent;                  // call: the W3C trace that it belongs to; empty: none
 
+  std::string correlation_id;  // trail: of the calls that are told of
+
   bool views = false;              // nodes: what each of them says
   std::string visibility = "all";  // services: public, private, all
   std::vector<std::string> files;  // check

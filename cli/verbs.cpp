@@ -34,6 +34,7 @@ class Run {
     request.verb = command_.views ? verb::kViews : std::string_view(command_.verb);
     if (command_.views) request.timeout_ms = command_.timeout_ms;
     if (!command_.plugin.empty()) request.plugin = plugin();
+    if (!command_.correlation_id.empty()) request.correlation_id = command_.correlation_id;
     if (!command_.log_level.empty()) request.level = command_.log_level.back();
     if (command_.log_level.size() > 1) request.part = command_.log_level.front();
     if (command_.service.empty()) return request;
@@ -102,7 +103,7 @@ class Run {
       write(json);
     } else {
       streams_.out << reply_text(reply, palette_, one_node_line(response, command_, ask_, palette_));
-      if (!trail.is_null()) streams_.out << trail_text(trail, palette_);
+      if (!trail.is_null()) streams_.out << trail_text(trail, command_.explain ? Kept::all : Kept::long_ones, palette_);
       if (reply.warning) {
         streams_.err << Palette(streams_.coloured_err)(Colour::yellow, "warning") << ": " << printable(*reply.warning)
                      << "\n";
@@ -149,6 +150,7 @@ class Run {
     if (command_.verb == verb::kNodes) return nodes_text(document, palette_);
     if (command_.verb == verb::kStatus) return status_text(document, palette_);
     if (command_.verb == verb::kCalls) return calls_text(document, palette_);
+    if (command_.verb == verb::kTrail) return trail_text(document, Kept::long_ones, palette_);
     if (command_.verb == verb::kLogLevel) return log_levels_text(document, palette_);
     if (command_.verb == verb::kRescan) {
       return rescan_text(before_, document, palette_) + "\n" + plugins_text(document, palette_);

@@ -49,12 +49,15 @@ std::vector<Cell> cells_of(const Json& row) {
 }
 
 /// `lookup on c was queued for 4980.000 ms`.
-std::string longest_line(const Json& longest) {
+std::string longest_line(const Json& longest, Kept kept) {
   const std::string where = shown(longest, "service") + " on " + shown(longest, "node");
   const std::string took = milliseconds(longest.value("duration_us", std::uint64_t{0}));
   const std::string part = text_of(longest, "part");
   if (part == "queued") return where + " waited " + took + " for its turn";
-  if (part == "running") return where + " ran for " + took + " itself";
+  if (part == "running") {
+    return where + " ran for " + took + " itself" +
+           (kept == Kept::all ? "" : ", or in calls below that took less than a sixteenth of their time each");
+  }
   if (part == "deferred")
     return where + " was deferred for " + took + ": its handler had returned, and somebody was to answer";
   if (part == "wire") return took + " went by on the way to " + where + " and back";
@@ -75,7 +78,7 @@ Json trail_of(const Ask& ask, const std::string& correlation_id) try {
   return {{"problem", failure.what()}};
 }
 
-std::string trail_text(const Json& document, const Palette& palette) {
+std::string trail_text(const Json& document, Kept kept, const Palette& palette) {
   const std::string title = palette(Colour::bold, "where the time went");
   if (const std::string problem = text_of(document, "problem"); !problem.empty()) {
     return title + ": not known, as " + printable(problem) + "\n";
@@ -87,7 +90,7 @@ std::string trail_text(const Json& document, const Palette& palette) {
       title + " (ms)\n" +
       table({"CALL", "NODE", "TOOK", "WIRE", "QUEUED", "RUNNING", "DEFERRED", "OWN", "OUTCOME"}, rows, palette);
   if (const auto longest = document.find("longest"); longest != document.end() && longest->is_object()) {
-    out += palette(Colour::bold, "longest") + ": " + longest_line(*longest) + "\n";
+    out += palette(Colour::bold, "longest") + ": " + longest_line(*longest, kept) + "\n";
   }
   const auto unreachable = document.find("unreachable");
   if (unreachable == document.end() || !unreachable->is_object()) return out;

@@ -74,8 +74,8 @@ void take(Hops& hops, const std::string& told_by, const json& row) {
     hop.outcome = row.at("outcome");
   } else if (kind == "ended") {
     hop.whole = row.at("duration_us");
+    if (row.contains("queued_us")) hop.queued = row.at("queued_us");
     if (row.contains("running_us")) {
-      hop.queued = row.at("queued_us");
       hop.running = row.at("running_us");
       // Whose caller has given it up is still somebody's to answer.
       if (hop.state != "deferred" || row.at("outcome") != "service_timeout") hop.state = "ended";

@@ -18,10 +18,8 @@ json row_of(const TrailEntry& entry) {
               {"message_id", entry.message_id.view()},
               {"causation_id", entry.causation_id.view()},
               {"begun_us", entry.begun / kMicrosecond}};
-  if (entry.running >= 0) {
-    row["queued_us"] = entry.queued / kMicrosecond;
-    row["running_us"] = entry.running / kMicrosecond;
-  }
+  if (entry.queued >= 0) row["queued_us"] = entry.queued / kMicrosecond;
+  if (entry.running >= 0) row["running_us"] = entry.running / kMicrosecond;
   if (entry.deferred >= 0) row["deferred_us"] = entry.deferred / kMicrosecond;
   if (entry.kind == TrailEntry::Kind::ran) return row;
   row["outcome"] = name_of(entry.outcome);

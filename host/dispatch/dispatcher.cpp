@@ -404,6 +404,7 @@ void Dispatcher::report_slow_run(const Call& call, std::uint64_t begun) const no
   event.plugin = endpoint.router();
   event.message_id = call.message_id();
   event.correlation_id = call.correlation_id();
+  event.traceparent = call.traceparent();
   event.node = node_;
   event.reason = endpoint.is_inline() ? "ran over 1 ms" : "ran over 1 ms for the third time: moved to the pool";
   event.begun = begun;

@@ -88,6 +88,8 @@ void Dispatcher::leave_end(const Call& call, Outcome outcome, Nanos whole) const
       entry.queued = ran->queued;
       entry.running = ran->running;
       if (call.is_deferred()) entry.deferred = std::max<Nanos>(whole - ran->queued - ran->running, 0);
+    } else if (outcome == Outcome::service_timeout && call.was_not_started()) {
+      entry.queued = whole;
     }
   } else {
     entry.node = Text(elsewhere);

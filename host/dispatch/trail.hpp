@@ -25,9 +25,9 @@ struct TrailEntry {
   Kind kind = Kind::ran;
   Text service, node, message_id, causation_id, correlation_id;  // our own ids take no memory beyond this
   Outcome outcome = Outcome::ok;
-  Nanos begun = 0;  ///< when it came, or was sent, by this node's clock
-  Nanos queued = 0;
-  Nanos running = -1;   ///< below 0: it has not returned
+  Nanos begun = 0;      ///< when it came, or was sent, by this node's clock
+  Nanos queued = -1;    ///< below 0: that is not known yet
+  Nanos running = -1;   ///< below 0: it has not returned, or was never started
   Nanos deferred = -1;  ///< from then until the end; below 0: its answer was not left to anybody
   Nanos whole = 0;
   std::uint32_t timeout_ms = 0;  ///< its budget then

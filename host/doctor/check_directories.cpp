@@ -34,16 +34,18 @@ bool can_write(const fs::path& directory) {
   return fs::is_directory(directory, unknown) && ::access(directory.c_str(), W_OK | X_OK) == 0;
 }
 
+// Root, who asks about a host that does not answer, is hardly the one who runs it.
 std::string advice_for(const fs::path& path, const char* flag) {
-  return "chown and chmod 0700 " + path.string() +
-         " for the user who runs the host, or run busbar doctor as that user; or "
-         "name another directory with " +
-         flag;
+  const std::string mend = "chown and chmod 0700 " + path.string() + " for the user who runs the host";
+  const std::string other = std::string("name another directory with ") + flag;
+  if (::geteuid() != 0) return mend + ", or run busbar doctor as that user; or " + other;
+  return "run busbar doctor as the user who runs the host (runuser -u busbar -- busbar doctor); or " + mend + "; or " +
+         other;
 }
 
 // Returns whether there is nothing to say against it so far.
 bool check_own(const Examined& host, const fs::path& path, const char* purpose, const char* flag, Findings& findings) {
-  const DirectoryLook look = look_at_directory(path, purpose);
+  const DirectoryLook look = look_at_directory(path, purpose, host.user);
   if (!look.problem.empty()) {
     findings.problem(kCheck, path.string(), look.problem,
                      "a directory of the user who runs the host, and nobody else's", advice_for(path, flag));

@@ -22,7 +22,7 @@ bool is_same(const fs::path& one, const fs::path& other) {
 }
 
 void check_silent(const Examined& host, const std::string& run_dir, Findings& findings) {
-  const DirectoryLook look = look_at_directory(host.config.paths.run, "run directory");
+  const DirectoryLook look = look_at_directory(host.config.paths.run, "run directory", host.user);
   const std::string problem = host.running.value("problem", host.running.value("unreachable", ""));
   const bool was_asked_here = is_same(host.running.value("run_dir", ""), run_dir);
   if (!look.problem.empty()) {

@@ -1,5 +1,8 @@
 #include "doctor/doctor.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <string_view>
 
 #include "doctor/examined.hpp"
@@ -33,6 +36,16 @@ ConfigSource source_of(const json& document, ConfigSource ours) {
     out.overrides.push_back({key, word_of(row.at("value")), "the host that runs"});
   }
   return out;
+}
+
+/// Who runs the host, or would. Root may ask about that of another user, to whom the run directory belongs that it
+/// holds.
+uid_t user_of(const Examined& host) {
+  const auto& directory = host.config.paths.run;
+  struct stat run {};
+  if (::geteuid() != 0 || ::lstat(directory.c_str(), &run) != 0) return ::geteuid();
+  const bool is_held = host.is_running() || look_at_directory(directory, "run directory", run.st_uid).holder;
+  return is_held ? run.st_uid : ::geteuid();
 }
 
 void check_all(const Examined& host, Findings& findings) {
@@ -78,7 +91,8 @@ int examine(ConfigSource source, std::istream& running, bool json_wanted, std::o
   try {
     if (host.running.contains("config")) source = source_of(host.running["config"], std::move(source));
     host.config = load_config(source);
-    const DirectoryLook run = look_at_directory(host.config.paths.run, "run directory");
+    host.user = user_of(host);
+    const DirectoryLook run = look_at_directory(host.config.paths.run, "run directory", host.user);
     if (run.holder) host.pid = run.holder->pid;
     is_known(host, source, run) ? check_all(host, findings) : check_host_alone(host, findings);
   } catch (const ConfigError& error) {

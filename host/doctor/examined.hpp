@@ -18,7 +18,8 @@ struct Examined {
   /// Its answers, as `busbar VERB --json` shows them: "status", "config", "plugins", "views", as far as there are any;
   /// an empty object: no host answers.
   nlohmann::json running = nlohmann::json::object();
-  pid_t pid = 0;  ///< of the host that holds the run directory; 0: none does
+  uid_t user = 0;  ///< who runs it, or would
+  pid_t pid = 0;   ///< of the host that holds the run directory; 0: none does
 
   bool is_running() const { return running.contains("status"); }
   /// A member of a document, found through a path such as "/status/cluster"; null where there is none.

@@ -64,10 +64,9 @@ void LogObserver::on_event(const Event& event) noexcept {
         dispatch_.warn("call refused, because it would close a circle of calls that wait for each other",
                        {{"service", event.service},
                         {"plugin", event.plugin},
-                        {"message_id", event.message_id},
-                        {"correlation_id", event.correlation_id},
                         {"reason", event.reason},
-                        {"suppressed", line.suppressed}});
+                        {"suppressed", line.suppressed}},
+                       ids_of(event));
       }
       break;
     default:

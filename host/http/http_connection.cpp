@@ -71,7 +71,8 @@ void HttpConnection::close() noexcept {
 void HttpConnection::allow(std::chrono::milliseconds time) {
   deadline_.expires_after(time);
   deadline_.async_wait([self = shared_from_this()](error_code error) {
-    if (!error) self->close();
+    // One that was on its way already when more time was allowed comes all the same, and without an error.
+    if (!error && Clock::now() >= self->deadline_.expiry()) self->close();
   });
 }
 
@@ -82,7 +83,8 @@ void HttpConnection::wait_for_request() {
   if (exchange_->buffer.size() != 0) return read_request();
   allow(options_.silent_time);
   socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
-    if (error) return self->close();
+    // What has come, or the end of it, is no error also where it was closed meanwhile.
+    if (error || self->closed_) return self->close();
     self->read_request();
   });
 }

@@ -155,7 +155,7 @@ void HttpServer::Core::stop() noexcept {
 // may be the one that has to make room.
 void HttpServer::Core::accept() {
   listener_.async_wait(tcp::acceptor::wait_read, [this](error_code error) {
-    if (!error) accept_one();
+    if (!error && listener_.is_open()) accept_one();  // somebody may have come as it was closed
   });
 }
 
@@ -169,7 +169,7 @@ void HttpServer::Core::accept_one() {
   log_.warn("could not accept a client over HTTP", {{"error", error_text(errno)}});
   pause_.expires_after(kAcceptPause);
   pause_.async_wait([this](error_code error) {
-    if (!error) accept();
+    if (!error && listener_.is_open()) accept();
   });
 }
 

@@ -42,25 +42,36 @@ double unhealthy(const std::vector<PluginRow>& rows) {
   return count;
 }
 
+/// The row of one that serves has a reason where it is not the version of its file.
+double held_back(const std::vector<PluginRow>& rows) {
+  double count = 0;
+  for (const PluginRow& row : rows) count += row.state == PluginState::serving && !row.reason.empty() ? 1 : 0;
+  return count;
+}
+
 }  // namespace
 
 MetricFamilies PluginMetrics::Collect() const {
   const std::vector<PluginRow> rows = rows_();
   const auto total = [this](EventKind kind) { return static_cast<double>(counts_->count(kind)); };
-  return {by_state(rows),
-          by_version(rows),
-          gauge("busbar_plugins_unhealthy", "Plugins that say that they cannot do their work.", unhealthy(rows)),
-          gauge("busbar_plugins_retired_max", "Libraries that may be kept as retired (plugins.max_retired).",
-                max_retired_()),
-          counter("busbar_plugin_loads_total", "Plugins that were loaded where there was none of their name.",
-                  total(EventKind::plugin_loaded)),
-          counter("busbar_plugin_reloads_total", "Plugins that another version has taken the place of.",
-                  total(EventKind::plugin_reloaded)),
-          counter("busbar_plugin_unloads_total", "Plugins that were taken away.", total(EventKind::plugin_unloaded)),
-          counter("busbar_plugin_failures_total", "Files that could not be used, or failed later.",
-                  total(EventKind::plugin_failed)),
-          counter("busbar_inline_services_too_slow_total", "Runs of inline services that took longer than they may.",
-                  total(EventKind::inline_service_too_slow))};
+  return {
+      by_state(rows),
+      by_version(rows),
+      gauge("busbar_plugins_unhealthy", "Plugins that say that they cannot do their work.", unhealthy(rows)),
+      gauge("busbar_plugins_held_back",
+            "Plugins that serve an older version than their file is: that could not be taken, or was gone back from.",
+            held_back(rows)),
+      gauge("busbar_plugins_retired_max", "Libraries that may be kept as retired (plugins.max_retired).",
+            max_retired_()),
+      counter("busbar_plugin_loads_total", "Plugins that were loaded where there was none of their name.",
+              total(EventKind::plugin_loaded)),
+      counter("busbar_plugin_reloads_total", "Plugins that another version has taken the place of.",
+              total(EventKind::plugin_reloaded)),
+      counter("busbar_plugin_unloads_total", "Plugins that were taken away.", total(EventKind::plugin_unloaded)),
+      counter("busbar_plugin_failures_total", "Files that could not be used, or failed later.",
+              total(EventKind::plugin_failed)),
+      counter("busbar_inline_services_too_slow_total", "Runs of inline services that took longer than they may.",
+              total(EventKind::inline_service_too_slow))};
 }
 
 }  // namespace busbar::host

@@ -81,7 +81,7 @@ void create_directories(const Subject& subject, const fs::path& directory) {
 
 /// The directory itself, never one that a symlink in its place points to: whoever may place the link would choose where
 /// we put our socket and the code that we load.
-int open_directory(const Subject& subject) {
+int open_directory(const Subject& subject, uid_t user) {
   struct stat found {};
   if (::lstat(subject.directory.c_str(), &found) == 0) {
     if (S_ISLNK(found.st_mode)) subject.refuse("found a symlink, expected a directory");
@@ -92,9 +92,9 @@ int open_directory(const Subject& subject) {
   Descriptor directory(::open(subject.directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) subject.fail("could not open it", errno);
   if (::fstat(directory.get(), &found) != 0) subject.fail("could not look at it", errno);
-  if (found.st_uid != ::geteuid()) {
-    subject.refuse("it belongs to user " + std::to_string(found.st_uid) + ", expected user " +
-                   std::to_string(::geteuid()) + ", who runs this host");
+  if (found.st_uid != user) {
+    subject.refuse("it belongs to user " + std::to_string(found.st_uid) + ", expected user " + std::to_string(user) +
+                   ", who runs this host");
   }
   if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     subject.refuse("its mode " + octal(found.st_mode) +
@@ -181,7 +181,7 @@ fs::path without_trailing_slash(const fs::path& path) {
 
 }  // namespace
 
-DirectoryLook look_at_directory(const fs::path& directory, std::string_view purpose) {
+DirectoryLook look_at_directory(const fs::path& directory, std::string_view purpose, uid_t user) {
   const Subject subject{without_trailing_slash(directory), purpose};
   struct stat found {};
   DirectoryLook look;
@@ -191,7 +191,7 @@ DirectoryLook look_at_directory(const fs::path& directory, std::string_view purp
     return look;
   }
   try {
-    const Descriptor opened(open_directory(subject));
+    const Descriptor opened(open_directory(subject, user));
     // Shared, and for a moment: who wants to hold the directory looks more than once.
     const Descriptor file(::openat(opened.get(), kLockFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
@@ -205,7 +205,7 @@ DirectoryLook look_at_directory(const fs::path& directory, std::string_view purp
 
 DirectoryLock DirectoryLock::acquire(const fs::path& directory, std::string_view purpose, std::string_view node) {
   const Subject subject{without_trailing_slash(directory), purpose};
-  const Descriptor opened(open_directory(subject));
+  const Descriptor opened(open_directory(subject, ::geteuid()));
   Descriptor file(lock_directory(subject, opened.get()));
   auto before = read_holder(file.get());
   write_holder(subject, file.get(), node);

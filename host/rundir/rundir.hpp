@@ -30,8 +30,8 @@ struct DirectoryLook {
   std::string problem{}; /* why a host could not use it, or why that cannot be seen; empty: it could */
   std::optional<DirectoryHolder> holder{}; /* the live host that holds it */
 };
-/// `purpose` as in `DirectoryLock::acquire`. Changes nothing; errors are a `problem`.
-DirectoryLook look_at_directory(const std::filesystem::path& directory, std::string_view purpose);
+/// `purpose` as in `DirectoryLock::acquire`; `user`: who runs that host. Changes nothing; errors are a `problem`.
+DirectoryLook look_at_directory(const std::filesystem::path& directory, std::string_view purpose, uid_t user);
 
 /// One host's hold on a directory, from `acquire` until it is released, destroyed or the process ends, however it ends.
 /// The lock is the kernel's (`flock` on the file `lock` in the directory, close-on-exec), so that a killed holder

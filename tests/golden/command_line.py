@@ -10,7 +10,7 @@ PROMISE = "scripts that were written for that version must go on working"
 
 # In their order: what they are given, of which {…} stands for a folder. Verbs that this version does not have are passed over.
 STEPS = [
-    ["status"], ["services"], ["plugins"], ["nodes"], ["nodes", "--views"], ["calls"],
+    ["status"], ["services"], ["plugins"], ["nodes"], ["nodes", "--views"], ["calls"], ["trail", "no_such_call"],
     ["describe", "greet"], ["describe", "nobody_has_this"], ["discover", "greet"], ["discover", "nobody_has_this"],
     ["authorized", "greet", '{"name": "Ada"}'], ["authorized", "forbidden_to_all"], ["validate", "greet", '{"name": "Ada"}'],
     ["call", "greet", '{"name": "Ada"}'], ["call", "greet", "{}"], ["call", "greet", "{no json"], ["call", "nobody_has_this"],

@@ -73,6 +73,8 @@ TEST_F(Circles, C_D14_ACallThatComesBackToItsCallersNodeIsRefusedAtOnceAndSaidWh
   }
   EXPECT_TRUE(eventually([&] { return a.log().find("close a circle") != std::string::npos; }));
   EXPECT_THAT(a.log(), HasSubstr(text.substr(text.find("ring_a@a"))));
+  EXPECT_THAT(a.log(),
+              ::testing::ContainsRegex("close a circle[^\n]* message_id=[^\n]* correlation_id=[^\n]* trace_id="));
   const auto events = a.busbar({"--json", "events"});
   EXPECT_THAT(events.out, HasSubstr("circle_refused"));
 }

@@ -93,8 +93,8 @@ TEST_F(Handlers, C_D5_AServiceMayHaveATimeoutOfItsOwn) {
 
 TEST_F(Handlers, C_D6_ALateReplyReachesNobody) {
   start();
-  EXPECT_EQ(host.call("answers_later", {{"ms", 300}, {"answer", "old"}}, {"--timeout", "30"}).status, 4);
-  EXPECT_EQ(host.call("sleeps", {{"ms", 300}, {"answer", "old"}}, {"--timeout", "30"}).status, 4);
+  EXPECT_EQ(host.call("answers_later", {{"ms", 1500}, {"answer", "old"}}, {"--timeout", "500"}).status, 4);
+  EXPECT_EQ(host.call("sleeps", {{"ms", 1500}, {"answer", "old"}}, {"--timeout", "500"}).status, 4);
   // Until both late ones have come, every other call gets its own answer.
   EXPECT_TRUE(eventually([&] {
     EXPECT_EQ(host.call("answers_later", {{"ms", 1}, {"answer", "new"}}).json["value"], "new");

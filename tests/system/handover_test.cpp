@@ -49,7 +49,7 @@ TEST_F(Handover, AStateThatTheNewVersionDoesNotKnowLeavesTheOldOneServing) {
 
 TEST_F(Handover, ACallThatDoesNotEndInTimeLeavesTheOldOneServing) {
   start({"counter"}, "[plugins]\nhandover_timeout = \"100ms\"\n");
-  Process caller = host.start_busbar({"--json", "call", "count_slowly", R"({"ms":3000})", "--timeout", "20000"});
+  Process caller = host.start_busbar({"--json", "call", "count_slowly", R"({"ms":8000})", "--timeout", "40000"});
   ASSERT_TRUE(eventually([&] { return host.plugin("counter.so")["calls_running"] == 1; }));
   EXPECT_THAT(replace("counter.so", "counter_again"),
               testing::AllOf(HasSubstr("handover_timeout"), HasSubstr("count_slowly"), HasSubstr("message")));

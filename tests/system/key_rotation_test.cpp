@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "system/support/callers.hpp"
+#include "system/support/patient.hpp"
 #include "system/support/test_keys.hpp"
 #include "system/support/tested_build.hpp"
 
@@ -21,7 +22,9 @@ class KeyRotation : public ClusterTest {
   void start() {
     for (const char* name : {"a", "b"}) {
       keys.make(name);
-      cluster.add(name, {"counted", "behaviours"}, keys.flags(name));
+      cluster.make(name).configure(kPatient);
+      for (const char* plugin : {"counted", "behaviours"}) cluster[name].add(plugin);
+      cluster.start(name, keys.flags(name));
     }
     keys.make("tester");
     NodeOptions options;

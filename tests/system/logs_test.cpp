@@ -157,7 +157,7 @@ TEST_F(Logs, GoOnInANewFileAtSighupAndLoseNothing) {
   start({"--log-file", file()});
   EXPECT_THAT(read_file(file()), HasSubstr("host: started node=tested"));
   const fs::path old = host.root() / "host.log.1";
-  Process logging = host.start_busbar({"call", "logs_lines", R"({"count":20000,"text":"during"})"});
+  Process logging = host.start_busbar({"call", "logs_lines", R"({"count":10000,"text":"during"})"});
   ASSERT_TRUE(eventually([&] { return read_file(file()).find("during") != std::string::npos; }));
   fs::rename(file(), old);
   host.process().signal(SIGHUP);
@@ -173,7 +173,7 @@ TEST_F(Logs, GoOnInANewFileAtSighupAndLoseNothing) {
   for (const std::string& line : lines_with(before + after, "behaviours: during ")) {
     EXPECT_THAT(line, HasSubstr(": during " + std::to_string(next++) + " service=logs_lines"));
   }
-  EXPECT_EQ(next, 20'000) << "each is in one of them, once";
+  EXPECT_EQ(next, 10'000) << "each is in one of them, once";
 }
 
 TEST_F(Logs, GoOnInTheOldFileWhereANewOneCannotBeOpened) {
@@ -305,13 +305,15 @@ TEST_F(Logs, OfAPluginSayWhichCallTheyAreAboutAlsoWithoutItsContext) {
 
 TEST_F(Logs, OfAServiceThatNobodyOffersAndOfABrokenPromiseHaveTheIdsToo) {
   start();
-  const std::string unknown = host.call("nobody_has_this").json["message_id"];
-  const std::string slow = host.call("inline_slow", {{"ms", 5}}).json["message_id"];
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const std::vector<std::string> traced = {"--traceparent", "00-" + trace + "-b7ad6b7169203331-00"};
+  const std::string unknown = host.call("nobody_has_this", Json::object(), traced).json["message_id"];
+  const std::string slow = host.call("inline_slow", {{"ms", 5}}, traced).json["message_id"];
   const std::string log = host.log();
   for (const auto& [words, id] : {std::pair{"nobody provides the service", unknown}, {"broke its promise", slow}}) {
     const auto lines = lines_with(log, words);
     ASSERT_EQ(lines.size(), 1u) << log;
-    EXPECT_THAT(lines.front(), HasSubstr("message_id=" + id + " correlation_id=" + id)) << words;
+    EXPECT_THAT(lines.front(), HasSubstr("message_id=" + id + " correlation_id=" + id + " trace_id=" + trace)) << words;
   }
 }
 

@@ -4,6 +4,7 @@
 // calls, and whom it knows, it says on standard output, as a JSON object a line, several times a second. On SIGTERM it
 // ends its calls, says it a last time, and leaves.
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -71,24 +72,39 @@ std::string in_words(const busbar::Response& response) {
   }
 }
 
-/// How long this process is kept from running, by others on these processors: what somebody oversleeps who wants to
-/// sleep for a moment only.
+/// How long this process is kept from running, by others on these processors, or with one of them by whoever shares out
+/// the machine's: what somebody oversleeps there who wants to sleep for a moment only.
 class Stalls {
  public:
+  Stalls() {
+    cpu_set_t allowed;
+    if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) CPU_ZERO(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(cpu, &allowed)) continue;
+      watching_.emplace_back([this, cpu](const std::stop_token& stop) { watch(stop, cpu); });
+    }
+  }
   milliseconds longest() const { return milliseconds(longest_); }
 
  private:
-  void watch(const std::stop_token& stop) {
+  void watch(const std::stop_token& stop, int cpu) {
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(cpu, &here);
+    ::sched_setaffinity(0, sizeof here, &here);
     constexpr milliseconds kMoment{10};
     while (!stop.stop_requested()) {
       const auto begun = Clock::now();
       std::this_thread::sleep_for(kMoment);
-      longest_ = std::max<std::int64_t>(longest_, (since(begun) - kMoment).count());
+      const std::int64_t stalled = (since(begun) - kMoment).count();
+      std::int64_t longest = longest_;
+      while (stalled > longest && !longest_.compare_exchange_weak(longest, stalled)) {
+      }
     }
   }
 
   std::atomic<std::int64_t> longest_{0};
-  std::jthread watching_{[this](const std::stop_token& stop) { watch(stop); }};
+  std::vector<std::jthread> watching_;  // one for each processor
 };
 
 /// What has become of the calls. Threads: any.

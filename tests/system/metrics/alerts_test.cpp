@@ -52,6 +52,17 @@ class Alerts : public ClusterTest {
     callers_.push_back(host.start_busbar({"call", service, request.dump(), "--timeout", "600000"}));
   }
 
+  /// A scrape that takes longer than it may, on a busy machine, is a host that is down for a moment; and what was
+  /// scraped of c may have been enough for it to tell of d's restarts.
+  static std::set<std::string> raised_besides(Prometheus& prometheus, const std::set<std::string>& expected) {
+    std::set<std::string> others = prometheus.raised();
+    std::erase_if(others, [&](const std::string& each) {
+      return expected.contains(each) || each == "BusbarHostDown a" || each == "BusbarHostDown b" ||
+             each == "BusbarReconnectStorm c";
+    });
+    return others;
+  }
+
   // -- the faults
 
   void calls_fail(TestHost& host) {
@@ -61,6 +72,7 @@ class Alerts : public ClusterTest {
   }
   void plugins_misbehave(TestHost& host) {
     host.add("no_entry");
+    host.add("no_entry", "echo.so");
     const fs::path fifo = host.root() / "fifo";
     ::mkfifo(fifo.c_str(), 0600);
     EXPECT_EQ(host.call("leave_thread", {{"path", fifo}}).status, 0);
@@ -98,8 +110,8 @@ class Alerts : public ClusterTest {
 
 TEST_F(Alerts, EachIsFiredByItsFault) {
   const std::string http_on = "[http]\nlisten = \"127.0.0.1:0\"\n";
-  TestHost& a =
-      add("a", {"behaviours", "leaves_behind"}, http_on + "[plugins]\ndrain_timeout = \"100ms\"\nmax_retired = 1\n");
+  TestHost& a = add("a", {"behaviours", "leaves_behind", "echo"},
+                    http_on + "[plugins]\ndrain_timeout = \"100ms\"\nmax_retired = 1\n");
   TestHost& b = add("b", {"behaviours", "echo"},
                     http_on + "[pool]\nthreads = 1\nmax_threads = 2\n[readiness]\nrequire = [\"echo\"]\n");
   TestHost& c = add("c", {}, http_on);
@@ -107,7 +119,9 @@ TEST_F(Alerts, EachIsFiredByItsFault) {
   ASSERT_TRUE(cluster.wait_until_whole());
   Prometheus prometheus(a.root() / "prometheus", {{"a", http(a)}, {"b", http(b)}, {"c", http(c)}}, kRules);
   ASSERT_TRUE(prometheus.scrapes_all()) << prometheus.said();
-  EXPECT_THAT(prometheus.firing(), ::testing::IsEmpty());
+  ASSERT_TRUE(prometheus.evaluates(6)) << prometheus.said();  // several times as long as any of them waits
+  EXPECT_TRUE(eventually([&] { return raised_besides(prometheus, {}).empty(); }))
+      << "without a fault: " << ::testing::PrintToString(raised_besides(prometheus, {}));
 
   calls_fail(a);
   plugins_misbehave(a);
@@ -118,11 +132,11 @@ TEST_F(Alerts, EachIsFiredByItsFault) {
   EXPECT_THAT(prometheus.firing(), ::testing::Not(::testing::Contains("BusbarHostDown c"))) << "that one is next";
   cluster.kill("c");
 
-  const std::set<std::string> expected = {"BusbarHostDown c",       "BusbarHostNotReady b",   "BusbarNodeLost a",
-                                          "BusbarReconnectStorm a", "BusbarProtocolErrors b", "BusbarKeysRefused b",
-                                          "BusbarPluginFailed a",   "BusbarPluginStuck a",    "BusbarPluginsRetired a",
-                                          "BusbarErrorRatioHigh a", "BusbarTimeouts a",       "BusbarCallsSlow a",
-                                          "BusbarPoolSaturated b"};
+  const std::set<std::string> expected = {
+      "BusbarHostDown c",       "BusbarHostNotReady b",   "BusbarNodeLost a",       "BusbarNodeLost b",
+      "BusbarReconnectStorm a", "BusbarReconnectStorm b", "BusbarProtocolErrors b", "BusbarKeysRefused b",
+      "BusbarPluginFailed a",   "BusbarPluginStuck a",    "BusbarPluginsRetired a", "BusbarPluginHeldBack a",
+      "BusbarErrorRatioHigh a", "BusbarTimeouts a",       "BusbarCallsSlow a",      "BusbarPoolSaturated b"};
   std::set<std::string> missing;
   EXPECT_TRUE(eventually([&] {
     const auto firing = prometheus.firing();
@@ -131,6 +145,8 @@ TEST_F(Alerts, EachIsFiredByItsFault) {
                         std::inserter(missing, missing.end()));
     return missing.empty();
   })) << ::testing::PrintToString(missing);
+  EXPECT_TRUE(eventually([&] { return raised_besides(prometheus, expected).empty(); }))
+      << "and none beside them: " << ::testing::PrintToString(raised_besides(prometheus, expected));
   std::set<std::string> fired;
   for (const auto& alert : expected) fired.insert(alert.substr(0, alert.find(' ')));
   EXPECT_EQ(fired, all_alerts()) << "every alert has a fault here";

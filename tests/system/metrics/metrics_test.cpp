@@ -92,7 +92,7 @@ TEST_F(Metrics, CallsOfAnotherNodeThatRunOutOfTimeAreCountedWhileTheirHandlerHan
   TestHost& host = add("b", {"behaviours"});
   ASSERT_TRUE(cluster.wait_until_offered("waits_for", {"b"}));
   for (int i = 0; i < 3; ++i) {
-    const Answer answer = asking.call("waits_for", {{"key", "door"}}, {"--timeout", "60"});
+    const Answer answer = asking.call("waits_for", {{"key", "door"}}, {"--timeout", "500"});
     EXPECT_EQ(answer.kind(), "service_timeout") << answer.out;
   }
   const std::string of = "{service=\"waits_for\",plugin=\"behaviours\",version=\"1.0.0\"";

@@ -53,13 +53,29 @@ std::string Prometheus::address() {
   return std::regex_search(text, found, line) ? found[1].str() : std::string();
 }
 
-/// Null where it does not answer.
-Json Prometheus::ask(const std::string& path) {
+/// Empty where it does not answer.
+std::string Prometheus::body_of(const std::string& path) {
   if (address_.empty()) address_ = address();
-  if (address_.empty()) return nullptr;
+  if (address_.empty()) return {};
   testing::HttpClient client(address_);
   client.say("GET " + path + " HTTP/1.0\r\n\r\n");
-  return Json::parse(client.heard().body, nullptr, false);
+  return client.heard().body;
+}
+
+/// What is no JSON is no object.
+Json Prometheus::ask(const std::string& path) { return Json::parse(body_of(path), nullptr, false); }
+
+/// As it counts them itself; the number stands in a line of its own.
+int Prometheus::evaluations() {
+  static const std::regex line("\nprometheus_rule_group_iterations_total[^\n]* ([0-9]+)\n");
+  std::smatch found;
+  const std::string text = body_of("/metrics");
+  return std::regex_search(text, found, line) ? std::stoi(found[1]) : 0;
+}
+
+bool Prometheus::evaluates(int times) {
+  const int before = evaluations();
+  return eventually([&] { return evaluations() >= before + times; });
 }
 
 bool Prometheus::scrapes_all() {
@@ -70,12 +86,12 @@ bool Prometheus::scrapes_all() {
   });
 }
 
-std::set<std::string> Prometheus::firing() {
+std::set<std::string> Prometheus::alerts(bool pending_too) {
   std::set<std::string> out;
   const Json answer = ask("/api/v1/alerts");
   if (!answer.is_object()) return out;
   for (const Json& alert : answer["data"]["alerts"]) {
-    if (alert["state"] != "firing") continue;
+    if (!pending_too && alert["state"] != "firing") continue;
     out.insert(alert["labels"]["alertname"].get<std::string>() + " " + alert["labels"].value("instance", "?"));
   }
   return out;

@@ -23,13 +23,20 @@ class Prometheus {
 
   /// Waits until it has scraped all of them. False: it did not come to that; then `said` tells more.
   bool scrapes_all();
+  /// Waits until it has looked at its rules so many times more.
+  bool evaluates(int times);
   /// Which alerts fire for which targets: "BusbarHostDown c".
-  std::set<std::string> firing();
+  std::set<std::string> firing() { return alerts(false); }
+  /// Those that fire, or will unless what they are about ends within their `for:`.
+  std::set<std::string> raised() { return alerts(true); }
   std::string said() const { return process_.err(); }
 
  private:
   std::string address();
+  std::string body_of(const std::string& path);
   Json ask(const std::string& path);
+  std::set<std::string> alerts(bool pending_too);
+  int evaluations();
 
   const std::size_t targets_;
   std::string address_;

@@ -70,7 +70,10 @@ Process TestHost::start_process(std::vector<std::string> more) const {
 void TestHost::start(std::vector<std::string> more) {
   host_.reset();
   host_.emplace(start_process(std::move(more)));
-  const bool ready = eventually([this] { return !host_->running() || ask({"status"}).json.value("ready", false); });
+  // Hundreds of files that are tried take a minute with the address sanitizer.
+  constexpr std::chrono::seconds kStart{100};
+  const bool ready =
+      eventually([this] { return !host_->running() || ask({"status"}).json.value("ready", false); }, kStart);
   if (ready && host_->running()) return;
   const std::string said = host_->err();
   host_.reset();

@@ -55,6 +55,7 @@ class Visitor {
   void say(const wire::Envelope& envelope);
   /// The same where it may be that there is no connection any more: then it says nothing, and does not wait for one.
   void say_if_connected(std::span<const std::uint8_t> bytes);
+  void say_if_connected(const registry::wire::Message& message) { say_if_connected(registry::wire::encode(message)); }
   void say_if_connected(const wire::Envelope& envelope);
   /// The next message; nothing: none comes within `within`.
   std::optional<std::vector<std::uint8_t>> heard(std::chrono::milliseconds within = kLimit);

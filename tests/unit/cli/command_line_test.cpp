@@ -112,6 +112,9 @@ TEST(CommandLine, AServiceMayHaveTheNameOfAVerb) {
 TEST(CommandLine, EveryVerbIsKnown) {
   for (const char* verb : {"services", "nodes", "plugins", "status", "rescan", "calls"})
     EXPECT_EQ(parse({verb}).verb, verb);
+  EXPECT_EQ(parse({"trail", "abc"}).correlation_id, "abc");
+  EXPECT_EQ(parse({"trail", "--", "-bc"}).correlation_id, "-bc") << "ids may begin so";
+  EXPECT_EQ(refusal({"trail"}).status(), ExitStatus::usage);
   for (const char* verb : {"load", "unload", "reload", "rollback"}) {
     EXPECT_EQ(parse({verb, "greeter"}).verb, verb);
     EXPECT_EQ(parse({verb, "greeter"}).plugin, "greeter");

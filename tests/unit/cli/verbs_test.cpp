@@ -259,6 +259,23 @@ TEST_F(VerbsTest, CallsThatGoOnAreATable) {
   EXPECT_EQ(out, "no calls\n");
 }
 
+TEST_F(VerbsTest, ATrailIsAskedForByItsCorrelationAndSaysThatShortCallsAreNotInIt) {
+  const json hop = {{"service", "outer"},    {"node", "b"},      {"message_id", "m"},      {"depth", 0},
+                    {"state", "ended"},      {"outcome", "ok"},  {"duration_us", 900'000}, {"queued_us", 100},
+                    {"running_us", 899'000}, {"own_us", 899'000}};
+  const json longest = {
+      {"service", "outer"}, {"node", "b"}, {"message_id", "m"}, {"part", "running"}, {"duration_us", 899'000}};
+  EXPECT_EQ(run({"trail", "c"}, documented({{"hops", {hop}}, {"longest", longest}, {"unreachable", json::object()}})),
+            0);
+  EXPECT_EQ(asked.verb, wire::admin_verb::kTrail);
+  EXPECT_EQ(asked.correlation_id, "c");
+  EXPECT_THAT(out, HasSubstr("outer  b     900.000"));
+  EXPECT_THAT(out,
+              HasSubstr("outer on b ran for 899.000 ms itself, or in calls below that took less than a sixteenth"));
+  EXPECT_EQ(run({"trail", "c"}, documented({{"hops", json::array()}, {"unreachable", json::object()}})), 0);
+  EXPECT_THAT(out, HasSubstr("no host has kept anything of it"));
+}
+
 TEST_F(VerbsTest, ARescanSaysWhatItHasDone) {
   const json row = {{"file", "g.so"}, {"name", "greeter"}, {"version", "1.0.0"}, {"state", "serving"}};
   answers["plugins"] = documented({{"plugins", json::array()}});

@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
-# Run by packages.sh as root of a root directory of its own, with packages and plugins in /tmp: the life of the packages.
+# Run by packages.sh as root of a root directory of its own, with packages and plugins in /tmp: the life of the packages
+# on a machine without systemd.
 set -euo pipefail
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /tmp
+. ./said.bash
 host_pid=
 
-step() { printf 'packages: %s (%s s)\n' "$*" "$SECONDS"; }
 fail() {
   echo "packages: $*" >&2
   if [[ -f host.log ]]; then sed 's/^/  host: /' host.log >&2; fi
   exit 1
 }
-# says WHAT PATTERN TEXT
-says() { grep -Eq -- "$2" <<<"$3" || fail "$1: expected $2, found: $3"; }
-says_not() { ! grep -Eq -- "$2" <<<"$3" || fail "$1: did not expect $2, found: $3"; }
 mode_of() { stat -c '%a %U' "$1"; }
 version() { dpkg-query -W -f='${db:Status-Abbrev}${Version}' busbar; }
-installed() { dpkg --force-unsafe-io -i "$@" >dpkg.log 2>&1 || fail "dpkg -i $*: $(cat dpkg.log)"; }
 
-# As the unit has it started, by the unit's own words; and without what it takes away that can be taken away without
-# systemd: capabilities, new privileges, and memory that is both written and run.
+# As the unit has it started, by the unit's own words; and without what it takes away that is no business of systemd:
+# capabilities, new privileges, and memory that is both written and run. (under_systemd.sh has all of it.)
 start_host() {
   local unit=/lib/systemd/system/busbar.service command user
   command=$(sed -n 's/^ExecStart=//p' $unit)
@@ -69,7 +65,6 @@ new=$(echo packages/busbar_*.deb)
 new_version=$(dpkg-deb -f "$new" Version)
 
 step "installing"
-rm -f /var/lib/man-db/auto-update  # the index of all man pages, after each installation: it takes long, and proves nothing
 make_older
 make_outdated
 installed "$PWD/older.deb"
