@@ -12,7 +12,7 @@ packages=(g++ cmake ninja-build pkg-config binutils
 if [[ "${1:-}" == --test ]]; then
   packages+=(ccache clang clang-format dpkg-dev file libclang-rt-dev libbenchmark-dev libc++-dev libc++abi-dev libgmock-dev libgtest-dev
     gcc-aarch64-linux-gnu gdb iproute2 libc6-dev-arm64-cross libfaketime lintian lld man-db mount
-    prometheus python3-cbor2 python3-jsonschema python3-zmq rsync zsh)
+    prometheus python3-cbor2 python3-jsonschema python3-zmq rsync systemd zsh)
 fi
 if [[ "${1:-}" == --bench ]]; then
   packages+=(libbenchmark-dev libgrpc++-dev protobuf-compiler protobuf-compiler-grpc)
