@@ -481,7 +481,7 @@ TEST_F(Life, TheOriginalFileMayBeOverwrittenTruncatedAndDeleted) {
 
 TEST_F(Life, AReplacedPluginEndsWhatItIsRunning) {
   start({"behaviours"});
-  Process caller = host.start_busbar({"--json", "call", "sleeps", R"({"ms":800,"answer":"from the old one"})"});
+  Process caller = host.start_busbar({"--json", "call", "sleeps", R"({"ms":4000,"answer":"from the old one"})"});
   ASSERT_TRUE(eventually([&] { return host.plugin("behaviours.so")["calls_running"] == 1; }));
   fs::remove(host.plugins() / "behaviours.so");
   rescan();
@@ -497,7 +497,7 @@ TEST_F(Life, AReplacedPluginEndsWhatItIsRunning) {
 
 TEST_F(Life, APluginThatDoesNotEndIsShownAsStuckAndTheHostStillStops) {
   start({"behaviours"}, "[plugins]\ndrain_timeout = \"50ms\"\n[shutdown]\ntimeout = \"500ms\"\n");
-  EXPECT_EQ(host.call("never_returns", Json::object(), {"--timeout", "50"}).status, 4);
+  EXPECT_EQ(host.call("never_returns", Json::object(), {"--timeout", "1000"}).status, 4);
   fs::remove(host.plugins() / "behaviours.so");
   rescan();
   EXPECT_TRUE(eventually([&] { return state_of("behaviours.so") == "stuck"; }));
@@ -506,7 +506,7 @@ TEST_F(Life, APluginThatDoesNotEndIsShownAsStuckAndTheHostStillStops) {
 
 TEST_F(Life, AThirdVersionWaitsUntilTheFirstHasEndedItsCallsAndTheLastOneIsTaken) {
   start({"behaviours"});
-  Process caller = host.start_busbar({"call", "sleeps", R"({"ms":1500})", "--timeout", "20000"});
+  Process caller = host.start_busbar({"call", "sleeps", R"({"ms":5000})", "--timeout", "20000"});
   ASSERT_TRUE(eventually([&] { return host.plugin("behaviours.so")["calls_running"] == 1; }));
   host.add("good", "behaviours.so");
   rescan();
