@@ -288,12 +288,13 @@ class DevBuilds : public DevServes {
 TEST_F(DevBuilds, AnewWhatIsSavedWhileItBuilds) {
   write_file(project / "CMakeLists.txt", description());
   EXPECT_TRUE(answers(1)) << out();
-  EXPECT_TRUE(is_gone(waiting_));
+  EXPECT_TRUE(eventually([&] { return is_gone(waiting_); }));
 }
 
 TEST_F(DevBuilds, UntilItIsInterrupted) {
   stop(SIGTERM);
-  EXPECT_TRUE(is_gone(waiting_));
+  EXPECT_TRUE(eventually([&] { return is_gone(waiting_); }))
+      << "who has killed it is not its parent, and cannot wait for it";
 }
 
 // -- what cannot be
