@@ -157,6 +157,7 @@ TEST_F(Logs, GoOnInANewFileAtSighupAndLoseNothing) {
   start({"--log-file", file()});
   EXPECT_THAT(read_file(file()), HasSubstr("host: started node=tested"));
   const fs::path old = host.root() / "host.log.1";
+  // No more than the queue holds: a log thread that stands still for a moment loses none of them.
   Process logging = host.start_busbar({"call", "logs_lines", R"({"count":10000,"text":"during"})"});
   ASSERT_TRUE(eventually([&] { return read_file(file()).find("during") != std::string::npos; }));
   fs::rename(file(), old);
