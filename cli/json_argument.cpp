@@ -3,11 +3,12 @@
 #include <busbar/cbor/cbor.hpp>
 #include <busbar/cbor/json_text.hpp>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <istream>
 
 #include "failure.hpp"
 #include "response_json.hpp"
@@ -30,8 +31,14 @@ wire::Item parse(std::string_view text, const std::string& what, const std::stri
   }
 }
 
+// Not by iterators over its buffer: those throw where reading fails, and `in` is not bad then.
 std::string read_all(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::array<char, 64 * 1024> piece;
+  while (in.read(piece.data(), piece.size()), in.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  return text;
 }
 
 std::string read_file(const std::string& path) {

@@ -1,10 +1,19 @@
 // Calls from another process at a third of the load that saturates the host, while one plugin after the other takes the
-// place of the one that serves them, against the same without reloads.
+// place of the one that serves them, against the same without reloads, and while processes begin and end.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -13,6 +22,7 @@
 #include "pool/completion_queue.hpp"
 #include "reload/reload.hpp"
 #include "reload/reloaded_host.hpp"
+#include "scheduling/give_way.hpp"
 #include "support.hpp"
 
 namespace bench {
@@ -96,14 +106,14 @@ class Caller {
   std::atomic<std::uint64_t> failed_{0};
 };
 
-// A thread that replaces the plugin again and again while it lives.
-class Reloads {
+// A thread that does the same again and again while it lives.
+class Again {
  public:
-  Reloads(ReloadedHost& host, int every_ms)
-      : thread_([&host, every_ms](const std::stop_token& stop) {
+  Again(int every_ms, std::function<void()> what)
+      : thread_([every_ms, what = std::move(what)](const std::stop_token& stop) {
           auto next = std::chrono::steady_clock::now();
           while (!stop.stop_requested()) {
-            host.move_in();
+            what();
             std::this_thread::sleep_until(next += std::chrono::milliseconds(every_ms));
           }
         }) {}
@@ -112,11 +122,35 @@ class Reloads {
   std::jthread thread_;
 };
 
+// What nobody can do without who tries a plugin in a process of its own: one like the host's begins, and ends. Behind
+// all others, as the host's does.
+void begin_a_process(const Placement& at) {
+  std::thread([&at] {
+    run_on(at.worker);
+    busbar::host::give_way();
+    const std::string program = std::filesystem::path(own_program()).parent_path() / "busbard";
+    std::array<char*, 3> arguments{const_cast<char*>(program.c_str()), const_cast<char*>("--version"), nullptr};
+    posix_spawn_file_actions_t quiet;
+    ::posix_spawn_file_actions_init(&quiet);
+    ::posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    pid_t child = -1;
+    const int error = ::posix_spawn(&child, program.c_str(), &quiet, nullptr, arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&quiet);
+    if (error != 0 || ::waitpid(child, nullptr, 0) != child) std::abort();
+  }).join();
+}
+
 struct Figures {
   std::vector<double> p50, p99;
   void add(const Latency& latency) {
     p50.push_back(latency.p50 / kMicrosecond);
     p99.push_back(latency.p99 / kMicrosecond);
+  }
+  void print(const char* what, const Figures& alone) const {
+    std::vector<double> ratio;  // in the same round
+    for (std::size_t i = 0; i < p99.size(); ++i) ratio.push_back(p99[i] / alone.p99[i]);
+    std::printf("  %-28s p50 %8.2f us   p99 %8.2f us, by that alone %6.3f\n", what, median(p50), median(p99),
+                median(ratio));
   }
 };
 
@@ -130,34 +164,33 @@ void measure_at(const Placement& at, const ReloadOptions& options) {
   for (int i = 0; i < options.rounds; ++i) saturating.push_back(caller.saturate());
   const double pace = median(saturating) / 3;
   const Nanos duration = options.seconds * kSecond;
-  Figures without, with;
-  std::vector<double> ratio;
+  Figures alone, reloads, floor;
   const std::uint64_t before = host.generation();
   for (int round = 0; round < options.rounds; ++round) {
-    for (const bool reloads : {round % 2 == 0, round % 2 != 0}) {
-      if (reloads) {
-        const Reloads replacing(host, options.every_ms);
-        with.add(caller.call_at(pace, duration));
-      } else {
-        without.add(caller.call_at(pace, duration));
-      }
+    // Each comes first in turn.
+    for (int i = 0; i < 3; ++i) {
+      const int kind = (round + i) % 3;
+      std::optional<Again> meanwhile;
+      if (kind == 1) meanwhile.emplace(options.every_ms, [&] { host.move_in(); });
+      if (kind == 2) meanwhile.emplace(options.every_ms, [&] { begin_a_process(at); });
+      (kind == 0 ? alone : kind == 1 ? reloads : floor).add(caller.call_at(pace, duration));
     }
-    ratio.push_back(with.p99.back() / without.p99.back());
   }
+  const std::uint64_t count = host.generation() - before;
   run_on(kUnpinned);
-  std::printf(
-      "%-28s %7.0f a second   p50 %8.2f / %8.2f us   p99 %8.2f / %8.2f us = %6.3f   %llu reloads, %llu failed\n",
-      at.name, pace, median(with.p50), median(without.p50), median(with.p99), median(without.p99), median(ratio),
-      static_cast<unsigned long long>(host.generation() - before), static_cast<unsigned long long>(caller.failed()));
+  std::printf("%s: %.0f calls a second, %llu reloads, %llu failed\n", at.name, pace,
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(caller.failed()));
+  alone.print("nothing else", alone);
+  reloads.print("a plugin is replaced", alone);
+  floor.print("the floor: a process begins", alone);
   std::fflush(stdout);
 }
 
 }  // namespace
 
 void measure_calls_meanwhile(const ReloadOptions& options) {
-  std::printf(
-      "\ncalls at a third of the saturating load, a reload each %d ms, %d rounds of %d s (with / without = ratio)\n",
-      options.every_ms, options.rounds, options.seconds);
+  std::printf("\ncalls at a third of the saturating load, a reload each %d ms, %d rounds of %d s\n", options.every_ms,
+              options.rounds, options.seconds);
   measure_at({"unpinned", kUnpinned, kUnpinned, false}, options);
   measure_at({"caller on CPU 0, host on 1", 0, 1, false}, options);
 }

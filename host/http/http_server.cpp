@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "http/give_way.hpp"
 #include "http/http_connection.hpp"
 #include "log/text.hpp"
 #include "pool/alternate_stack.hpp"
+#include "scheduling/give_way.hpp"
 
 namespace busbar::host {
 

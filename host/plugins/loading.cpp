@@ -7,6 +7,8 @@
 #include "plugins/file/trial.hpp"
 #include "plugins/plugin_manager.hpp"
 #include "plugins/retiring.hpp"
+#include "pool/alternate_stack.hpp"
+#include "scheduling/while_giving_way.hpp"
 
 namespace busbar::host {
 
@@ -102,9 +104,14 @@ bool PluginManager::load(Slot& slot, const PluginCandidate& candidate) {
   }
 }
 
+// A copy of the file, and what it offers: all that can be known before its code runs in this process.
+struct PluginManager::Judged {
+  PrivateCopy copy;
+  RouterFacts router;
+};
+
 // Errors: PluginError, CopyError.
-std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts,
-                                                      Stopwatch& watch) {
+PluginManager::Judged PluginManager::judge(const PluginCandidate& candidate, PluginFile& facts, Stopwatch& watch) {
   PrivateCopy copy = copy_when_quiet(candidate, options_.cache, ++copies_made_);
   watch.lap(watch.copied_us);
   facts = inspect(copy.path());
@@ -122,14 +129,27 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
   }
   check_claims(candidate.file_name, facts.name, trial.router.services);
   watch.lap(watch.tried_us);
+  return {std::move(copy), trial.router};
+}
+
+// Errors: PluginError, CopyError.
+std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts,
+                                                      Stopwatch& watch) {
+  // It takes some 10 ms of a processor, which callers must not wait for. What follows runs the plugin's own code, whose
+  // threads are to be as quick as any.
+  Judged judged = while_giving_way([&] {
+    const AlternateStack stack;
+    pthread_setname_np(pthread_self(), "busbar-judge");
+    return judge(candidate, facts, watch);
+  });
   const InstanceFacts next{facts.name, {}, generations_ + 1};
   if (options_.entering) {
-    options_.entering({next.number(), facts.name, candidate.file_name, copy.digest(), copy.path()});
+    options_.entering({next.number(), facts.name, candidate.file_name, judged.copy.digest(), judged.copy.path()});
   }
-  auto plugin = std::make_unique<LoadedPlugin>(std::move(copy), *facts.descriptor, generations_ + 1, dispatcher_,
+  auto plugin = std::make_unique<LoadedPlugin>(std::move(judged.copy), *facts.descriptor, generations_ + 1, dispatcher_,
                                                plugin_log_(facts.name));
   ++generations_;
-  if (!slot.plugin) slot.row.services = names_of(trial.router.services);
+  if (!slot.plugin) slot.row.services = names_of(judged.router.services);
   watch.lap(watch.mapped_us);
   return plugin;
 }
@@ -210,7 +230,7 @@ void PluginManager::takes_place(const std::string& file, Slot& slot, std::unique
   emit(EventKind::register_local_services, slot.row);
   emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
   if (!before) return;
-  if (!goes_back_ && marks_.keep_previous(file, before->copy().path())) {
+  if (!goes_back_ && while_giving_way([&] { return marks_.keep_previous(file, before->copy().path()); })) {
     slot.on_probation_until = steady_clock::now() + kProbation;
   }
   let_go(file, std::move(before), row_before);

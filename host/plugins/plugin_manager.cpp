@@ -11,6 +11,7 @@
 #include "plugins/file/router_check.hpp"
 #include "plugins/retiring.hpp"
 #include "pool/alternate_stack.hpp"
+#include "scheduling/while_giving_way.hpp"
 
 namespace busbar::host {
 
@@ -247,7 +248,7 @@ bool PluginManager::unchanged(Slot& slot, const PluginCandidate& candidate) {
   if (!candidate.usable()) return false;
   if (slot.stamp == candidate.stamp) return true;
   try {
-    if (digest_of(candidate.path) != slot.digest) return false;
+    if (while_giving_way([&] { return digest_of(candidate.path); }) != slot.digest) return false;
   } catch (const CopyError&) {
     return false;  // loading it will say why
   }

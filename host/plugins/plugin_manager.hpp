@@ -149,6 +149,7 @@ class PluginManager {
   };
   // How long each part of a load took, in its log line.
   struct Stopwatch;
+  struct Judged;
 
   void run();
   std::optional<Errand> next_errand();
@@ -168,6 +169,7 @@ class PluginManager {
   void consider(const PluginCandidate& candidate);
   bool unchanged(Slot& slot, const PluginCandidate& candidate);
   bool load(Slot& slot, const PluginCandidate& candidate);
+  Judged judge(const PluginCandidate& candidate, PluginFile& facts, Stopwatch& watch);
   std::unique_ptr<LoadedPlugin> try_load(Slot& slot, const PluginCandidate& candidate, PluginFile& facts,
                                          Stopwatch& watch);
   Payload config_of(const std::string& plugin) const;

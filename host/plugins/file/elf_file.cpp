@@ -221,20 +221,23 @@ Elf_Data* ElfFile::data_of(Elf_Scn* section) const {
   return data;
 }
 
-std::string_view ElfFile::text_at(std::size_t string_section, std::size_t offset, std::size_t at_most) const {
+ElfFile::Texts ElfFile::texts_of(std::size_t string_section) const {
   Elf_Scn* section = elf_getscn(elf_.get(), string_section);
   GElf_Shdr header;
   if (section == nullptr || gelf_getshdr(section, &header) == nullptr || header.sh_type != SHT_STRTAB) {
     throw FileProblem("has a table whose names are missing", true);
   }
   const Elf_Data* data = data_of(section);
-  if (offset >= data->d_size) throw FileProblem("has a name that lies outside its table", true);
-  const char* begin = static_cast<const char*>(data->d_buf) + offset;
-  const std::size_t length = strnlen(begin, std::min(data->d_size - offset, at_most + 1));
+  return {static_cast<const char*>(data->d_buf), data->d_size};
+}
+
+std::string_view ElfFile::Texts::at(std::size_t offset, std::size_t at_most) const {
+  if (offset >= size) throw FileProblem("has a name that lies outside its table", true);
+  const std::size_t length = strnlen(begin + offset, std::min(size - offset, at_most + 1));
   if (length > at_most) {
     throw FileProblem("has a name of more than " + std::to_string(at_most) + " bytes in its tables", false);
   }
-  return {begin, length};
+  return {begin + offset, length};
 }
 
 void ElfFile::read_dynamic() {
@@ -245,7 +248,7 @@ void ElfFile::read_dynamic() {
   GElf_Dyn entry{};
   int count = 0;
   for (; gelf_getdyn(data, count, &entry) != nullptr && entry.d_tag != DT_NULL; ++count) {
-    const auto text = [&] { return std::string(text_at(header.sh_link, entry.d_un.d_val, kLongestPath)); };
+    const auto text = [&] { return std::string(texts_of(header.sh_link).at(entry.d_un.d_val, kLongestPath)); };
     if (entry.d_tag == DT_NEEDED) dynamic_.needed.push_back(text());
     if (entry.d_tag == DT_SONAME) dynamic_.soname = text();
     if (entry.d_tag == DT_RPATH) dynamic_.rpath = text();
@@ -271,8 +274,9 @@ void ElfFile::for_each_symbol(const std::function<void(const ElfSymbol&)>& visit
   Elf_Data* versions = versions_section == nullptr ? nullptr : data_of(versions_section);
   const std::vector<std::string_view> names = version_names();
 
+  const Texts texts = texts_of(header.sh_link);
   ElfSymbol symbol;
-  for (int i = 1; read_symbol(data, i, header, symbol); ++i) {
+  for (int i = 1; read_symbol(data, i, texts, symbol); ++i) {
     if (symbol.name.empty()) continue;
     symbol.version = {};
     GElf_Versym version = 0;
@@ -289,17 +293,18 @@ void ElfFile::for_each_linker_symbol(const std::function<void(const ElfSymbol&)>
   Elf_Scn* section = find_section(SHT_SYMTAB, header);
   if (section == nullptr) return;
   Elf_Data* data = data_of(section);
+  const Texts texts = texts_of(header.sh_link);
   ElfSymbol symbol;
-  for (int i = 1; read_symbol(data, i, header, symbol); ++i) {
+  for (int i = 1; read_symbol(data, i, texts, symbol); ++i) {
     if (!symbol.name.empty()) visit(symbol);
   }
 }
 
 // False: there is none of that index.
-bool ElfFile::read_symbol(Elf_Data* data, int index, const GElf_Shdr& table, ElfSymbol& out) const {
+bool ElfFile::read_symbol(Elf_Data* data, int index, const Texts& names, ElfSymbol& out) {
   GElf_Sym symbol;
   if (gelf_getsym(data, index, &symbol) == nullptr) return false;
-  out.name = text_at(table.sh_link, symbol.st_name);
+  out.name = names.at(symbol.st_name);
   out.binding = GELF_ST_BIND(symbol.st_info);
   out.type = GELF_ST_TYPE(symbol.st_info);
   out.visibility = GELF_ST_VISIBILITY(symbol.st_other);
@@ -344,7 +349,7 @@ std::vector<std::string_view> ElfFile::version_names() const {
       // The base definition names the file, not a version.
       if ((definition.vd_flags & VER_FLG_BASE) == 0 && at < data->d_size &&
           gelf_getverdaux(data, static_cast<int>(at), &first) != nullptr) {
-        name(definition.vd_ndx & 0x7fff, text_at(header.sh_link, first.vda_name, kLongestVersion));
+        name(definition.vd_ndx & 0x7fff, texts_of(header.sh_link).at(first.vda_name, kLongestVersion));
       }
       return definition.vd_next;
     });
@@ -357,7 +362,7 @@ std::vector<std::string_view> ElfFile::version_names() const {
       walk_chain(data, static_cast<std::uint64_t>(offset) + need.vn_aux, budget, [&](int at) -> std::uint32_t {
         GElf_Vernaux version;
         if (gelf_getvernaux(data, at, &version) == nullptr) return 0;
-        name(version.vna_other & 0x7fff, text_at(header.sh_link, version.vna_name, kLongestVersion));
+        name(version.vna_other & 0x7fff, texts_of(header.sh_link).at(version.vna_name, kLongestVersion));
         return version.vna_next;
       });
       return need.vn_next;
@@ -379,7 +384,7 @@ std::vector<std::string> ElfFile::defined_versions() const {
     if (gelf_getverdef(data, offset, &definition) == nullptr) return 0;
     const std::uint64_t at = static_cast<std::uint64_t>(offset) + definition.vd_aux;
     if (at < data->d_size && gelf_getverdaux(data, static_cast<int>(at), &first) != nullptr) {
-      out.emplace_back(text_at(header.sh_link, first.vda_name, kLongestVersion));
+      out.emplace_back(texts_of(header.sh_link).at(first.vda_name, kLongestVersion));
     }
     return definition.vd_next;
   });
@@ -396,11 +401,11 @@ std::vector<VersionNeed> ElfFile::needed_versions() const {
   walk_chain(data, 0, budget, [&](int offset) -> std::uint32_t {
     GElf_Verneed need;
     if (gelf_getverneed(data, offset, &need) == nullptr) return 0;
-    const std::string library(text_at(header.sh_link, need.vn_file, kLongestPath));
+    const std::string library(texts_of(header.sh_link).at(need.vn_file, kLongestPath));
     walk_chain(data, static_cast<std::uint64_t>(offset) + need.vn_aux, budget, [&](int at) -> std::uint32_t {
       GElf_Vernaux version;
       if (gelf_getvernaux(data, at, &version) == nullptr) return 0;
-      out.push_back({library, std::string(text_at(header.sh_link, version.vna_name, kLongestVersion)),
+      out.push_back({library, std::string(texts_of(header.sh_link).at(version.vna_name, kLongestVersion)),
                      (version.vna_flags & VER_FLG_WEAK) != 0});
       return version.vna_next;
     });
@@ -414,7 +419,7 @@ std::optional<std::vector<std::uint8_t>> ElfFile::section(std::string_view name,
   while ((section = elf_nextscn(elf_.get(), section)) != nullptr) {
     GElf_Shdr header;
     if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) continue;
-    if (header_.e_shstrndx == SHN_UNDEF || text_at(header_.e_shstrndx, header.sh_name) != name) continue;
+    if (header_.e_shstrndx == SHN_UNDEF || texts_of(header_.e_shstrndx).at(header.sh_name) != name) continue;
     if (header.sh_size > at_most) {
       throw FileProblem("has a section \"" + std::string(name) + "\" of " + std::to_string(header.sh_size) +
                             " bytes, at most " + std::to_string(at_most) + " are read",

@@ -94,6 +94,13 @@ class ElfFile {
     void operator()(Elf* elf) const { elf_end(elf); }
   };
 
+  /// A table of texts that other tables refer into.
+  struct Texts {
+    const char* begin;
+    std::size_t size;
+    std::string_view at(std::size_t offset, std::size_t at_most = 64 * 1024) const;
+  };
+
   void open();
   void check_identity() const;
   void read_segments();
@@ -103,8 +110,8 @@ class ElfFile {
   void check_inside(std::uint64_t offset, std::uint64_t size, const std::string& what) const;
   Elf_Scn* find_section(std::uint32_t type, GElf_Shdr& header) const;
   Elf_Data* data_of(Elf_Scn* section) const;
-  bool read_symbol(Elf_Data* data, int index, const GElf_Shdr& table, ElfSymbol& out) const;
-  std::string_view text_at(std::size_t string_section, std::size_t offset, std::size_t at_most = 64 * 1024) const;
+  Texts texts_of(std::size_t string_section) const;
+  static bool read_symbol(Elf_Data* data, int index, const Texts& names, ElfSymbol& out);
   std::vector<std::string_view> version_names() const;
 
   std::filesystem::path path_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 
 namespace busbar::host {
 
@@ -44,11 +43,13 @@ LdCache::LdCache(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {
 }
 
 LdCache LdCache::of_system() {
-  std::ifstream file("/etc/ld.so.cache", std::ios::binary);
-  std::vector<std::uint8_t> bytes;
-  for (std::istreambuf_iterator<char> at(file), end; at != end && bytes.size() < kLargest; ++at) {
-    bytes.push_back(static_cast<std::uint8_t>(*at));
-  }
+  std::ifstream file("/etc/ld.so.cache", std::ios::binary | std::ios::ate);
+  const auto size = static_cast<std::streamoff>(file.tellg());
+  if (size <= 0) return {};
+  std::vector<std::uint8_t> bytes(std::min<std::size_t>(static_cast<std::size_t>(size), kLargest));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
   return LdCache(std::move(bytes));
 }
 
@@ -64,7 +65,11 @@ std::vector<std::filesystem::path> LdCache::find(std::string_view soname) const 
   for (std::size_t i = 0; i < count_; ++i) {
     const std::size_t entry = header_ + kHeaderSize + i * kEntrySize;
     if ((number_at(bytes_, entry) & kFlagsKind) != kElfLibc6) continue;
-    if (text_at(number_at(bytes_, entry + 4)) == soname) out.emplace_back(text_at(number_at(bytes_, entry + 8)));
+    // There are hundreds of entries: this one's name need not be measured.
+    const std::size_t name = header_ + number_at(bytes_, entry + 4);
+    const std::size_t end = name + soname.size();
+    if (has_at(bytes_, name, soname) && end < bytes_.size() && bytes_[end] == 0)
+      out.emplace_back(text_at(number_at(bytes_, entry + 8)));
   }
   return out;
 }

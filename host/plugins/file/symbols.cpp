@@ -66,13 +66,21 @@ SymbolDemand::SymbolDemand(const ElfFile& library, bool sanitized) : versions_(l
     if (symbol.defined() || symbol.binding == STB_WEAK) return;
     if (sanitized && of_sanitizer(symbol.name)) return;
     if (wanted_.emplace(symbol.name, Wanted{symbol.version}).second) order_.push_back(symbol.name);
+    wanted_shapes_.set(shape(symbol.name));
   });
+}
+
+/// Below the size of wanted_shapes_. The ends of mangled names are their parameters, and tell most apart.
+std::size_t SymbolDemand::shape(std::string_view name) {
+  const auto at = [&](std::size_t from_end) { return static_cast<unsigned char>(name[name.size() - from_end]); };
+  const std::size_t letters = name.size() < 3 ? 0 : at(1) * 7U + at(2) * 61U + at(3) * 509U;
+  return (name.size() * 31 + letters) % 4096;
 }
 
 void SymbolDemand::offer(const std::string& soname, const ElfFile& provider) {
   const std::vector<std::string> defined = provider.defined_versions();
   provider.for_each_symbol([&](const ElfSymbol& symbol) {
-    if (!exported(symbol)) return;
+    if (!exported(symbol) || !wanted_shapes_.test(shape(symbol.name))) return;
     const auto wanted = wanted_.find(symbol.name);
     if (wanted == wanted_.end()) return;
     // A library without versions serves any, as does a plugin that names none.

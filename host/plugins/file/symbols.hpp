@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,7 +43,11 @@ class SymbolDemand {
     bool found = false;
   };
 
+  static std::size_t shape(std::string_view name);
+
   std::unordered_map<std::string_view, Wanted> wanted_;
+  /// The shapes of the wanted names: of the ten thousand of a C++ library few need to be hashed.
+  std::bitset<4096> wanted_shapes_;
   std::vector<std::string_view> order_;  ///< as in the file, so that messages do not depend on hashes
   std::vector<VersionNeed> versions_;
   std::vector<std::string> missing_versions_;

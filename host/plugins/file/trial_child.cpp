@@ -12,12 +12,11 @@
 #include "plugins/file/elf_file.hpp"
 #include "plugins/file/router_check.hpp"
 #include "plugins/file/trial.hpp"
+#include "scheduling/give_way.hpp"
 
 namespace busbar::host {
 
 namespace {
-
-constexpr int kTrialNice = 10;
 
 /// Where the child tells how far it came: one JSON document a line, on a descriptor that the plugin does not know.
 class Reporter {
@@ -93,7 +92,7 @@ void run_trial(const std::filesystem::path& library) {
   const rlimit no_core{0, 0};  // a plugin that crashes here is an answer, not an accident to be examined
   setrlimit(RLIMIT_CORE, &no_core);
   // Calls come first: on the host's only processor a trial at its priority has tripled their p99 (reload_bench).
-  setpriority(PRIO_PROCESS, 0, kTrialNice);
+  give_way();
 
   const Reporter reporter;
   try {

@@ -54,6 +54,8 @@ TEST(JsonArgument, SaysWhichFileIsNoJsonOrCannotBeRead) {
   EXPECT_EQ(missing.status(), ExitStatus::usage);
   EXPECT_THAT(missing.what(), HasSubstr("broken.jsonx\": no such file or directory"));
   EXPECT_THAT(failure_of([&] { read("@" + directory.path().string()); }).what(), HasSubstr("it is a directory"));
+  // The memory of this process, of which there is none at its beginning.
+  EXPECT_THAT(failure_of([&] { read("@/proc/self/mem"); }).what(), HasSubstr("it could not be read to its end"));
 }
 
 TEST(JsonArgument, NothingOnStandardInputIsNoJson) {

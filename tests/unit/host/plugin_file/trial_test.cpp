@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <stop_token>
 #include <thread>
 
@@ -104,8 +105,9 @@ int processes_with(const std::string& text) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    count += line.find(text) != std::string::npos ? 1 : 0;
+    std::ostringstream line;
+    line << file.rdbuf();  // nothing of a process that is gone meanwhile
+    count += line.str().find(text) != std::string::npos ? 1 : 0;
   }
   return count;
 }
