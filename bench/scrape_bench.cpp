@@ -4,7 +4,6 @@
 //
 // usage: scrape_bench [--rounds N] [--seconds N] [--every MS]
 #include <sched.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -25,6 +24,7 @@
 #include "cluster/daemon.hpp"
 #include "node/node.hpp"
 #include "sample.hpp"
+#include "scheduling/give_way.hpp"
 #include "support.hpp"
 #include "support/http_client.hpp"
 
@@ -68,7 +68,7 @@ class ReadyMade {
 
  private:
   void serve() {
-    ::setpriority(PRIO_PROCESS, 0, 10);
+    busbar::host::give_way();
     for (;;) {
       auto client = listener_.accept();
       if (over_) return;

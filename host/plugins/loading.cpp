@@ -137,9 +137,8 @@ std::unique_ptr<LoadedPlugin> PluginManager::try_load(Slot& slot, const PluginCa
                                                       Stopwatch& watch) {
   // It takes some 10 ms of a processor, which callers must not wait for. What follows runs the plugin's own code, whose
   // threads are to be as quick as any.
-  Judged judged = while_giving_way([&] {
+  Judged judged = while_giving_way("busbar-judge", [&] {
     const AlternateStack stack;
-    pthread_setname_np(pthread_self(), "busbar-judge");
     return judge(candidate, facts, watch);
   });
   const InstanceFacts next{facts.name, {}, generations_ + 1};
@@ -230,7 +229,8 @@ void PluginManager::takes_place(const std::string& file, Slot& slot, std::unique
   emit(EventKind::register_local_services, slot.row);
   emit(before ? EventKind::plugin_reloaded : EventKind::plugin_loaded, slot.row);
   if (!before) return;
-  if (!goes_back_ && while_giving_way([&] { return marks_.keep_previous(file, before->copy().path()); })) {
+  if (!goes_back_ &&
+      while_giving_way("busbar-keep", [&] { return marks_.keep_previous(file, before->copy().path()); })) {
     slot.on_probation_until = steady_clock::now() + kProbation;
   }
   let_go(file, std::move(before), row_before);

@@ -248,7 +248,7 @@ bool PluginManager::unchanged(Slot& slot, const PluginCandidate& candidate) {
   if (!candidate.usable()) return false;
   if (slot.stamp == candidate.stamp) return true;
   try {
-    if (while_giving_way([&] { return digest_of(candidate.path); }) != slot.digest) return false;
+    if (while_giving_way("busbar-judge", [&] { return digest_of(candidate.path); }) != slot.digest) return false;
   } catch (const CopyError&) {
     return false;  // loading it will say why
   }

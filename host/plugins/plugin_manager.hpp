@@ -72,7 +72,8 @@ struct PluginManagerOptions {
   std::function<void()> changed{};
 };
 
-/// Loads on one thread of its own, so that loads, starts and stops never overlap.
+/// Loads on one thread of its own, so that loads, starts and stops never overlap. Files are judged on another one, for
+/// which that one waits.
 /// Ownership: everything given outlives `stop`. Threads: any, unless a function says otherwise.
 class PluginManager {
  public:

@@ -1,9 +1,10 @@
 // Work that lets those go first that serve calls.
 #pragma once
 
+#include <pthread.h>
+
 #include <exception>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -12,9 +13,9 @@
 namespace busbar::host {
 
 /// Calls `work` on a thread of its own that gives way, waits for it, and returns what it returns, or throws what it
-/// throws. Where no thread can be had, on the calling one.
+/// throws. Where no thread can be had, on the calling one. `name`: of the thread, at most 15 bytes.
 template <class Work>
-auto while_giving_way(Work work) {
+auto while_giving_way(const char* name, Work work) {
   std::optional<decltype(work())> out;
   std::exception_ptr thrown;
   const auto run = [&] {
@@ -24,14 +25,17 @@ auto while_giving_way(Work work) {
       thrown = std::current_exception();
     }
   };
+  std::thread apart;
   try {
-    std::thread([&] {
+    apart = std::thread([&] {
+      ::pthread_setname_np(::pthread_self(), name);
       give_way();
       run();
-    }).join();
-  } catch (const std::system_error&) {
+    });
+  } catch (const std::exception&) {
     run();
   }
+  if (apart.joinable()) apart.join();
   if (thrown) std::rethrow_exception(thrown);
   return *std::move(out);
 }

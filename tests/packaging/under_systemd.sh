@@ -88,7 +88,7 @@ it_is_restarted_with_what_needs_that() {
   changes http listen '"127.0.0.1:0"'
   changes log file '"/var/log/busbar/host.log"'
   systemctl restart busbar || fail "it was not restarted"
-  says "its threads" '^ *10 busbar-http' "$(ps -L -o ni=,comm= -p "$(shown MainPID)")"
+  says "its threads" '^ *10  *B  *busbar-http' "$(ps -L -o ni=,cls=,comm= -p "$(shown MainPID)")"
   eventually "a line in its log" grep -q 'host: ready' /var/log/busbar/host.log
 }
 
