@@ -28,6 +28,7 @@ forbid '(plugins/|admin/|daemon/|config/|rundir/)' host/dispatch host/transport 
 forbid '(node/|transport/)' host/dispatch host/pool host/events host/log host/config host/plugins
 forbid '(dispatch/|plugins/|events/)' host/pool host/log host/http
 forbid '(dispatch/|admin/|daemon/|pool/|events/)' host/plugins/file
+forbid '(dispatch/|plugins/|admin/|daemon/|pool/|events/|log/|config/|node/|transport/|http/)' host/scheduling
 echo "includes: one way"
 
 [[ -n "${1:-}" ]] || exit 0
