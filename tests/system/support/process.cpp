@@ -12,7 +12,7 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -142,7 +142,9 @@ Ended run(const Command& command) {
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::ostringstream out;
+  out << in.rdbuf();  // iterators would throw where reading fails, as of a thread in /proc that has ended meanwhile
+  return out.str();
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support.hpp"
+#include "support/eventually.hpp"
 
 namespace busbar::host {
 namespace {
@@ -172,6 +173,34 @@ TEST(Trial, IsGivenUpWhenItsHostStops) {
   EXPECT_EQ(report.outcome, TrialOutcome::given_up);
   for (int i = 0; i < 1000 && processes_with(path.string()) != 0; ++i) usleep(10'000);
   EXPECT_EQ(processes_with(path.string()), 0);
+}
+
+/// Whether a process with `text` in its command line lets others go first.
+bool gives_way(const std::string& text) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ostringstream line;
+    line << std::ifstream(entry.path() / "cmdline").rdbuf();
+    if (line.str().find(text) == std::string::npos) continue;
+    if (sched_getscheduler(std::stoi(entry.path().filename())) == SCHED_BATCH) return true;
+  }
+  return false;
+}
+
+// Also where who asks for it does not, as `busbar check` does.
+TEST(Trial, LetsOthersGoFirst) {
+  if (sched_getscheduler(0) != SCHED_OTHER) GTEST_SKIP() << "this process has another policy than the usual one";
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "hangs.so";
+  std::filesystem::copy(fixture("hangs_in_create"), path);
+  std::stop_source host;
+  bool gave_way = false;
+  std::jthread looks([&] {
+    gave_way = busbar::testing::eventually([&] { return gives_way(path.string()); });
+    host.request_stop();
+  });
+  EXPECT_EQ(try_in_child(BUSBAR_TRIAL_PROGRAM, path, 10min, host.get_token()).outcome, TrialOutcome::given_up);
+  looks.join();
+  EXPECT_TRUE(gave_way);
 }
 
 TEST(Trial, IsNotPassedByEndingTheProcess) {
